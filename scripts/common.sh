@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# What every script of the build shares: where things are, how progress and errors are shown, and a way to read
+# Debian source packages that changes nothing on the system and needs no root.
+
+QUIRE_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+QUIRE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/quire
+QUIRE_SUITE=bookworm
+QUIRE_CROSS=aarch64-linux-gnu-
+
+# Shows one step of the work. The text goes to standard error, so that a script's standard output stays data.
+step() {
+    printf '\033[1mquire:\033[0m %s\n' "$*" >&2
+}
+
+# Ends the script with a message that names the fault and, on the lines that follow it, the remedy.
+fail() {
+    printf 'quire: error: %s\n' "$1" >&2
+    shift
+    for line in "$@"; do
+        printf '       %s\n' "$line" >&2
+    done
+    exit 1
+}
+
+# Prints a short name for whatever is given on standard input: equal inputs, equal names.
+short_hash() {
+    sha256sum | cut -c1-12
+}
+
+# Runs apt-get with package lists of our own that hold Debian's source packages. The system's lists stay as they are.
+private_apt() {
+    local state=$QUIRE_CACHE/apt
+    mkdir -p "$state/lists/partial" "$state/archives/partial"
+    if [ ! -s "$state/sources.list" ]; then
+        local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+        {
+            echo "deb-src [signed-by=$keyring] http://deb.debian.org/debian $QUIRE_SUITE main"
+            echo "deb-src [signed-by=$keyring] http://deb.debian.org/debian-security $QUIRE_SUITE-security main"
+        } >"$state/sources.list"
+    fi
+    apt-get -q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+        -o Dir::State::lists="$state/lists" -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives" \
+        -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
+}
+
+# Unpacks the Debian source package $1 into the new directory $2.
+fetch_source() {
+    local package=$1 destination=$2 work=$2.fetch
+    step "reading Debian's source of $package"
+    rm -rf "$work" && mkdir -p "$work"
+    private_apt update >"$work/update.log" 2>&1 ||
+        fail "the Debian source lists could not be read; the end of apt's messages:" "$(tail -3 "$work/update.log")" \
+            "Check the network, then run the same command again."
+    (cd "$work" && private_apt source "$package" >source.log 2>&1) ||
+        fail "the source of $package could not be read; the end of apt's messages:" "$(tail -3 "$work/source.log")"
+    mv "$(find "$work" -mindepth 1 -maxdepth 1 -type d)" "$destination"
+    rm -rf "$work"
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Builds the kept third-party libraries for the target, once per set of inputs, and prints where they are:
+# newlib (C library of servers and clients), libfdt (device tree; one flavour for the kernel, one for user programs) and
+# the source of linenoise (line editing). A result is moved into the cache only when it is complete, under a name made
+# from its inputs, so an interrupted build or a changed flag never leaves a stale library behind.
+#
+# Usage: scripts/deps.sh            prints NAME=DIRECTORY lines
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+NEWLIB_CONFIGURE=(
+    --target=aarch64-none-elf --disable-multilib --disable-nls --disable-newlib-supplied-syscalls
+    --enable-newlib-io-long-long --enable-newlib-io-c99-formats --enable-newlib-retargetable-locking
+)
+# The compiler is Debian's for Linux; what it says about the system has to be taken back. __DYNAMIC_REENT__ makes errno
+# and stdio ask __getreent(), which the system layer may answer per thread.
+TARGET_CFLAGS="-mcpu=cortex-a72 -O2 -g -ffunction-sections -fdata-sections -fno-stack-protector -fno-pic -fno-pie \
+-mno-outline-atomics -fno-asynchronous-unwind-tables -U__linux__ -U__linux -Ulinux -U__gnu_linux__ \
+-U_FORTIFY_SOURCE"
+USER_CFLAGS="$TARGET_CFLAGS -D__DYNAMIC_REENT__"
+KERNEL_CFLAGS="$TARGET_CFLAGS -ffreestanding -mgeneral-regs-only -fno-omit-frame-pointer"
+
+compiler_version() {
+    "${QUIRE_CROSS}gcc" -dumpfullversion
+}
+
+# Prints the place of dependency $1 whose inputs are the rest of the arguments. Calls build_$1 DIRECTORY when it is not
+# there yet; that function fills the directory.
+cached() {
+    local name=$1 key place work
+    shift
+    key=$(printf '%s\n' "$@" | short_hash)
+    place=$QUIRE_CACHE/$name-$key
+    if [ ! -e "$place" ]; then
+        mkdir -p "$QUIRE_CACHE"
+        work=$(mktemp -d "$QUIRE_CACHE/$name-$key.work-XXXXXX")
+        if ! "build_$name" "$work"; then
+            fail "building $name failed; its logs are in $work"
+        fi
+        rm -rf "$work/build" "$work/source"
+        # Another run may have finished the same dependency meanwhile; theirs is as good as ours.
+        mv -T "$work" "$place" 2>/dev/null || rm -rf "$work"
+    fi
+    echo "$name=$place"
+}
+
+build_newlib() {
+    local work=$1 log=$1/build.log
+    step "building newlib for the target (about two minutes, once)"
+    mkdir -p "$work/source" "$work/build"
+    tar -xf "$NEWLIB_TARBALL" -C "$work/source" --strip-components=1 || return 1
+    (
+        cd "$work/build" || exit 1
+        for tool in CC:gcc AR:ar AS:as LD:ld NM:nm RANLIB:ranlib STRIP:strip OBJCOPY:objcopy READELF:readelf; do
+            export "${tool%%:*}_FOR_TARGET=$QUIRE_CROSS${tool##*:}"
+        done
+        export CFLAGS_FOR_TARGET=$USER_CFLAGS
+        ../source/configure --prefix="$work/install" "${NEWLIB_CONFIGURE[@]}" &&
+            make -j2 MAKEINFO=true all-target-newlib && make MAKEINFO=true install-target-newlib
+    ) >"$log" 2>&1 || { tail -15 "$log" >&2; return 1; }
+    mv "$work/install/aarch64-none-elf/include" "$work/install/aarch64-none-elf/lib" "$work/"
+    cp "$work/source/COPYING.NEWLIB" "$work/"
+    rm -rf "$work/install" "$log"
+}
+
+# Arm's Trusted Firmware carries libfdt unchanged, and its Debian source is the smallest one at hand that does.
+build_libfdt() {
+    local work=$1 source=$1/source/lib/libfdt flavour flags file
+    fetch_source arm-trusted-firmware "$work/source" || return 1
+    step "building libfdt for the target"
+    mkdir -p "$work/include" "$work/build"
+    cp "$work"/source/include/lib/libfdt/{fdt,libfdt,libfdt_env}.h "$work/include/" || return 1
+    cp "$work/source/debian/copyright" "$work/COPYING.LIBFDT" || return 1
+    for flavour in kernel user; do
+        flags=$USER_CFLAGS
+        [ "$flavour" = user ] || flags=$KERNEL_CFLAGS
+        for file in fdt fdt_ro fdt_addresses fdt_strerror; do
+            # shellcheck disable=SC2086 # the flags are a list of words
+            "${QUIRE_CROSS}gcc" $flags "${USER_INCLUDES[@]}" -I "$work/include" -I "$source" -c \
+                -o "$work/build/$flavour-$file.o" "$source/$file.c" || return 1
+        done
+        "${QUIRE_CROSS}ar" rcs "$work/libfdt-$flavour.a" "$work/build/$flavour"-*.o || return 1
+    done
+}
+
+build_linenoise() {
+    local work=$1
+    fetch_source redis "$work/source" || return 1
+    cp "$work"/source/deps/linenoise/linenoise.{c,h} "$work/" || return 1
+    # The licence stands at the head of the source file; kept beside it as a file of its own too.
+    sed -n '/Copyright/,/DAMAGE\./p' "$work/linenoise.c" >"$work/COPYING.LINENOISE"
+    [ -s "$work/COPYING.LINENOISE" ]
+}
+
+NEWLIB_TARBALL=$(find /usr/src/newlib -name 'newlib-*.tar.xz' 2>/dev/null | sort | tail -1)
+[ -n "$NEWLIB_TARBALL" ] || fail "newlib's source is missing" "Install it: apt-get install newlib-source"
+
+place=$(cached newlib "$(basename "$NEWLIB_TARBALL")" "$(dpkg-query -W -f '${Version}' newlib-source)" \
+    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS")
+echo "$place"
+
+# Freestanding headers from the compiler, everything else from newlib: nothing of the host's Linux may leak in.
+USER_INCLUDES=(-nostdinc -isystem "${place#newlib=}/include" -isystem "$("${QUIRE_CROSS}gcc" -print-file-name=include)")
+cached libfdt 1 "$(compiler_version)" "$USER_CFLAGS" "$KERNEL_CFLAGS"
+cached linenoise 1
