@@ -45,6 +45,8 @@ enum syscall_number {
     SYS_ASPACE_CONTROL = 18,
     SYS_IRQ_ACK = 19,
     SYS_SYSTEM = 20,
+    SYS_NOTIFICATION_BIND = 21,
+    SYS_IRQ_BIND = 22,
     SYS_COUNT
 };
 

@@ -159,6 +159,22 @@ SYS_MUST_CHECK static inline long sys_aspace_control(uint64_t physical, uint64_t
     return sys_trap_out2(SYS_ASPACE_CONTROL, physical, aspace, operation, a, b, second);
 }
 
+/*
+ * Binds a notification (RIGHT_RECEIVE) to an endpoint (RIGHT_RECEIVE), or unbinds it (endpoint 0): its
+ * bits then arrive at a receiver of the endpoint as a message with MSG_FLAG_NOTIFICATION, words[0] the bits, which no
+ * reply object holds and nobody answers. One notification an endpoint (EBUSY).
+ */
+SYS_MUST_CHECK static inline long sys_notification_bind(uint64_t notification, uint64_t endpoint)
+{
+    return sys_trap2(SYS_NOTIFICATION_BIND, notification, endpoint);
+}
+
+/* An interrupt of object `irq` signals `bits` of the notification, masks its line until sys_irq_ack(). Unmasks now. */
+SYS_MUST_CHECK static inline long sys_irq_bind(uint64_t irq, uint64_t notification, uint64_t bits)
+{
+    return sys_trap3(SYS_IRQ_BIND, irq, notification, bits);
+}
+
 /* Lets an interrupt object's line interrupt again. */
 SYS_MUST_CHECK static inline long sys_irq_ack(uint64_t irq)
 {
