@@ -222,7 +222,6 @@ struct thread_info {
     uint64_t priority, effective_priority;
     uint64_t cpu;
     uint64_t number;
-    uint64_t run_time_ns;
     struct fault_message fault; /* last fault */
 };
 
@@ -258,7 +257,7 @@ enum frame_type {
 };
 
 /* Objects of a type in one frame; `index` of SYS_OBJECT_CREATE is below this. */
-#define OBJECTS_PER_FRAME_THREAD 4u
+#define OBJECTS_PER_FRAME_THREAD 3u
 #define OBJECTS_PER_FRAME_ASPACE 16u
 #define OBJECTS_PER_FRAME_SMALL 32u /* endpoint, notification, reply, IRQ */
 #define OBJECTS_PER_FRAME_TABLE 1u
