@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The buddy allocator of a zone: blocks of 2^order pages, aligned to their size, split on allocation and merged on
+ * free. Each migrate type has its own free lists; when they are empty, blocks of another type are used, and a large
+ * enough block takes its whole pageblock over to the new type.
+ *
+ * In every call: zone->lock is held; orders are 0..MAX_ORDER; a failure changes nothing.
+ */
+#ifndef MM_BUDDY_H
+#define MM_BUDDY_H
+
+#include <mm/zone.h>
+
+/*
+ * Gives the pages [start_pfn, end_pfn) to the allocator as free memory; their pageblocks become of type `migrate`.
+ * All must have descriptors and be PAGE_RESERVED. EINVAL: empty range, outside the zone, no descriptors, or a page
+ * that was given before.
+ */
+MUST_CHECK int buddy_add_range_locked(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn,
+                                      enum migrate_type migrate) REQUIRES(zone->lock);
+
+/*
+ * Takes a block of 2^order pages: its first page has refcount 1, mapcount 0, flags PAGE_ALLOCATED, the order and the
+ * migrate type; the content is not touched. The caller owns the block. NULL if there is none (order above MAX_ORDER
+ * too). Watermarks are not looked at.
+ */
+MUST_CHECK struct page *buddy_alloc_locked(struct zone *zone, unsigned order, enum migrate_type migrate)
+    REQUIRES(zone->lock);
+
+/*
+ * Gives the block back that starts at `page`. The caller is its only holder: refcount is at most 1.
+ * EINVAL: not the first page of an allocated block of that order (a double free is this), or not of this zone;
+ * EBUSY: somebody else holds it or a translation points to it.
+ */
+MUST_CHECK int buddy_free_locked(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock);
+
+/*
+ * Turns an allocated block of `order` into 2^order allocated blocks of order 0, each with refcount 1, to be freed one
+ * by one. EINVAL: not the first page of an allocated block of that order, or not of this zone.
+ */
+MUST_CHECK int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock);
+
+/*
+ * Walks all free lists and all descriptors of the zone. 0, or EIO (negative) if something does not add up: list
+ * links, counts, orders, alignment, two free buddies left unmerged, blocks that overlap, a page in no block, managed
+ * pages that are neither free, allocated nor listed.
+ */
+MUST_CHECK int buddy_check_locked(struct zone *zone) REQUIRES(zone->lock);
+
+/* The same with the lock taken inside: for callers that need one page or block now and then. */
+MUST_CHECK struct page *buddy_alloc(struct zone *zone, unsigned order, enum migrate_type migrate) EXCLUDES(zone->lock);
+MUST_CHECK int buddy_free(struct zone *zone, struct page *page, unsigned order) EXCLUDES(zone->lock);
+MUST_CHECK int buddy_add_range(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn, enum migrate_type migrate)
+    EXCLUDES(zone->lock);
+MUST_CHECK int buddy_check(struct zone *zone) EXCLUDES(zone->lock);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One descriptor a physical page, and the map from page frame numbers to descriptors. Memory is cut in sections of
+ * 128 MiB; a section that holds no memory has no descriptors and costs one pointer.
+ *
+ * Locks: a free page's descriptor belongs to its zone's lock, an allocated page's to whoever allocated it; the two
+ * counters are atomic. The map itself changes only while the machine's memory is discovered, before a second thread
+ * looks at it.
+ */
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <base/check.h>
+#include <base/list.h>
+#include <quire/abi.h>
+
+#define MAX_ORDER   10u /* largest block: 4 MiB */
+#define ORDER_COUNT (MAX_ORDER + 1)
+
+/* Pages are grouped by mobility in blocks of 2 MiB, so that what cannot move does not scatter over all memory. */
+#define PAGEBLOCK_ORDER HUGE_PAGE_ORDER
+#define PAGEBLOCK_PAGES (1UL << PAGEBLOCK_ORDER)
+
+enum migrate_type {
+    MIGRATE_UNMOVABLE = 0,   /* tables, kernel objects, memsrv's own metadata */
+    MIGRATE_MOVABLE = 1,     /* user memory: only translations point to it */
+    MIGRATE_RECLAIMABLE = 2, /* caches that can be dropped */
+    MIGRATE_COUNT
+};
+
+/* What a page is. Exactly one of the first four holds for the first page of a block; the other pages of a free or
+ * allocated block have none of them. */
+#define PAGE_RESERVED  0x01u /* never given to the buddy allocator: firmware, kernel, memsrv's own metadata, hole */
+#define PAGE_FREE      0x02u /* first page of a free block, on a free list of its zone */
+#define PAGE_ALLOCATED 0x04u /* first page of an allocated block of `order` */
+#define PAGE_LISTED    0x08u /* order 0, in a page list: neither free in the zone nor anybody's */
+#define PAGE_STATE     (PAGE_RESERVED | PAGE_FREE | PAGE_ALLOCATED | PAGE_LISTED)
+/* The owner's marks; they are cleared by an allocation. */
+#define PAGE_OWNER_FLAGS 0xffffff00u
+#define PAGE_TABLE       0x0100u /* donated to the kernel as a translation table */
+#define PAGE_OBJECT      0x0200u /* donated to the kernel as objects */
+#define PAGE_CACHE       0x0400u /* holds objects of an object cache */
+#define PAGE_LOCKED      0x0800u /* never reclaimed */
+
+struct page {
+    uint32_t flags;
+    uint8_t order;             /* of the block that starts here */
+    uint8_t migrate;           /* enum migrate_type of the block that starts here */
+    uint8_t zone;              /* enum zone_type */
+    uint8_t pageblock_migrate; /* on the first page of a pageblock: the type that owns the pageblock */
+    _Atomic uint32_t refcount; /* holders of the block; 1 after an allocation */
+    _Atomic uint32_t mapcount; /* translations that point to it */
+    struct list link;          /* free list while free; the owner's while allocated */
+    void *owner;               /* the owner's: e.g. the address space or the cache */
+    uint64_t index;            /* the owner's: e.g. the page's offset in what is mapped */
+    uint64_t private_data;     /* the owner's */
+    uint64_t pfn;              /* fixed: page frame number of this descriptor */
+};
+_Static_assert(sizeof(struct page) == 64, "descriptors are an array that is indexed with a shift");
+
+#define MEM_SECTION_SHIFT 27
+#define MEM_SECTION_PAGES (1UL << (MEM_SECTION_SHIFT - PAGE_SHIFT))
+#define MEM_SECTION_BYTES (1UL << MEM_SECTION_SHIFT)
+/* Memory that the map's array takes for one section: 2 MiB. */
+#define MEM_SECTION_ARRAY_BYTES (MEM_SECTION_PAGES * sizeof(struct page))
+#define MEM_SECTION_COUNT       (WINDOW_SIZE >> MEM_SECTION_SHIFT)
+#define MEM_MAP_PFN_END         (MEM_SECTION_COUNT * MEM_SECTION_PAGES)
+
+struct mem_map {
+    struct page *sections[MEM_SECTION_COUNT]; /* NULL: no memory there */
+};
+
+/* Makes a map without sections. */
+void mem_map_init(struct mem_map *map);
+
+/*
+ * Gives section `section` (pfn / MEM_SECTION_PAGES) its descriptors: `pages` points to MEM_SECTION_PAGES of them, with
+ * any content, aligned to their size; the memory stays with the map for good. Every page starts as PAGE_RESERVED.
+ * EINVAL: no such section or misaligned; EEXIST: it has descriptors. A failure changes nothing.
+ */
+MUST_CHECK int mem_map_add_section(struct mem_map *map, uint64_t section, struct page *pages);
+
+/* True if the page has a descriptor; any pfn is allowed. */
+static inline bool mem_map_present(const struct mem_map *map, uint64_t pfn)
+{
+    return pfn < MEM_MAP_PFN_END && map->sections[pfn / MEM_SECTION_PAGES];
+}
+
+/* The descriptor of a page that is known to have one: the hot path. */
+static inline struct page *mem_map_page(const struct mem_map *map, uint64_t pfn)
+{
+    return &map->sections[pfn / MEM_SECTION_PAGES][pfn % MEM_SECTION_PAGES];
+}
+
+/* The descriptor of any pfn, or NULL if there is none. */
+static inline struct page *mem_map_find(const struct mem_map *map, uint64_t pfn)
+{
+    return mem_map_present(map, pfn) ? mem_map_page(map, pfn) : NULL;
+}
+
+static inline uint64_t page_pfn(const struct page *page)
+{
+    return page->pfn;
+}
+
+static inline uint64_t page_address(const struct page *page)
+{
+    return page->pfn << PAGE_SHIFT;
+}
+
+/* Reference counts. page_put() is true when the last holder is gone: the caller then frees the page. */
+static inline void page_get(struct page *page)
+{
+    uint32_t before = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_relaxed);
+    ASSERT(before != 0 && before != UINT32_MAX);
+}
+
+MUST_CHECK static inline bool page_put(struct page *page)
+{
+    uint32_t before = atomic_fetch_sub_explicit(&page->refcount, 1, memory_order_acq_rel);
+    ASSERT(before != 0);
+    return before == 1;
+}
+
+static inline uint32_t page_refcount(struct page *page)
+{
+    return atomic_load_explicit(&page->refcount, memory_order_relaxed);
+}
+
+#endif
