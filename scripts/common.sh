@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the variables are for the scripts that read this file
 # SPDX-License-Identifier: MIT
 #
 # What every script of the build shares: where things are, how progress and errors are shown, and a way to read

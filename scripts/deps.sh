@@ -8,6 +8,7 @@
 #
 # Usage: scripts/deps.sh            prints NAME=DIRECTORY lines
 set -euo pipefail
+# shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
 NEWLIB_CONFIGURE=(

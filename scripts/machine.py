@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""What every script that starts a machine shares: its options, and its command line from the platform's board.py."""
+
+import importlib.util
+import os
+import shutil
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PANIC_STATUS = 101
+
+
+def add_arguments(parser, memory="1G"):
+    parser.add_argument("--build", required=True, metavar="DIRECTORY", help="build directory")
+    parser.add_argument("--platform", default="qemu-virt")
+    parser.add_argument("--memory", "--mem", default=memory, metavar="SIZE", help="128M, 4G ... (default %(default)s)")
+    parser.add_argument("--smp", type=int, default=4, metavar="CORES", help="number of cores (default %(default)s)")
+    parser.add_argument("--gic", type=int, choices=(2, 3), default=3, help="interrupt controller's version")
+    parser.add_argument("--virtualization", action="store_true", help="start the kernel at EL2")
+    parser.add_argument("--icount", action="store_true", help="one instruction is one nanosecond (needs --smp 1)")
+    parser.add_argument("--gdb", action="store_true", help="wait for a debugger on port 1234")
+
+
+def load_board(platform):
+    path = os.path.join(SOURCE, "platform", platform, "board.py")
+    if not os.path.exists(path):
+        known = sorted(name for name in os.listdir(os.path.join(SOURCE, "platform"))
+                       if os.path.exists(os.path.join(SOURCE, "platform", name, "board.py")))
+        raise SystemExit("quire: error: there is no platform '%s'; known: %s" % (platform, ", ".join(known)))
+    spec = importlib.util.spec_from_file_location("board", path)
+    board = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(board)
+    return board
+
+
+def command(options, directory, program, exit_with_status):
+    """Returns the emulator's command line.
+
+    options come from add_arguments, plus uboot. program is a list of words for root to run, empty for the shell. With
+    exit_with_status the emulator's exit status is the program's, or PANIC_STATUS.
+    """
+    board = load_board(options.platform)
+    if shutil.which(board.QEMU) is None:
+        raise SystemExit("quire: error: %s is missing; run ./quire setup" % board.QEMU)
+    bootargs = []
+    if exit_with_status:
+        bootargs.append("quire.exit=semihosting")
+    if program:
+        # Last, because everything after it on the line belongs to the program.
+        bootargs.append("quire.run=" + " ".join(program))
+    options.semihosting = exit_with_status
+    return board.command(options, options.build, directory, " ".join(bootargs))
