@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures instructions per operation and shows them beside the figures kept in docs/bench.json.
+
+The benchmark (tests/bench) runs on one core with -icount shift=0, where one instruction takes one nanosecond of the
+machine's time, so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation. The file
+keeps for each name: title, measured, and where they exist linux, goal and limit. A figure over its limit is a failure.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+
+import machine
+from console import Console, Silence
+
+KEPT = os.path.join(machine.SOURCE, "docs", "bench.json")
+PROGRAM = "/tests/bench"
+RESULT = re.compile(r"^bench (\S+) ([0-9.]+)\s*$")
+TIMEOUT_SECONDS = 240
+
+
+def measure(options):
+    """Returns {name: value} in the order of the output, and the output's last lines where something went wrong."""
+    options.uboot, options.icount, options.smp = False, True, 1
+    figures = {}
+    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
+        line = machine.command(options, directory, [PROGRAM], exit_with_status=True)
+        with Console(line, os.path.join(directory, "log"), TIMEOUT_SECONDS) as console:
+            try:
+                for text in console.lines():
+                    match = RESULT.match(text)
+                    if match:
+                        figures[match.group(1)] = float(match.group(2))
+                status = console.wait()
+            except Silence:
+                status = "none: time is up"
+            if status == 0 and figures:
+                return figures, ""
+            return {}, "the benchmark ended with status %s\n%s" % (status, "\n".join(console.text.splitlines()[-40:]))
+
+
+def load():
+    if not os.path.exists(KEPT):
+        return {}
+    with open(KEPT, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def save(kept, figures):
+    for name, value in figures.items():
+        kept.setdefault(name, {"title": name.replace("_", " ")})["measured"] = round(value)
+    with open(KEPT, "w", encoding="utf-8") as file:
+        json.dump(kept, file, indent=2)
+        file.write("\n")
+
+
+def number(value):
+    return "-" if value is None else "{:,}".format(round(value))
+
+
+def print_table(figures, kept):
+    row = "{:<44} {:>10} {:>10} {:>9} {:>10} {:>10} {:>10}"
+    print("Instructions per operation")
+    print(row.format("operation", "now", "last", "change", "Linux", "goal", "limit"))
+    for name, value in figures.items():
+        entry = kept.get(name, {})
+        last = entry.get("measured")
+        change = "-" if not last else "{:+.1f} %".format(100 * (value - last) / last)
+        print(row.format(entry.get("title", name), number(value), number(last), change, number(entry.get("linux")),
+                         number(entry.get("goal")), number(entry.get("limit"))))
+
+
+def print_tap(figures, kept):
+    """One line for each limit: it holds, and what it limits was measured. Returns how many failed."""
+    limits = [(name, entry["limit"]) for name, entry in kept.items() if "limit" in entry]
+    print("1..%d" % (len(limits) + 1))
+    print("ok 1 - the benchmark ran")
+    failed = 0
+    for index, (name, limit) in enumerate(limits, 2):
+        value = figures.get(name)
+        good = value is not None and value <= limit
+        failed += not good
+        print("%s %d - %s takes %s instructions, limit %s" %
+              ("ok" if good else "not ok", index, name, number(value), number(limit)))
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    machine.add_arguments(parser)
+    parser.add_argument("--update", action="store_true", help="keep what was measured")
+    parser.add_argument("--tap", action="store_true", help="print TAP, one line for each limit")
+    options = parser.parse_args()
+
+    kept = load()
+    if not options.tap:
+        print("quire: measuring", file=sys.stderr, flush=True)
+    figures, problem = measure(options)
+    if problem:
+        sys.exit("Bail out! " + problem if options.tap else "quire: error: " + problem)
+    if options.tap:
+        sys.exit(1 if print_tap(figures, kept) else 0)
+    print_table(figures, kept)
+    over = [name for name, value in figures.items() if value > kept.get(name, {}).get("limit", value)]
+    if options.update:
+        save(kept, figures)
+    if over:
+        sys.exit("quire: error: over the limit: " + ", ".join(over))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks the source itself and prints TAP: format, both compilers' and the analysers' opinion, generated documents,
+and the numbers that the project sets itself. Usage: checks.py BUILD-DIRECTORY [PATTERN] (or --list)
+"""
+
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = ("clients", "kernel", "lib", "platform", "scripts", "servers", "tests")
+FILE_LINES_MAX = 600
+FUNCTION_LINES_MAX = 60
+# Folders where the architecture may be asked for: everywhere else there are two files behind one interface.
+ARCH_FOLDERS = re.compile(r"^(kernel/arch/|platform/|lib/abi/include/(aarch64|x86_64)/)")
+ARCH_CONDITION = re.compile(r"^\s*#\s*(el)?if.*(__aarch64__|__arm__|__x86_64__|__i386__|__riscv|\bARCH_|\bBOARD_)")
+# Only gcc knows these; clang is run as a second opinion on the same command line.
+GCC_ONLY = ("-fno-aggressive-loop-optimizations", "-Winvalid-pch")
+
+
+def sources(*endings):
+    """Returns the paths, relative to the source folder, of files that end so."""
+    found = []
+    for folder in FOLDERS:
+        for directory, _, names in os.walk(os.path.join(SOURCE, folder)):
+            found += [os.path.relpath(os.path.join(directory, name), SOURCE) for name in names
+                      if name.endswith(endings)]
+    return sorted(found)
+
+
+def lines_of(path):
+    with open(os.path.join(SOURCE, path), encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def output_of(command, directory=SOURCE):
+    """Runs the command and returns the lines that it printed if it failed, none if it did not."""
+    result = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False)
+    if result.returncode == 0:
+        return []
+    return result.stdout.splitlines() or ["%s ended with status %d" % (command[0], result.returncode)]
+
+
+def all_outputs(jobs):
+    """Runs (command, directory) jobs, as many at a time as there are cores; returns what the failed ones printed."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [line for lines in pool.map(lambda job: output_of(*job), jobs) for line in lines]
+
+
+def compilations(build, native):
+    """Returns {source path: compile command} of files of ours, for the host or for the target."""
+    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
+        entries = json.load(file)
+    found = {}
+    for entry in entries:
+        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]), SOURCE)
+        command = shlex.split(entry["command"])
+        cross = "aarch64" in os.path.basename(command[0])
+        if path.endswith(".c") and path.startswith(FOLDERS) and cross != native:
+            found.setdefault(path, command)
+    return found
+
+
+def clang_words(command):
+    """The same compilation for clang's front end, without output files."""
+    words, skip = [], False
+    for word in command[1:]:
+        if skip:
+            skip = False
+        elif word in ("-o", "-MF", "-MQ"):
+            skip = True
+        elif word not in GCC_ONLY and word not in ("-MD", "-c"):
+            words.append(word)
+    return words
+
+
+def check_format(build):
+    """clang-format has nothing to change"""
+    files = sources(".c", ".h")
+    return output_of(["clang-format", "--dry-run", "-Werror"] + files) if files else []
+
+
+def check_second_compiler(build):
+    """clang accepts every target file, lock annotations included"""
+    jobs = []
+    for command in compilations(build, native=False).values():
+        words = ["clang", "--target=aarch64-none-elf", "-fsyntax-only", "-Wthread-safety", "-Wno-unknown-warning-option",
+                 "-Wno-unused-command-line-argument", "-Wno-gnu-folding-constant"] + clang_words(command)
+        jobs.append((words, build))
+    return all_outputs(jobs)
+
+
+def check_tidy(build):
+    """clang-tidy has no complaint about the files that the host tests link"""
+    files = sorted(path for path in compilations(build, native=True) if not path.startswith("tests/"))
+    noise = re.compile(r"^(\d+ warnings? (generated|treated)|Suppressed|Use -header-filter)")
+    jobs = [(["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option", path], SOURCE)
+            for path in files]
+    return [line for line in all_outputs(jobs) if not noise.match(line)]
+
+
+def check_documents(build):
+    """the documents generated from the protocol descriptions are up to date"""
+    files = sources(".proto")
+    return output_of([sys.executable, "scripts/protogen.py", "--check", "docs"] + files) if files else []
+
+
+def check_shell(build):
+    """shellcheck has no complaint about the scripts"""
+    return output_of(["shellcheck", "-x", "quire", ".ci/run"] + sources(".sh"))
+
+
+def check_python(build):
+    """every Python script compiles"""
+    problems = []
+    for path in sources(".py"):
+        try:
+            compile("\n".join(lines_of(path)), path, "exec")
+        except SyntaxError as error:
+            problems.append("%s: %s" % (path, error))
+    return problems
+
+
+def check_file_sizes(build):
+    """no file is longer than 600 lines"""
+    sizes = {path: len(lines_of(path)) for path in sources(".c", ".h", ".S", ".py", ".sh", ".build", ".ld")}
+    return ["%s: %d lines" % (path, size) for path, size in sizes.items() if size > FILE_LINES_MAX]
+
+
+def check_function_sizes(build):
+    """no function is longer than 60 lines"""
+    problems = []
+    for path in sources(".c"):
+        start = None
+        for number, line in enumerate(lines_of(path), 1):
+            if line == "{":
+                start = number
+            elif line == "}" and start is not None:
+                if number - start - 1 > FUNCTION_LINES_MAX:
+                    problems.append("%s:%d: %d lines" % (path, start, number - start - 1))
+                start = None
+    return problems
+
+
+def check_arch_conditions(build):
+    """shared C asks nowhere for the architecture or the board"""
+    return ["%s:%d: %s" % (path, number, line)
+            for path in sources(".c", ".h") if not ARCH_FOLDERS.match(path)
+            for number, line in enumerate(lines_of(path), 1) if ARCH_CONDITION.match(line)]
+
+
+def check_licences(build):
+    """every source file names its licence at its head"""
+    return [path for path in sources(".c", ".h", ".S", ".py", ".sh", ".ld", ".proto", "meson.build")
+            if not any("SPDX-License-Identifier: MIT" in line for line in lines_of(path)[:3])]
+
+
+CHECKS = (check_format, check_second_compiler, check_tidy, check_documents, check_shell, check_python,
+          check_file_sizes, check_function_sizes, check_arch_conditions, check_licences)
+
+
+def name_of(check):
+    return "source: " + check.__doc__
+
+
+def main():
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(name_of(check) for check in CHECKS))
+        return
+    build = os.path.abspath(sys.argv[1])
+    pattern = sys.argv[2] if len(sys.argv) > 2 else ""
+    chosen = [check for check in CHECKS if pattern in name_of(check)]
+    print("1..%d" % len(chosen), flush=True)
+    failed = 0
+    for number, check in enumerate(chosen, 1):
+        problems = check(build)
+        print("%s %d - %s" % ("not ok" if problems else "ok", number, name_of(check)))
+        for line in problems[:60]:
+            print("# " + line)
+        sys.stdout.flush()
+        failed += bool(problems)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds everything and runs every test: the host's and the system's through meson, the checks of the source, and the
+other levels of run-time checks. The last line counts every single TAP result of every program.
+
+A program that printed no result, or was cut off, counts as one failure. Usage: test.py [--level N] [--list] [PATTERN]
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PLATFORM = "qemu-virt"
+LEVELS = (0, 1, 2, 3)
+RESULT = re.compile(r"^(not ok|ok)\b.*?(?:#\s*(SKIP|TODO)\b.*)?$", re.IGNORECASE)
+
+
+def say(text):
+    print("\033[1mquire:\033[0m " + text, file=sys.stderr, flush=True)
+
+
+class Count:
+    """How many results there were of each kind, and the names of what failed."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, 0
+        self.failures = []
+
+    def one(self, good, name):
+        self.passed += good
+        self.failed += not good
+        if not good:
+            self.failures.append(name)
+
+    def program(self, name, output, good):
+        """Counts a program's TAP lines; good says whether the program as a whole was accepted."""
+        results, failed_before = 0, self.failed
+        for line in output.splitlines():
+            match = RESULT.match(line)
+            if not match:
+                continue
+            results += 1
+            directive = (match.group(2) or "").upper()
+            if directive:
+                self.skipped += 1
+            else:
+                self.one(match.group(1).lower() == "ok", "%s: %s" % (name, line))
+        if results == 0 or (not good and self.failed == failed_before):
+            self.one(False, "%s: no result, or cut off" % name)
+
+    def print(self):
+        for name in self.failures:
+            print("FAILED " + name)
+        skipped = ", %d skipped" % self.skipped if self.skipped else ""
+        print("%d passed, %d failed%s" % (self.passed, self.failed, skipped), flush=True)
+
+
+def directory(level):
+    return os.path.join(SOURCE, "build", PLATFORM + ("" if level == 1 else "-checks%d" % level))
+
+
+def build(level, count):
+    """Builds one level; its success is a result of its own."""
+    status = subprocess.run([os.path.join(SOURCE, "scripts", "build.sh"), PLATFORM, str(level)],
+                            stdin=subprocess.DEVNULL, check=False)
+    count.one(status.returncode == 0, "build with checks at level %d" % level)
+    return status.returncode == 0
+
+
+def meson_tests(level, suites, pattern):
+    """Returns the names of the tests of these suites that the pattern selects."""
+    text = subprocess.run(["meson", "introspect", "--tests", directory(level)], check=True, capture_output=True,
+                          text=True).stdout
+    chosen = [test for test in json.loads(text)
+              if any(suite.split(":")[-1] in suites for suite in test["suite"]) and pattern in test["name"]]
+    return [test["name"] for test in chosen]
+
+
+def run_meson(level, suites, pattern, count):
+    names = meson_tests(level, suites, pattern)
+    if not names:
+        return
+    say("running %d test programs (%s, checks at level %d)" % (len(names), " and ".join(suites), level))
+    log_base = "quire-" + "-".join(suites)
+    log = os.path.join(directory(level), "meson-logs", log_base + ".json")
+    if os.path.exists(log):
+        os.remove(log)
+    subprocess.run(["meson", "test", "-C", directory(level), "--no-rebuild", "--print-errorlogs", "--logbase", log_base]
+                   + names, stdin=subprocess.DEVNULL, check=False)
+    ran = set()
+    if os.path.exists(log):
+        with open(log, encoding="utf-8") as file:
+            for line in file:
+                entry = json.loads(line)
+                name = entry["name"].split(" / ")[-1]
+                ran.add(name)
+                count.program(name, entry.get("stdout", ""), entry["result"] in ("OK", "SKIP", "EXPECTEDFAIL"))
+    for name in names:
+        if name not in ran:
+            count.one(False, "%s: did not run" % name)
+
+
+def check_names():
+    return subprocess.run([sys.executable, "scripts/checks.py", "--list"], cwd=SOURCE, check=True,
+                          capture_output=True, text=True).stdout.splitlines()
+
+
+def run_checks(pattern, count, level):
+    if not any(pattern in name for name in check_names()):
+        return
+    say("checking the source")
+    process = subprocess.Popen([sys.executable, "scripts/checks.py", directory(level), pattern], cwd=SOURCE,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    output = []
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        output.append(line)
+    count.program("source", "".join(output), process.wait() == 0)
+
+
+def all_names(level):
+    return meson_tests(level, ("host", "system", "bench"), "") + check_names()
+
+
+def run_level(level, pattern, count):
+    """Builds another level than the chosen one, and runs what is for that level."""
+    if not build(level, count):
+        return
+    # Figures are measured without checks; the deepest checks are for the host tests, which have the time.
+    suites = {0: ("bench",), 3: ("host",)}.get(level)
+    if suites:
+        run_meson(level, suites, pattern, count)
+
+
+def run_everything(level, pattern, count):
+    if not build(level, count):
+        return
+    run_meson(level, ("host",), pattern, count)
+    run_checks(pattern, count, level)
+    run_meson(level, ("system", "bench") if level == 0 else ("system",), pattern, count)
+    for other in LEVELS:
+        if other != level and (not pattern or (other == 0 and meson_tests(level, ("bench",), pattern))):
+            run_level(other, pattern, count)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--level", type=int, choices=LEVELS, default=1)
+    parser.add_argument("--list", action="store_true", help="print the names of all tests and run none")
+    parser.add_argument("pattern", nargs="?", default="")
+    options = parser.parse_args()
+
+    count = Count()
+    if options.list or options.pattern:
+        if not build(options.level, Count()):
+            sys.exit("quire: error: the build failed")
+        names = [name for name in all_names(options.level) if options.pattern in name]
+        if not names:
+            sys.exit("quire: error: no test has '%s' in its name; ./quire test --list shows them all" % options.pattern)
+        if options.list:
+            print("\n".join(names))
+            return
+    run_everything(options.level, options.pattern, count)
+    count.print()
+    sys.exit(1 if count.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
