@@ -83,7 +83,9 @@ def clang_words(command):
 def check_format(build):
     """clang-format has nothing to change"""
     files = sources(".c", ".h")
-    return output_of(["clang-format", "--dry-run", "-Werror"] + files) if files else []
+    found = output_of(["clang-format", "--dry-run", "-Werror", "-fno-color-diagnostics"] + files) if files else []
+    places = sorted({line.split(":")[0] for line in found if ": error" in line})
+    return ["./quire format mends these:"] + places if places else found
 
 
 def check_second_compiler(build):
@@ -91,7 +93,7 @@ def check_second_compiler(build):
     jobs = []
     for command in compilations(build, native=False).values():
         words = ["clang", "--target=aarch64-none-elf", "-fsyntax-only", "-Wthread-safety", "-Wno-unknown-warning-option",
-                 "-Wno-unused-command-line-argument", "-Wno-gnu-folding-constant"] + clang_words(command)
+                 "-Wno-unused-command-line-argument"] + clang_words(command) + ["-fno-color-diagnostics"]
         jobs.append((words, build))
     return all_outputs(jobs)
 

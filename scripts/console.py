@@ -27,7 +27,9 @@ class Console:
         self.log = open(log_path, "wb")  # pylint: disable=consider-using-with
         self.terminal, terminal_of_machine = os.openpty()
         tty.setraw(terminal_of_machine)
-        self.process = subprocess.Popen(command, stdin=terminal_of_machine, stdout=terminal_of_machine,
+        # The outer limit is for the case that this script is killed and cannot end the machine itself.
+        guarded = ["timeout", "--kill-after=%d" % GRACE_SECONDS, str(timeout + 4 * GRACE_SECONDS)] + command
+        self.process = subprocess.Popen(guarded, stdin=terminal_of_machine, stdout=terminal_of_machine,
                                         stderr=terminal_of_machine, start_new_session=True)
         os.close(terminal_of_machine)
 

@@ -137,8 +137,6 @@ def run_level(level, pattern, count):
 
 
 def run_everything(level, pattern, count):
-    if not build(level, count):
-        return
     run_meson(level, ("host",), pattern, count)
     run_checks(pattern, count, level)
     run_meson(level, ("system", "bench") if level == 0 else ("system",), pattern, count)
@@ -155,9 +153,10 @@ def main():
     options = parser.parse_args()
 
     count = Count()
+    if not build(options.level, count):
+        count.print()
+        sys.exit(1)
     if options.list or options.pattern:
-        if not build(options.level, Count()):
-            sys.exit("quire: error: the build failed")
         names = [name for name in all_names(options.level) if options.pattern in name]
         if not names:
             sys.exit("quire: error: no test has '%s' in its name; ./quire test --list shows them all" % options.pattern)
