@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <base/check.h>
+#include <quire/abi.h>
 
 #define MEMBLOCK_REGIONS_MAX 128u
 

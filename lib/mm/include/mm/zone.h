@@ -56,7 +56,12 @@ struct zone {
     uint64_t lowmem_reserve[ZONE_COUNT];  /* pages kept from requests that a zone of that type could serve */
 };
 
-/* Makes a zone of [start_pfn, end_pfn) that manages no page yet. `map` must outlive it. EINVAL: bad range or type. */
+/* Both ends of a zone are multiples of this, so that no block and no pageblock lies in two zones. Round outwards: pages
+ * without memory, or without a descriptor, are simply never given to the zone. */
+#define ZONE_ALIGNMENT_PAGES (1UL << MAX_ORDER)
+
+/* Makes a zone of [start_pfn, end_pfn) that manages no page yet. `map` must outlive it. EINVAL: bad type, or a range
+ * that is reversed, misaligned, or beyond the map. Runs before a second thread sees the zone. */
 MUST_CHECK int zone_init(struct zone *zone, enum zone_type type, struct mem_map *map, uint64_t start_pfn,
                          uint64_t end_pfn);
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* The buddy allocator: splitting, merging, and the free lists. */
+#include <errno.h>
+
+#include "buddy_internal.h"
+
+void buddy_list_add(struct zone *zone, struct page *page, unsigned order, enum migrate_type migrate)
+{
+    struct free_area *area = &zone->free_areas[order];
+    page->flags = PAGE_FREE;
+    page->order = (uint8_t)order;
+    page->migrate = (uint8_t)migrate;
+    list_push_front(&area->blocks[migrate], &page->link);
+    area->count[migrate]++;
+    zone->nonempty_orders[migrate] |= 1u << order;
+    zone->free_pages += 1UL << order;
+}
+
+void buddy_list_remove(struct zone *zone, struct page *page)
+{
+    struct free_area *area = &zone->free_areas[page->order];
+    ASSERT(page->flags == PAGE_FREE && area->count[page->migrate] > 0);
+    list_remove(&page->link);
+    page->flags = 0;
+    zone->free_pages -= 1UL << page->order;
+    if (--area->count[page->migrate] == 0)
+        zone->nonempty_orders[page->migrate] &= ~(1u << page->order);
+}
+
+/* Gives every pageblock of a block that is at least as large as one the type of the first. All of it is free, so
+ * nothing has to move. */
+static void unify_pageblocks(struct page *page, unsigned order)
+{
+    enum migrate_type migrate = pageblock_type(page);
+    for (uint64_t i = PAGEBLOCK_PAGES; i < 1UL << order; i += PAGEBLOCK_PAGES)
+        page[i].pageblock_migrate = (uint8_t)migrate;
+}
+
+/* Makes a block without state free, merged with its free buddies as far as that goes. */
+static void release_block(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock)
+{
+    while (order < MAX_ORDER) {
+        struct page *buddy = buddy_of(page, order);
+        if (!is_free_block(zone, buddy, order))
+            break;
+        buddy_list_remove(zone, buddy);
+        if (buddy < page)
+            page = buddy;
+        order++;
+        zone->statistics.merges++;
+    }
+    if (order > PAGEBLOCK_ORDER)
+        unify_pageblocks(page, order);
+    buddy_list_add(zone, page, order, pageblock_type(page));
+}
+
+/* Cuts a block without state down to `order`; the upper halves become free. */
+static void split_block(struct zone *zone, struct page *page, unsigned from, unsigned order) REQUIRES(zone->lock)
+{
+    while (from > order) {
+        from--;
+        struct page *upper = page + (1UL << from);
+        buddy_list_add(zone, upper, from, pageblock_type(upper));
+        zone->statistics.splits++;
+    }
+}
+
+static void mark_allocated(struct page *page, unsigned order, enum migrate_type migrate)
+{
+    page->flags = PAGE_ALLOCATED;
+    page->order = (uint8_t)order;
+    page->migrate = (uint8_t)migrate;
+    atomic_store_explicit(&page->refcount, 1, memory_order_relaxed);
+    atomic_store_explicit(&page->mapcount, 0, memory_order_relaxed);
+}
+
+struct page *buddy_alloc_locked(struct zone *zone, unsigned order, enum migrate_type migrate)
+{
+    if (order > MAX_ORDER || (unsigned)migrate >= MIGRATE_COUNT)
+        return NULL;
+    struct page *page;
+    uint32_t usable = zone->nonempty_orders[migrate] >> order;
+    if (usable) {
+        struct list *first = list_first(&zone->free_areas[order + lowest_bit(usable)].blocks[migrate]);
+        page = CONTAINER_OF(first, struct page, link);
+    } else {
+        page = buddy_find_fallback(zone, order, migrate);
+        if (!page)
+            return NULL;
+    }
+    unsigned found_order = page->order;
+    buddy_list_remove(zone, page);
+    split_block(zone, page, found_order, order);
+    mark_allocated(page, order, migrate);
+    zone->statistics.allocations++;
+    return page;
+}
+
+/* True if an allocated block of exactly `order` starts at `page` and is of this zone. */
+static bool is_allocated_block(const struct zone *zone, const struct page *page, unsigned order)
+{
+    return (page->flags & PAGE_STATE) == PAGE_ALLOCATED && page->order == order && page->zone == (uint8_t)zone->type;
+}
+
+int buddy_free_locked(struct zone *zone, struct page *page, unsigned order)
+{
+    if (!is_allocated_block(zone, page, order))
+        return -EINVAL;
+    if (page_refcount(page) > 1 || atomic_load_explicit(&page->mapcount, memory_order_relaxed) != 0)
+        return -EBUSY;
+    atomic_store_explicit(&page->refcount, 0, memory_order_relaxed);
+    page->flags = 0;
+    release_block(zone, page, order);
+    zone->statistics.frees++;
+    return 0;
+}
+
+int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned order)
+{
+    if (!is_allocated_block(zone, page, order))
+        return -EINVAL;
+    enum migrate_type migrate = (enum migrate_type)page->migrate;
+    uint32_t owner_flags = page->flags & PAGE_OWNER_FLAGS;
+    for (uint64_t i = 1; i < 1UL << order; i++) {
+        mark_allocated(&page[i], 0, migrate);
+        page[i].flags |= owner_flags;
+    }
+    page->order = 0;
+    return 0;
+}
+
+static bool range_can_be_added(const struct zone *zone, uint64_t start_pfn, uint64_t end_pfn)
+{
+    if (start_pfn >= end_pfn || start_pfn < zone->start_pfn || end_pfn > zone->end_pfn)
+        return false;
+    for (uint64_t pfn = start_pfn; pfn < end_pfn; pfn++) {
+        const struct page *page = mem_map_find(zone->map, pfn);
+        if (!page || !(page->flags & PAGE_RESERVED))
+            return false;
+    }
+    return true;
+}
+
+int buddy_add_range_locked(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn, enum migrate_type migrate)
+{
+    if ((unsigned)migrate >= MIGRATE_COUNT || !range_can_be_added(zone, start_pfn, end_pfn))
+        return -EINVAL;
+    for (uint64_t pfn = start_pfn; pfn < end_pfn;) {
+        struct page *page = mem_map_page(zone->map, pfn);
+        if (pfn == start_pfn || pfn % PAGEBLOCK_PAGES == 0)
+            buddy_claim_pageblock(zone, page, migrate);
+        /* The largest aligned block of at most a pageblock: larger ones come from merging. */
+        unsigned order = pfn ? lowest_bit(pfn) : PAGEBLOCK_ORDER;
+        if (order > PAGEBLOCK_ORDER)
+            order = PAGEBLOCK_ORDER;
+        while (pfn + (1UL << order) > end_pfn)
+            order--;
+        for (uint64_t i = 0; i < 1UL << order; i++) {
+            page[i].flags = 0;
+            page[i].zone = (uint8_t)zone->type;
+        }
+        release_block(zone, page, order);
+        pfn += 1UL << order;
+    }
+    zone->managed_pages += end_pfn - start_pfn;
+    CHECK_DEEP(buddy_check_locked(zone) == 0);
+    return 0;
+}
+
+struct page *buddy_alloc(struct zone *zone, unsigned order, enum migrate_type migrate)
+{
+    spinlock_acquire(&zone->lock);
+    struct page *page = buddy_alloc_locked(zone, order, migrate);
+    spinlock_release(&zone->lock);
+    return page;
+}
+
+int buddy_free(struct zone *zone, struct page *page, unsigned order)
+{
+    spinlock_acquire(&zone->lock);
+    int error = buddy_free_locked(zone, page, order);
+    spinlock_release(&zone->lock);
+    return error;
+}
+
+int buddy_add_range(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn, enum migrate_type migrate)
+{
+    spinlock_acquire(&zone->lock);
+    int error = buddy_add_range_locked(zone, start_pfn, end_pfn, migrate);
+    spinlock_release(&zone->lock);
+    return error;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Refill and drain of a worker's page list. */
+#include <string.h>
+
+#include <mm/page_list.h>
+
+void page_list_init(struct page_list *list, struct zone *zone, enum migrate_type migrate)
+{
+    memset(list, 0, sizeof(*list));
+    list->zone = zone;
+    list->migrate = migrate;
+}
+
+struct page *page_list_alloc_refill(struct page_list *list)
+{
+    struct zone *zone = list->zone;
+    struct page *batch[PAGE_LIST_BATCH];
+    uint32_t count = 0;
+
+    ASSERT(list->count == 0);
+    spinlock_acquire(&zone->lock);
+    while (count < PAGE_LIST_BATCH) {
+        struct page *page = buddy_alloc_locked(zone, 0, list->migrate);
+        if (!page)
+            break;
+        page->flags = PAGE_LISTED;
+        atomic_store_explicit(&page->refcount, 0, memory_order_relaxed);
+        batch[count++] = page;
+    }
+    CHECK_DEEP(buddy_check_locked(zone) == 0);
+    spinlock_release(&zone->lock);
+    if (count == 0)
+        return NULL;
+    /* The zone gives low addresses first; turned round, the list gives them in the same order. */
+    for (uint32_t i = 0; i < count; i++)
+        list->pages[i] = batch[count - 1 - i];
+    list->count = count;
+    list->refills++;
+    return page_list_alloc(list);
+}
+
+/* Gives pages[0..count) to the zone; their places in the array are the caller's to fill. */
+static void return_oldest(struct page_list *list, uint32_t count) EXCLUDES(list->zone->lock)
+{
+    struct zone *zone = list->zone;
+    spinlock_acquire(&zone->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = list->pages[i];
+        ASSERT(page->flags == PAGE_LISTED);
+        page->flags = PAGE_ALLOCATED;
+        int error = buddy_free_locked(zone, page, 0);
+        ASSERT(error == 0);
+        (void)error;
+    }
+    CHECK_DEEP(buddy_check_locked(zone) == 0);
+    spinlock_release(&zone->lock);
+    list->drains++;
+}
+
+void page_list_drain_batch(struct page_list *list)
+{
+    uint32_t count = list->count < PAGE_LIST_BATCH ? list->count : PAGE_LIST_BATCH;
+    return_oldest(list, count);
+    list->count -= count;
+    memmove(list->pages, list->pages + count, list->count * sizeof(list->pages[0]));
+}
+
+void page_list_drain(struct page_list *list)
+{
+    return_oldest(list, list->count);
+    list->count = 0;
+}
+
+int page_list_check(const struct page_list *list)
+{
+    if (list->count > PAGE_LIST_CAPACITY)
+        return -EIO;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct page *page = list->pages[i];
+        if (page->flags != PAGE_LISTED || page->order != 0 || page->zone != (uint8_t)list->zone->type ||
+            page_refcount(page) != 0)
+            return -EIO;
+    }
+    return 0;
+}
