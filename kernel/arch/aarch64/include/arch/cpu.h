@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Per-CPU registers and idling of AArch64, as the shared kernel code uses them. */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <stdint.h>
+
+#include <arch/context.h>
+
+struct cpu;
+struct thread;
+
+static inline struct cpu *arch_this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("mrs %0, tpidr_el1" : "=r"(cpu));
+    return cpu;
+}
+
+/* Vectors, the pointer to `cpu`, and FP trapping for this CPU. Once, before it runs any thread. */
+void arch_cpu_init(struct cpu *cpu);
+
+static inline void arch_set_table(uint64_t table_register)
+{
+    __asm__ volatile("msr ttbr0_el1, %0" ::"r"(table_register) : "memory");
+}
+
+/* The thread register that user code may write: read at switch-out, set at switch-in with the IPC buffer's address. */
+static inline uint64_t arch_get_tls(void)
+{
+    uint64_t tls;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(tls));
+    return tls;
+}
+
+static inline void arch_set_tls(uint64_t tls, uint64_t buffer_address)
+{
+    __asm__ volatile("msr tpidr_el0, %0\n\tmsr tpidrro_el0, %1" ::"r"(tls), "r"(buffer_address));
+}
+
+/* User mode may use FP and SIMD, or traps when it does. The kernel itself never does but to save and load. */
+static inline void arch_fp_allow(uint64_t allow)
+{
+    __asm__ volatile("msr cpacr_el1, %0" ::"r"(allow ? 3UL << 20 : 1UL << 20));
+}
+
+void arch_fp_save(struct fp_state *state);
+void arch_fp_load(const struct fp_state *state);
+
+/* Sleeps until an interrupt is pending. Interrupts are and stay masked. */
+static inline void arch_wait_for_interrupt(void)
+{
+    __asm__ volatile("dsb sy\n\twfi" ::: "memory");
+}
+
+/* The register value of the translation table with nothing in it. */
+uint64_t arch_empty_table(void);
+
+/* Goes to user mode with `next` (NULL: idles until there is one), letting go of the kernel lock. Never returns. */
+__attribute__((noreturn)) void arch_run_next(struct thread *next);
+
+/* vectors.S: to user mode with this thread. */
+__attribute__((noreturn)) void arch_run(struct thread *thread);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Exceptions from user mode, as vectors.S hands them over: what they mean, and who goes on. */
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+
+#include "kernel.h"
+#include "panic.h"
+
+/* Exception classes of ESR_EL1. */
+#define CLASS_FP 0x07u
+#define CLASS_SVC 0x15u
+#define CLASS_INSTRUCTION_ABORT 0x20u
+#define CLASS_DATA_ABORT 0x24u
+
+/* Fault status codes, without the level in their low bits. */
+#define STATUS_MASK 0x3cu
+#define STATUS_ADDRESS_SIZE 0x00u
+#define STATUS_TRANSLATION 0x04u
+#define STATUS_ACCESS_FLAG 0x08u
+#define STATUS_PERMISSION 0x0cu
+
+#define ISS_WRITE (1u << 6)
+#define ISS_CACHE_MAINTENANCE (1u << 8) /* counts as a read, although ISS_WRITE is set */
+
+_Static_assert(sizeof(struct panic_frame) == 288, "vectors.S sets this much aside");
+
+extern char arch_vectors[];
+
+void arch_cpu_init(struct cpu *cpu)
+{
+    __asm__ volatile("msr tpidr_el1, %0\n\tmsr vbar_el1, %1\n\tisb" ::"r"(cpu), "r"(arch_vectors) : "memory");
+    arch_fp_allow(false);
+}
+
+uint64_t arch_empty_table(void)
+{
+    return kernel_virtual_to_physical(empty_table);
+}
+
+static struct thread *idle(struct cpu *cpu)
+{
+    struct thread *next;
+    do {
+        idle_cpus |= 1u << cpu->index;
+        kernel_unlock();
+        arch_wait_for_interrupt();
+        kernel_lock();
+        idle_cpus &= ~(1u << cpu->index);
+        next = irq_handle(NULL);
+    } while (!next);
+    return next;
+}
+
+static inline struct thread *leave(struct thread *next)
+{
+    if (__builtin_expect(!next, 0))
+        next = idle(this_cpu());
+    kernel_unlock();
+    return next;
+}
+
+void arch_run_next(struct thread *next)
+{
+    arch_run(leave(next));
+}
+
+/* The first FP instruction since the thread was switched in: its registers are in memory. */
+static struct thread *load_fp(struct thread *thread)
+{
+    struct cpu *cpu = this_cpu();
+    arch_fp_load(&thread->fp);
+    cpu->fp_loaded = thread;
+    thread->fp_cpu = (uint8_t)cpu->index;
+    cpu->fp_enabled = true;
+    arch_fp_allow(true);
+    return thread;
+}
+
+static struct thread *fault(struct thread *thread, uint64_t address, uint32_t access, uint64_t entry)
+{
+    thread->fault = (struct fault_message){
+        .address = address,
+        .access = access,
+        .instruction = thread->context.pc,
+        .entry = entry,
+        .thread = thread->number,
+    };
+    return ipc_fault(thread);
+}
+
+static struct thread *memory_abort(struct thread *thread, uint64_t esr)
+{
+    uint64_t address;
+    __asm__("mrs %0, far_el1" : "=r"(address));
+    uint32_t status = esr & STATUS_MASK;
+    uint32_t access = FAULT_READ;
+    if (esr >> 26 == CLASS_INSTRUCTION_ABORT)
+        access = FAULT_EXECUTE;
+    else if ((esr & (ISS_WRITE | ISS_CACHE_MAINTENANCE)) == ISS_WRITE)
+        access = FAULT_WRITE;
+
+    if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE)
+        return fault(thread, address, access, aspace_entry(thread->aspace, address));
+    if (status == STATUS_PERMISSION || status == STATUS_ACCESS_FLAG) {
+        if (aspace_note_access(thread->aspace, address, access))
+            return thread;
+        return fault(thread, address, access | FAULT_PRESENT, aspace_entry(thread->aspace, address));
+    }
+    /* Alignment, external aborts and the like. */
+    return fault(thread, address, access | FAULT_EXCEPTION, esr);
+}
+
+struct thread *trap_sync(struct thread *thread, uint64_t esr)
+{
+    kernel_lock();
+    switch (esr >> 26) {
+    case CLASS_SVC:
+        return leave(syscall(thread, esr & 0xffff));
+    case CLASS_DATA_ABORT:
+    case CLASS_INSTRUCTION_ABORT:
+        return leave(memory_abort(thread, esr));
+    case CLASS_FP:
+        return leave(load_fp(thread));
+    default:
+        return leave(fault(thread, thread->context.pc, FAULT_EXCEPTION, esr));
+    }
+}
+
+struct thread *trap_irq(struct thread *thread)
+{
+    kernel_lock();
+    return leave(irq_handle(thread));
+}
+
+/* An asynchronous error, e.g. a write to a device that is not there, long after the instruction: the thread that runs
+ * now is not necessarily the one that caused it, but the only one that can be told. */
+struct thread *trap_serror(struct thread *thread, uint64_t esr)
+{
+    kernel_lock();
+    return leave(fault(thread, thread->context.pc, FAULT_EXCEPTION, esr));
+}

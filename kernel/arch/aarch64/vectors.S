@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exception entry and exit. While a thread runs in user mode, SP_EL1 points at its struct context, so entry stores the
+ * registers without touching any other; C code then runs on the CPU's own stack and returns the thread to go on with.
+ */
+#include <arch/context.h>
+
+    .macro save_user
+    stp x0, x1, [sp, #0]
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x19, [sp, #144]
+    stp x20, x21, [sp, #160]
+    stp x22, x23, [sp, #176]
+    stp x24, x25, [sp, #192]
+    stp x26, x27, [sp, #208]
+    stp x28, x29, [sp, #224]
+    mrs x10, sp_el0
+    mrs x11, elr_el1
+    mrs x12, spsr_el1
+    stp x30, x10, [sp, #240]
+    stp x11, x12, [sp, #CONTEXT_PC]
+    .endm
+
+    /* x0: the thread; the CPU's stack. The frame pointer ends the backtrace here. */
+    .macro enter_kernel
+    mrs x9, tpidr_el1
+    sub x0, sp, #THREAD_CONTEXT
+    ldr x9, [x9, #CPU_STACK_TOP]
+    mov x29, xzr
+    mov sp, x9
+    .endm
+
+    .macro vector name
+    .balign 0x80
+\name:
+    .endm
+
+    .section .text.vectors, "ax"
+    .balign 0x800
+    .global arch_vectors
+arch_vectors:
+    /* From the kernel on SP_EL0, which it never uses; then on its own stack: all are bugs. */
+    .rept 8
+    .balign 0x80
+    b kernel_exception
+    .endr
+    vector user_sync
+    save_user
+    enter_kernel
+    mrs x1, esr_el1
+    bl trap_sync
+    b arch_run
+    vector user_irq
+    save_user
+    enter_kernel
+    bl trap_irq
+    b arch_run
+    vector user_fiq
+    save_user
+    enter_kernel
+    bl trap_irq
+    b arch_run
+    vector user_serror
+    save_user
+    enter_kernel
+    mrs x1, esr_el1
+    bl trap_serror
+    b arch_run
+    /* 32-bit user mode is never entered. */
+    .rept 4
+    .balign 0x80
+    b kernel_exception
+    .endr
+
+    .text
+    .global arch_run
+    .balign 64
+arch_run:
+    add sp, x0, #THREAD_CONTEXT
+    ldp x11, x12, [sp, #CONTEXT_PC]
+    ldp x30, x10, [sp, #240]
+    msr elr_el1, x11
+    msr spsr_el1, x12
+    msr sp_el0, x10
+    ldp x0, x1, [sp, #0]
+    ldp x2, x3, [sp, #16]
+    ldp x4, x5, [sp, #32]
+    ldp x6, x7, [sp, #48]
+    ldp x8, x9, [sp, #64]
+    ldp x10, x11, [sp, #80]
+    ldp x12, x13, [sp, #96]
+    ldp x14, x15, [sp, #112]
+    ldp x16, x17, [sp, #128]
+    ldp x18, x19, [sp, #144]
+    ldp x20, x21, [sp, #160]
+    ldp x22, x23, [sp, #176]
+    ldp x24, x25, [sp, #192]
+    ldp x26, x27, [sp, #208]
+    ldp x28, x29, [sp, #224]
+    eret
+
+    /* Everything there is to know goes into one static frame, since the stack may be what broke. */
+kernel_exception:
+    msr tpidrro_el0, x0
+    adrp x0, kernel_exception_frame
+    add x0, x0, :lo12:kernel_exception_frame
+    stp x2, x3, [x0, #16]
+    stp x4, x5, [x0, #32]
+    stp x6, x7, [x0, #48]
+    stp x8, x9, [x0, #64]
+    stp x10, x11, [x0, #80]
+    stp x12, x13, [x0, #96]
+    stp x14, x15, [x0, #112]
+    stp x16, x17, [x0, #128]
+    stp x18, x19, [x0, #144]
+    stp x20, x21, [x0, #160]
+    stp x22, x23, [x0, #176]
+    stp x24, x25, [x0, #192]
+    stp x26, x27, [x0, #208]
+    stp x28, x29, [x0, #224]
+    mov x3, sp
+    stp x30, x3, [x0, #240]
+    mrs x2, tpidrro_el0
+    stp x2, x1, [x0, #0]
+    mrs x1, elr_el1
+    mrs x2, spsr_el1
+    stp x1, x2, [x0, #256]
+    mrs x1, esr_el1
+    mrs x2, far_el1
+    stp x1, x2, [x0, #272]
+    mrs x9, tpidr_el1
+    cbz x9, 1f
+    ldr x9, [x9, #CPU_STACK_TOP]
+    mov sp, x9
+1:  bl panic_trap
+    b .
+
+    .bss
+    .balign 16
+    .global kernel_exception_frame
+kernel_exception_frame:
+    .skip 288

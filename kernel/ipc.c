@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Synchronous messages: call, receive, reply, and faults as messages. The common case, a call of six words to a server
+ * that waits, and its reply, goes straight through ipc_call() and ipc_reply_recv(): the registers are copied from one
+ * saved context to the other and the CPU is handed over without a look at the run queues. Everything else (buffer
+ * words, capabilities, queues) is in functions of its own, out of that path.
+ */
+#include <errno.h>
+
+#include "kernel.h"
+#include "panic.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* What a sender may set in a tag; the kernel drops the rest. */
+#define TAG_LABEL 0xffffffff00000000UL
+#define TAG_TRANSFER 0x701ffUL /* capability count and buffer words */
+#define TAG_FLAG(flag) ((uint64_t)(flag) << 24)
+
+/* How many boosts one new sender can cause, over all servers down the chain. */
+#define LEND_BUDGET 32u
+
+static struct thread *fail(struct thread *thread, long error)
+{
+    context_set_result(&thread->context, error);
+    return thread;
+}
+
+/* 0 if the tag of a message that `from` sends is well-formed and may carry what it says. */
+static long check_tag(const struct thread *from, uint64_t tag, bool may_grant)
+{
+    if (!from->buffer || MSG_WORDS(tag) > MSG_BUFFER_WORDS || MSG_CAPS(tag) > MSG_CAPS_MAX)
+        return -EINVAL;
+    return MSG_CAPS(tag) && !may_grant ? -EPERM : 0;
+}
+
+/* Copies buffer words and capabilities; returns the counts that the receiver's tag gets. A capability that can't be
+ * put into the slot that the receiver named ends the transfer of capabilities. */
+static uint64_t transfer(const struct thread *from, const struct thread *to, uint64_t tag)
+{
+    if (!to->buffer)
+        return 0;
+    uint32_t words = MSG_WORDS(tag);
+    for (uint32_t i = 0; i < words; i++)
+        to->buffer->words[i] = from->buffer->words[i];
+    uint32_t caps = 0;
+    while (caps < MSG_CAPS(tag)) {
+        const struct cap *source = cap_slot(from->table, from->buffer->send_slots[caps]);
+        struct cap *target = cap_slot(to->table, to->buffer->receive_slots[caps]);
+        if (!source || !target || cap_copy(target, source, RIGHT_ALL, 0) != 0)
+            break;
+        caps++;
+    }
+    return MSG_TAG(0, words, caps);
+}
+
+/* The message in `from`'s registers to `to`'s. */
+static inline void copy_message(const struct thread *from, struct thread *to)
+{
+    uint64_t tag = from->context.x[CONTEXT_TAG];
+    uint64_t counts = 0;
+
+    if (UNLIKELY(tag & TAG_TRANSFER))
+        counts = transfer(from, to, tag);
+    to->context.x[CONTEXT_RESULT] = 0;
+    to->context.x[CONTEXT_TAG] = (tag & TAG_LABEL) | counts;
+    for (unsigned i = 0; i < MSG_REGISTERS; i++)
+        to->context.x[CONTEXT_WORDS + i] = from->context.x[CONTEXT_WORDS + i];
+}
+
+static inline void copy_fault(const struct thread *from, struct thread *to)
+{
+    const struct fault_message *fault = &from->fault;
+    uint64_t *x = to->context.x;
+
+    x[CONTEXT_RESULT] = 0;
+    x[CONTEXT_TAG] = TAG_FLAG(MSG_FLAG_FAULT);
+    x[CONTEXT_WORDS] = fault->address;
+    x[CONTEXT_WORDS + 1] = fault->access | (uint64_t)from->aspace->spare_count << 32;
+    x[CONTEXT_WORDS + 2] = fault->instruction;
+    x[CONTEXT_WORDS + 3] = fault->entry;
+    x[CONTEXT_WORDS + 4] = fault->thread;
+    x[CONTEXT_WORDS + 5] = 0;
+}
+
+/* Gives the message of `sender`, which is in no queue, to `server`, which is in none either, and has the reply object
+ * hold the sender. The server is left runnable with at least the sender's priority. */
+static inline void deliver(struct thread *sender, struct thread *server, struct reply *reply)
+{
+    reply->caller = sender;
+    reply->receiver = NULL;
+    reply->server = server;
+    sender->reply = reply;
+    sender->state = THREAD_STATE_CALLING;
+    server->reply = NULL;
+    server->serving = reply;
+    server->state = THREAD_STATE_RUNNABLE;
+    if (LIKELY(!sender->in_fault)) {
+        copy_message(sender, server);
+        server->origin = sender->origin;
+    } else {
+        copy_fault(sender, server);
+        server->origin = sender->fault_id;
+    }
+    server->context.x[CONTEXT_BADGE] = sender->badge;
+    server->context.x[CONTEXT_ORIGIN] = server->origin;
+    server->effective = server->priority > sender->effective ? server->priority : sender->effective;
+}
+
+static inline void unlink_receiver(struct endpoint *endpoint, struct thread *server)
+{
+    struct thread *next = server->links.next;
+    struct thread *previous = server->links.previous;
+    if (next)
+        next->links.previous = previous;
+    if (previous)
+        previous->links.next = next;
+    else
+        endpoint->receivers = next;
+}
+
+static inline void link_receiver(struct endpoint *endpoint, struct thread *server)
+{
+    struct thread *next = endpoint->receivers;
+    server->links.next = next;
+    server->links.previous = NULL;
+    if (next)
+        next->links.previous = server;
+    endpoint->receivers = server;
+}
+
+/* A server that waits at the endpoint, rather one that ran on this CPU; NULL if none waits. */
+static inline struct thread *choose_receiver(const struct endpoint *endpoint, const struct cpu *cpu)
+{
+    struct thread *server = endpoint->receivers;
+    if (!server || LIKELY(server->cpu == cpu->index))
+        return server;
+    struct thread *other = server->links.next;
+    for (unsigned i = 0; other && i < CPUS_MAX; i++, other = other->links.next) {
+        if (other->cpu == cpu->index)
+            return other;
+    }
+    return server;
+}
+
+static void lend(struct thread *thread, unsigned priority, unsigned *budget);
+
+/* All who work for the endpoint go on with at least `priority`: the first that is done takes the waiting message. */
+static void lend_to_members(struct endpoint *endpoint, unsigned priority, unsigned *budget)
+{
+    for (struct thread *member = endpoint->members; member && *budget; member = member->member_next) {
+        if (member->state != THREAD_STATE_RECEIVING && member->effective < priority) {
+            (*budget)--;
+            lend(member, priority, budget);
+        }
+    }
+}
+
+void ipc_set_effective(struct thread *thread, unsigned effective)
+{
+    struct wait_queue *queue = NULL;
+
+    if (thread->state == THREAD_STATE_SENDING)
+        queue = &((struct endpoint *)thread->waiting_on)->senders;
+    else if (thread->state == THREAD_STATE_WAITING && thread->waiting_on)
+        queue = &((struct notification *)thread->waiting_on)->waiters;
+    if (!queue) {
+        sched_set_effective(thread, effective);
+        return;
+    }
+    wait_queue_remove(queue, thread);
+    thread->effective = (uint8_t)effective;
+    wait_queue_insert(queue, thread);
+}
+
+/* Raises a thread and those that it waits for in turn. */
+static void lend(struct thread *thread, unsigned priority, unsigned *budget)
+{
+    ipc_set_effective(thread, priority);
+    if (thread->state == THREAD_STATE_SENDING) {
+        lend_to_members(thread->waiting_on, priority, budget);
+    } else if (thread->state == THREAD_STATE_CALLING) {
+        struct thread *server = thread->reply->server;
+        if (server && server->effective < priority && *budget) {
+            (*budget)--;
+            lend(server, priority, budget);
+        }
+    }
+}
+
+static struct thread *queue_sender(struct endpoint *endpoint, struct thread *sender)
+{
+    unsigned budget = LEND_BUDGET;
+    sender->state = THREAD_STATE_SENDING;
+    sender->waiting_on = endpoint;
+    wait_queue_insert(&endpoint->senders, sender);
+    lend_to_members(endpoint, sender->effective, &budget);
+    return sched_next(NULL);
+}
+
+/* The message of the running thread `sender` goes to a server that waits, which takes over the CPU, or is queued. */
+static inline struct thread *send(struct endpoint *endpoint, struct thread *sender)
+{
+    struct cpu *cpu = this_cpu();
+    struct thread *server = choose_receiver(endpoint, cpu);
+    if (UNLIKELY(!server))
+        return queue_sender(endpoint, sender);
+    unlink_receiver(endpoint, server);
+    deliver(sender, server, server->reply);
+    if (LIKELY(sched_may_run_here(server, cpu)))
+        return sched_next(server);
+    sched_wake(server);
+    return sched_next(NULL);
+}
+
+struct thread *ipc_call(struct thread *caller)
+{
+    const struct cap *cap = cap_slot(caller->table, caller->context.x[0]);
+
+    if (UNLIKELY(!cap || cap_type(cap) != CAP_ENDPOINT))
+        return fail(caller, -EBADF);
+    uint32_t rights = cap_rights(cap);
+    if (UNLIKELY(!(rights & RIGHT_SEND)))
+        return fail(caller, -EPERM);
+    uint64_t tag = caller->context.x[CONTEXT_TAG];
+    if (UNLIKELY(tag & TAG_TRANSFER)) {
+        long error = check_tag(caller, tag, rights & RIGHT_GRANT);
+        if (error)
+            return fail(caller, error);
+    }
+    caller->badge = cap->badge;
+    return send((struct endpoint *)cap_object(cap), caller);
+}
+
+void ipc_stop_faulted(struct thread *thread)
+{
+    thread->in_fault = false;
+    thread->state = THREAD_STATE_FAULTED;
+    thread->effective = thread->priority;
+    if (cap_type(&thread->event) == CAP_NOTIFICATION)
+        notification_signal((struct notification *)cap_object(&thread->event), thread->event_bits);
+}
+
+struct thread *ipc_fault(struct thread *thread)
+{
+    struct cpu *cpu = this_cpu();
+    const struct cap *handler = &thread->aspace->handler;
+
+    thread->fault_id = ++cpu->fault_count << 8 | cpu->index;
+    if (UNLIKELY(cap_type(handler) != CAP_ENDPOINT)) {
+        ipc_stop_faulted(thread);
+        return sched_next(NULL);
+    }
+    thread->in_fault = true;
+    thread->badge = handler->badge;
+    return send((struct endpoint *)cap_object(handler), thread);
+}
+
+/* Applies the map items of a reply to a fault: pairs in registers, then in the buffer. */
+static long apply_items(const struct thread *server, struct thread *faulted)
+{
+    const uint64_t *words = &server->context.x[CONTEXT_WORDS];
+    for (unsigned i = 0; i < MSG_REGISTERS && words[i]; i += 2) {
+        struct map_item item = {words[i], words[i + 1]};
+        long error = aspace_apply(faulted->aspace, &item);
+        if (UNLIKELY(error))
+            return error;
+    }
+    uint32_t count = MSG_WORDS(server->context.x[CONTEXT_TAG]) & ~1u;
+    for (uint32_t i = 0; i < count; i += 2) {
+        struct map_item item = {server->buffer->words[i], server->buffer->words[i + 1]};
+        long error = aspace_apply(faulted->aspace, &item);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Gives the reply in the registers of `server` to the caller that `reply` holds, which is runnable afterwards but in no
+ * queue (*woken), or stays stopped (*woken is NULL). On an error the caller stays held. */
+static inline long give_reply(struct thread *server, struct reply *reply, uint32_t rights, struct thread **woken)
+{
+    struct thread *caller = reply->caller;
+    uint64_t tag = server->context.x[CONTEXT_TAG];
+
+    *woken = NULL;
+    if (UNLIKELY(!caller))
+        return -ESRCH;
+    if (UNLIKELY(tag & TAG_TRANSFER)) {
+        long error = check_tag(server, tag, rights & RIGHT_GRANT);
+        if (error)
+            return error;
+    }
+    if (LIKELY(!caller->in_fault)) {
+        copy_message(server, caller);
+    } else if (UNLIKELY(MSG_LABEL(tag) != FAULT_RESUME)) {
+        ipc_stop_faulted(caller);
+    } else {
+        long error = apply_items(server, caller);
+        if (UNLIKELY(error))
+            return error;
+        caller->in_fault = false;
+    }
+    if (LIKELY(caller->state == THREAD_STATE_CALLING)) {
+        caller->state = THREAD_STATE_RUNNABLE;
+        *woken = caller;
+    }
+    reply->caller = NULL;
+    if (LIKELY(reply->server)) {
+        reply->server->serving = NULL;
+        reply->server = NULL;
+    }
+    caller->reply = NULL;
+    return 0;
+}
+
+void ipc_leave(struct thread *thread)
+{
+    if (!thread->member)
+        return;
+    *thread->member_link = thread->member_next;
+    if (thread->member_next)
+        thread->member_next->member_link = thread->member_link;
+    thread->member = NULL;
+}
+
+static void join(struct endpoint *endpoint, struct thread *server)
+{
+    ipc_leave(server);
+    server->member = endpoint;
+    server->member_next = endpoint->members;
+    server->member_link = &endpoint->members;
+    if (server->member_next)
+        server->member_next->member_link = &server->member_next;
+    endpoint->members = server;
+}
+
+static void put_notification(struct thread *server, uint64_t bits)
+{
+    server->context.x[CONTEXT_RESULT] = 0;
+    server->context.x[CONTEXT_TAG] = TAG_FLAG(MSG_FLAG_NOTIFICATION);
+    server->context.x[CONTEXT_WORDS] = bits;
+    server->context.x[CONTEXT_BADGE] = 0;
+    server->context.x[CONTEXT_ORIGIN] = 0;
+    server->origin = 0;
+}
+
+/* Takes what waits at the endpoint already; false if nothing does. */
+static bool take_waiting(struct endpoint *endpoint, struct thread *server, struct reply *reply)
+{
+    if (endpoint->bound && endpoint->bound->bits) {
+        put_notification(server, endpoint->bound->bits);
+        endpoint->bound->bits = 0;
+        return true;
+    }
+    struct thread *sender = endpoint->senders.head;
+    if (!sender)
+        return false;
+    wait_queue_remove(&endpoint->senders, sender);
+    deliver(sender, server, reply);
+    return true;
+}
+
+/* The running server waits at the endpoint. */
+static inline void wait_receiving(struct endpoint *endpoint, struct thread *server, struct reply *reply)
+{
+    server->state = THREAD_STATE_RECEIVING;
+    server->waiting_on = endpoint;
+    server->reply = reply;
+    reply->receiver = server;
+    link_receiver(endpoint, server);
+}
+
+/* The endpoint and reply object that a receiving call names, or an error. */
+static inline long find_receive(const struct thread *server, struct endpoint **endpoint, struct reply **reply,
+                                uint32_t *reply_rights)
+{
+    const struct cap *reply_cap = cap_slot(server->table, server->context.x[0]);
+    if (UNLIKELY(!reply_cap || cap_type(reply_cap) != CAP_REPLY))
+        return -EBADF;
+    const struct cap *cap = cap_slot(server->table, server->context.x[CONTEXT_BADGE]);
+    if (UNLIKELY(!cap || cap_type(cap) != CAP_ENDPOINT))
+        return -EBADF;
+    *reply_rights = cap_rights(reply_cap);
+    if (UNLIKELY(!(cap_rights(cap) & *reply_rights & RIGHT_RECEIVE)))
+        return -EPERM;
+    *endpoint = (struct endpoint *)cap_object(cap);
+    *reply = (struct reply *)cap_object(reply_cap);
+    return 0;
+}
+
+/* The server goes on to something else: a caller that it has not answered lends it nothing any more. */
+static inline void go_on(struct thread *server)
+{
+    if (UNLIKELY(server->serving)) {
+        server->serving->server = NULL;
+        server->serving = NULL;
+    }
+    server->effective = server->priority;
+}
+
+struct thread *ipc_reply_recv(struct thread *server)
+{
+    struct endpoint *endpoint;
+    struct reply *reply;
+    struct thread *caller;
+    uint32_t rights;
+
+    long error = find_receive(server, &endpoint, &reply, &rights);
+    if (UNLIKELY(error))
+        return fail(server, error);
+    error = give_reply(server, reply, rights, &caller);
+    if (UNLIKELY(error))
+        return fail(server, error);
+    go_on(server);
+    if (UNLIKELY(server->member != endpoint))
+        join(endpoint, server);
+    if (UNLIKELY(endpoint->senders.head || endpoint->bound) && take_waiting(endpoint, server, reply)) {
+        if (caller)
+            sched_wake(caller);
+        return sched_resume(server);
+    }
+    wait_receiving(endpoint, server, reply);
+    if (UNLIKELY(!caller || !sched_may_run_here(caller, this_cpu()))) {
+        if (caller)
+            sched_wake(caller);
+        caller = NULL;
+    }
+    return sched_next(caller);
+}
+
+struct thread *ipc_recv(struct thread *server)
+{
+    struct endpoint *endpoint;
+    struct reply *reply;
+    uint32_t rights;
+
+    long error = find_receive(server, &endpoint, &reply, &rights);
+    if (error)
+        return fail(server, error);
+    if (reply->caller || reply->receiver)
+        return fail(server, -EBUSY);
+    go_on(server);
+    if (server->member != endpoint)
+        join(endpoint, server);
+    if (take_waiting(endpoint, server, reply))
+        return sched_resume(server);
+    wait_receiving(endpoint, server, reply);
+    return sched_next(NULL);
+}
+
+struct thread *ipc_reply(struct thread *server)
+{
+    long error = 0;
+    struct thread *caller = NULL;
+    const struct cap *cap = cap_slot(server->table, server->context.x[0]);
+
+    if (!cap || cap_type(cap) != CAP_REPLY)
+        return fail(server, -EBADF);
+    if (!(cap_rights(cap) & RIGHT_RECEIVE))
+        return fail(server, -EPERM);
+    struct reply *reply = (struct reply *)cap_object(cap);
+    bool own = reply->server == server;
+    error = give_reply(server, reply, cap_rights(cap), &caller);
+    context_set_result(&server->context, error);
+    if (!error && own)
+        server->effective = server->priority;
+    if (caller)
+        sched_wake(caller);
+    return sched_resume(server);
+}
+
+void ipc_abandon(struct reply *reply, long error)
+{
+    struct thread *caller = reply->caller;
+    if (!caller)
+        return;
+    ipc_cancel(caller, error);
+    sched_wake(caller);
+}
+
+void ipc_cancel(struct thread *thread, long error)
+{
+    struct endpoint *endpoint = thread->waiting_on;
+    struct notification *notification = thread->waiting_on;
+
+    sched_sleep_cancel(thread);
+    switch (thread->state) {
+    case THREAD_STATE_SENDING:
+        wait_queue_remove(&endpoint->senders, thread);
+        break;
+    case THREAD_STATE_RECEIVING:
+        unlink_receiver(endpoint, thread);
+        thread->reply->receiver = NULL;
+        break;
+    case THREAD_STATE_CALLING:
+        thread->reply->caller = NULL;
+        if (thread->reply->server) {
+            thread->reply->server->serving = NULL;
+            thread->reply->server = NULL;
+        }
+        break;
+    case THREAD_STATE_WAITING:
+        if (notification)
+            wait_queue_remove(&notification->waiters, thread);
+        break;
+    default:
+        return;
+    }
+    /* A fault that nobody answered happens again; its registers are still those of the faulting instruction. */
+    if (!thread->in_fault)
+        context_set_result(&thread->context, error);
+    thread->in_fault = false;
+    thread->reply = NULL;
+    thread->waiting_on = NULL;
+    thread->state = THREAD_STATE_STOPPED;
+    thread->effective = thread->priority;
+}
+
+/* notification.c delivers to a receiver through this. */
+bool ipc_notify(struct endpoint *endpoint, uint64_t bits)
+{
+    struct thread *server = choose_receiver(endpoint, this_cpu());
+    if (!server)
+        return false;
+    unlink_receiver(endpoint, server);
+    server->reply->receiver = NULL;
+    server->reply = NULL;
+    server->waiting_on = NULL;
+    put_notification(server, bits);
+    sched_wake(server);
+    return true;
+}

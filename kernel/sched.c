@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scheduling: per-CPU run queues of 64 priorities, round-robin among equals with a slice of one to two ticks. A call
+ * hands the CPU straight to the server, which thereby uses up the caller's slice.
+ */
+#include <errno.h>
+
+#include <arch/cpu.h>
+
+#include "kernel.h"
+#include "panic.h"
+
+#define TICK_NS 4000000UL
+
+struct cpu cpus[CPUS_MAX];
+uint32_t idle_cpus;
+uint32_t started_cpus = 1;
+struct kernel_lock the_lock;
+
+struct cpu *this_cpu(void)
+{
+    return arch_this_cpu();
+}
+
+static uint64_t ticks_from_ns(uint64_t ns)
+{
+    return (uint64_t)((unsigned __int128)ns * machine.timer_frequency / 1000000000u);
+}
+
+uint64_t sched_now(void)
+{
+    return (uint64_t)((unsigned __int128)timer_now() * 1000000000u / machine.timer_frequency);
+}
+
+static void arm_timer(struct cpu *cpu, uint64_t ns)
+{
+    cpu->timer_armed = true;
+    timer_arm(timer_now() + ticks_from_ns(ns));
+}
+
+static void queue_push(struct cpu *cpu, struct thread *thread)
+{
+    struct run_queue *queue = &cpu->queue;
+    unsigned p = thread->effective;
+
+    thread->links.next = NULL;
+    thread->links.previous = queue->tails[p];
+    if (queue->tails[p])
+        queue->tails[p]->links.next = thread;
+    else
+        queue->heads[p] = thread;
+    queue->tails[p] = thread;
+    queue->ready |= 1UL << p;
+    thread->cpu = (uint8_t)cpu->index;
+}
+
+void sched_dequeue(struct thread *thread)
+{
+    struct run_queue *queue = &cpus[thread->cpu].queue;
+    unsigned p = thread->effective;
+
+    if (thread->links.next)
+        thread->links.next->links.previous = thread->links.previous;
+    else
+        queue->tails[p] = thread->links.previous;
+    if (thread->links.previous)
+        thread->links.previous->links.next = thread->links.next;
+    else
+        queue->heads[p] = thread->links.next;
+    if (!queue->heads[p])
+        queue->ready &= ~(1UL << p);
+    thread->links.next = thread->links.previous = NULL;
+}
+
+static struct thread *queue_pop(struct cpu *cpu)
+{
+    if (!cpu->queue.ready)
+        return NULL;
+    struct thread *thread = cpu->queue.heads[63 - __builtin_clzl(cpu->queue.ready)];
+    sched_dequeue(thread);
+    return thread;
+}
+
+/* Any CPU that idles and that the thread may use, else the one where it ran, else any that it may use. */
+static struct cpu *choose_cpu(const struct thread *thread)
+{
+    uint32_t idle = idle_cpus & thread->affinity;
+    if (idle)
+        return &cpus[idle >> thread->cpu & 1 ? thread->cpu : (unsigned)__builtin_ctz(idle)];
+    if (thread->affinity >> thread->cpu & 1)
+        return &cpus[thread->cpu];
+    return &cpus[__builtin_ctz(thread->affinity)];
+}
+
+void sched_wake(struct thread *thread)
+{
+    struct cpu *cpu = choose_cpu(thread);
+
+    thread->state = THREAD_STATE_RUNNABLE;
+    queue_push(cpu, thread);
+    if (cpu == this_cpu()) {
+        if (!cpu->timer_armed)
+            arm_timer(cpu, TICK_NS);
+    } else {
+        idle_cpus &= ~(1u << cpu->index);
+        ipi_send(cpu->index);
+    }
+}
+
+void sched_switch(struct cpu *cpu, struct thread *thread)
+{
+    struct thread *previous = cpu->current;
+
+    if (previous == thread)
+        return;
+    if (previous) {
+        previous->tls = arch_get_tls();
+        if (cpu->fp_enabled) {
+            arch_fp_save(&previous->fp);
+            previous->fp_cpu = (uint8_t)cpu->index;
+            cpu->fp_loaded = previous;
+        }
+    }
+    cpu->current = thread;
+    if (!thread) {
+        cpu->aspace = NULL;
+        arch_set_table(arch_empty_table());
+        return;
+    }
+    thread->cpu = (uint8_t)cpu->index;
+    arch_set_tls(thread->tls, thread->buffer_address);
+    if (cpu->aspace != thread->aspace) {
+        cpu->aspace = thread->aspace;
+        arch_set_table(thread->aspace->root);
+    }
+    uint8_t keeps_fp = cpu->fp_loaded == thread && thread->fp_cpu == cpu->index;
+    if (keeps_fp != cpu->fp_enabled) {
+        cpu->fp_enabled = keeps_fp;
+        arch_fp_allow(keeps_fp);
+    }
+}
+
+/* True if a more important thread than `priority` is ready. */
+static bool is_outranked(const struct cpu *cpu, unsigned priority)
+{
+    return __builtin_expect(cpu->queue.ready >> priority >> 1 != 0, 0);
+}
+
+struct thread *sched_resume(struct thread *current)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (!is_outranked(cpu, current->effective))
+        return current;
+    queue_push(cpu, current);
+    return sched_next(NULL);
+}
+
+struct thread *sched_next(struct thread *next)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (!next) {
+        next = queue_pop(cpu);
+        cpu->slice_used = false;
+    } else if (is_outranked(cpu, next->effective)) {
+        queue_push(cpu, next);
+        next = queue_pop(cpu);
+        cpu->slice_used = false;
+    }
+    sched_switch(cpu, next);
+    return next;
+}
+
+struct thread *sched_yield(struct thread *current)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (cpu->queue.ready >> current->effective == 0)
+        return current;
+    queue_push(cpu, current);
+    return sched_next(NULL);
+}
+
+void sched_set_effective(struct thread *thread, unsigned effective)
+{
+    bool queued = thread->state == THREAD_STATE_RUNNABLE && cpus[thread->cpu].current != thread;
+
+    if (thread->effective == effective)
+        return;
+    if (queued)
+        sched_dequeue(thread);
+    thread->effective = (uint8_t)effective;
+    if (!queued)
+        return;
+    struct cpu *cpu = &cpus[thread->cpu];
+    queue_push(cpu, thread);
+    if (cpu != this_cpu() && (!cpu->current || cpu->current->effective < effective))
+        ipi_send(cpu->index);
+}
+
+/*
+ * Timeouts: a wheel of 256 lists, one a millisecond, turned by the boot CPU. An entry further away than one turn is put
+ * off when its list comes up. At most WAKES_PER_TICK entries are handled in one interrupt; the rest follow in the next.
+ */
+#define WHEEL_SLOTS 256u
+#define WHEEL_SLOT_NS 1000000UL
+#define WAKES_PER_TICK 32u
+
+static struct {
+    struct thread *slots[WHEEL_SLOTS];
+    uint64_t turn; /* the slot that comes up next: a time in WHEEL_SLOT_NS */
+    uint32_t sleepers;
+} wheel;
+
+static void wheel_link(struct thread *thread)
+{
+    /* Rounded up, so that nobody wakes early. */
+    uint64_t slot = thread->deadline / WHEEL_SLOT_NS + 1;
+    if (slot - wheel.turn >= WHEEL_SLOTS)
+        slot = wheel.turn + WHEEL_SLOTS - 1;
+    thread->sleep_link = &wheel.slots[slot % WHEEL_SLOTS];
+    thread->sleep_next = *thread->sleep_link;
+    if (thread->sleep_next)
+        thread->sleep_next->sleep_link = &thread->sleep_next;
+    *thread->sleep_link = thread;
+}
+
+static void wheel_unlink(struct thread *thread)
+{
+    *thread->sleep_link = thread->sleep_next;
+    if (thread->sleep_next)
+        thread->sleep_next->sleep_link = thread->sleep_link;
+    thread->sleep_next = NULL;
+}
+
+void sched_sleep(struct thread *thread, uint64_t deadline)
+{
+    uint64_t now = sched_now();
+    if (wheel.sleepers++ == 0)
+        wheel.turn = now / WHEEL_SLOT_NS;
+    thread->deadline = deadline < now ? now : deadline;
+    thread->sleeping = true;
+    wheel_link(thread);
+    if (this_cpu()->index != 0)
+        ipi_send(0);
+    else if (wheel.sleepers == 1)
+        arm_timer(this_cpu(), WHEEL_SLOT_NS);
+}
+
+void sched_sleep_cancel(struct thread *thread)
+{
+    if (!thread->sleeping)
+        return;
+    thread->sleeping = false;
+    wheel_unlink(thread);
+    wheel.sleepers--;
+}
+
+static void wheel_turn(void)
+{
+    uint64_t now = sched_now();
+
+    for (unsigned budget = WAKES_PER_TICK; budget && wheel.sleepers && wheel.turn <= now / WHEEL_SLOT_NS; budget--) {
+        struct thread *thread = wheel.slots[wheel.turn % WHEEL_SLOTS];
+        if (!thread) {
+            wheel.turn++;
+        } else if (thread->deadline > now) {
+            wheel_unlink(thread);
+            wheel_link(thread);
+        } else {
+            ipc_cancel(thread, -ETIMEDOUT);
+            sched_wake(thread);
+        }
+    }
+}
+
+/* Arms the timer of this CPU for what it has to do next, if anything. */
+static void arm_next(struct cpu *cpu)
+{
+    if (cpu->index == 0 && wheel.sleepers)
+        arm_timer(cpu, WHEEL_SLOT_NS);
+    else if (cpu->queue.ready)
+        arm_timer(cpu, TICK_NS);
+}
+
+struct thread *sched_tick(struct thread *current)
+{
+    struct cpu *cpu = this_cpu();
+
+    cpu->timer_armed = false;
+    timer_disarm();
+    if (cpu->index == 0)
+        wheel_turn();
+    arm_next(cpu);
+    if (!current)
+        return sched_next(NULL);
+    if (cpu->slice_used) {
+        cpu->slice_used = false;
+        return sched_yield(current);
+    }
+    cpu->slice_used = true;
+    return sched_resume(current);
+}
+
+struct thread *sched_ipi(struct thread *current)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (!cpu->timer_armed)
+        arm_next(cpu);
+    if (current && current->stop_asked) {
+        current->stop_asked = false;
+        current->state = THREAD_STATE_STOPPED;
+        return sched_next(NULL);
+    }
+    return current ? sched_resume(current) : sched_next(NULL);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* SYS_SYSTEM: the machine as a whole, for whoever has the authority over physical memory. */
+#include <errno.h>
+
+#include "kernel.h"
+#include "platform.h"
+
+#define CHECK_PART 4096u
+
+static long write_log(const struct thread *caller, uint64_t bytes)
+{
+    if (!caller->buffer || bytes > sizeof(caller->buffer->words))
+        return -EINVAL;
+    platform_log((const char *)caller->buffer->words, bytes);
+    return 0;
+}
+
+static long show_window(struct thread *caller, uint64_t slot)
+{
+    long error = 0;
+    struct aspace *aspace = (struct aspace *)cap_find(caller->table, slot, CAP_ASPACE, RIGHT_CONTROL, &error);
+    return error ? error : window_show(aspace);
+}
+
+static long frame_info(struct thread *caller, uint64_t pfn)
+{
+    const struct frame *frame = frame_find(&frames, pfn);
+    context_set_second(&caller->context, frame ? frame->references : 0);
+    return frame ? frame->type : FRAME_NONE;
+}
+
+/* One part of the kernel's structures: first the caller's own table, then the frame table. 1: there is more. */
+static long check(const struct thread *caller, uint64_t part)
+{
+    if (part < CAP_TABLE_FRAMES_MAX) {
+        long error = cap_table_check(caller->table, (uint32_t)part);
+        return error ? error : 1;
+    }
+    part -= CAP_TABLE_FRAMES_MAX;
+    if (part >= frames.count / CHECK_PART + 1)
+        return 0;
+    long error = frame_table_check(&frames, part * CHECK_PART, CHECK_PART);
+    return error ? error : 1;
+}
+
+long system_control(struct thread *caller)
+{
+    uint64_t argument = context_argument(&caller->context, 2);
+    long error = 0;
+
+    if (!require_physical(caller, context_argument(&caller->context, 0), &error))
+        return error;
+    switch (context_argument(&caller->context, 1)) {
+    case SYSTEM_POWER_OFF:
+        platform_power_off((int)argument);
+    case SYSTEM_RESET:
+        platform_reset();
+    case SYSTEM_LOG:
+        return write_log(caller, argument);
+    case SYSTEM_WINDOW:
+        return show_window(caller, argument);
+    case SYSTEM_FRAME_INFO:
+        return frame_info(caller, argument);
+    case SYSTEM_KERNEL_CHECK:
+        return check(caller, argument);
+    default:
+        return -ENOSYS;
+    }
+}
