@@ -70,8 +70,8 @@ static void mark_allocated(struct page *page, unsigned order, enum migrate_type 
     page->flags = PAGE_ALLOCATED;
     page->order = (uint8_t)order;
     page->migrate = (uint8_t)migrate;
-    atomic_store_explicit(&page->refcount, 1, memory_order_relaxed);
-    atomic_store_explicit(&page->mapcount, 0, memory_order_relaxed);
+    page_set_refcount(page, 1);
+    __atomic_store_n(&page->mapcount, 0, __ATOMIC_RELAXED);
 }
 
 struct page *buddy_alloc_locked(struct zone *zone, unsigned order, enum migrate_type migrate)
@@ -106,9 +106,9 @@ int buddy_free_locked(struct zone *zone, struct page *page, unsigned order)
 {
     if (!is_allocated_block(zone, page, order))
         return -EINVAL;
-    if (page_refcount(page) > 1 || atomic_load_explicit(&page->mapcount, memory_order_relaxed) != 0)
+    if (page_refcount(page) > 1 || page_mapcount(page) != 0)
         return -EBUSY;
-    atomic_store_explicit(&page->refcount, 0, memory_order_relaxed);
+    page_set_refcount(page, 0);
     page->flags = 0;
     release_block(zone, page, order);
     zone->statistics.frees++;

@@ -24,7 +24,7 @@ struct page *page_list_alloc_refill(struct page_list *list)
         if (!page)
             break;
         page->flags = PAGE_LISTED;
-        atomic_store_explicit(&page->refcount, 0, memory_order_relaxed);
+        page_set_refcount(page, 0);
         batch[count++] = page;
     }
     CHECK_DEEP(buddy_check_locked(zone) == 0);

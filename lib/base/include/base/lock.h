@@ -6,7 +6,6 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,7 +18,7 @@
 #define CAPABILITY(name) THREAD_SAFETY(capability(name))
 /* On a member: touched only by who holds the lock. In C, clang cannot yet name another member of the same structure
  * here, so it checks that some lock is held; the name is for the reader. */
-#define GUARDED_BY(lock) THREAD_SAFETY(guarded_var)
+#define GUARDED_BY(lock)    THREAD_SAFETY(guarded_var)
 #define PT_GUARDED_BY(lock) THREAD_SAFETY(pt_guarded_var)
 /* On a function: the caller holds the lock; must not hold it; gets it; loses it. */
 #define REQUIRES(...)    THREAD_SAFETY(requires_capability(__VA_ARGS__))
@@ -35,7 +34,7 @@
  * short and never block.
  */
 struct CAPABILITY("spinlock") spinlock {
-    _Atomic uint32_t held;
+    uint32_t held;
 };
 
 /*
@@ -47,36 +46,36 @@ void spinlock_wait(uint32_t turns);
 /* Makes an unheld lock. */
 static inline void spinlock_init(struct spinlock *lock)
 {
-    atomic_init(&lock->held, 0);
+    lock->held = 0;
 }
 
 /* Waits until the lock is free and takes it. Not recursive. */
 static inline void spinlock_acquire(struct spinlock *lock) ACQUIRE(*lock) NO_THREAD_SAFETY_ANALYSIS
 {
     uint32_t turns = 0;
-    while (__builtin_expect(atomic_exchange_explicit(&lock->held, 1, memory_order_acquire), 0)) {
+    while (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE), 0)) {
         do {
             spinlock_wait(++turns);
-        } while (atomic_load_explicit(&lock->held, memory_order_relaxed));
+        } while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED));
     }
 }
 
 /* Takes the lock if it is free; true if it was. */
 static inline bool spinlock_try_acquire(struct spinlock *lock) TRY_ACQUIRE(true, *lock) NO_THREAD_SAFETY_ANALYSIS
 {
-    return atomic_exchange_explicit(&lock->held, 1, memory_order_acquire) == 0;
+    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
 /* Gives the lock back. */
 static inline void spinlock_release(struct spinlock *lock) RELEASE(*lock) NO_THREAD_SAFETY_ANALYSIS
 {
-    atomic_store_explicit(&lock->held, 0, memory_order_release);
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 /* True if somebody holds the lock: for assertions. */
 static inline bool spinlock_held(struct spinlock *lock)
 {
-    return atomic_load_explicit(&lock->held, memory_order_relaxed) != 0;
+    return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0;
 }
 
 #endif

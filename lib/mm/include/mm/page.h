@@ -10,7 +10,6 @@
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,8 +52,8 @@ struct page {
     uint8_t migrate;           /* enum migrate_type of the block that starts here */
     uint8_t zone;              /* enum zone_type */
     uint8_t pageblock_migrate; /* on the first page of a pageblock: the type that owns the pageblock */
-    _Atomic uint32_t refcount; /* holders of the block; 1 after an allocation */
-    _Atomic uint32_t mapcount; /* translations that point to it */
+    uint32_t refcount;         /* holders of the block; 1 after an allocation */
+    uint32_t mapcount;         /* translations that point to it */
     struct list link;          /* free list while free; the owner's while allocated */
     void *owner;               /* the owner's: e.g. the address space or the cache */
     uint64_t index;            /* the owner's: e.g. the page's offset in what is mapped */
@@ -113,23 +112,48 @@ static inline uint64_t page_address(const struct page *page)
     return page->pfn << PAGE_SHIFT;
 }
 
-/* Reference counts. page_put() is true when the last holder is gone: the caller then frees the page. */
+/* The two counters are touched through these calls alone, from any thread. */
+static inline uint32_t page_refcount(const struct page *page)
+{
+    return __atomic_load_n(&page->refcount, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t page_mapcount(const struct page *page)
+{
+    return __atomic_load_n(&page->mapcount, __ATOMIC_RELAXED);
+}
+
+/* For the allocator: sets the count of a page that nobody else knows. */
+static inline void page_set_refcount(struct page *page, uint32_t count)
+{
+    __atomic_store_n(&page->refcount, count, __ATOMIC_RELAXED);
+}
+
+/* One more holder, or one less. page_put() is true when the last is gone: the caller then frees the page. */
 static inline void page_get(struct page *page)
 {
-    uint32_t before = atomic_fetch_add_explicit(&page->refcount, 1, memory_order_relaxed);
+    uint32_t before = __atomic_fetch_add(&page->refcount, 1, __ATOMIC_RELAXED);
     ASSERT(before != 0 && before != UINT32_MAX);
 }
 
 MUST_CHECK static inline bool page_put(struct page *page)
 {
-    uint32_t before = atomic_fetch_sub_explicit(&page->refcount, 1, memory_order_acq_rel);
+    uint32_t before = __atomic_fetch_sub(&page->refcount, 1, __ATOMIC_ACQ_REL);
     ASSERT(before != 0);
     return before == 1;
 }
 
-static inline uint32_t page_refcount(struct page *page)
+/* `count` translations more, or less, point to the page. */
+static inline void page_add_mappings(struct page *page, uint32_t count)
 {
-    return atomic_load_explicit(&page->refcount, memory_order_relaxed);
+    uint32_t before = __atomic_fetch_add(&page->mapcount, count, __ATOMIC_RELAXED);
+    ASSERT(before <= UINT32_MAX - count);
+}
+
+static inline void page_remove_mappings(struct page *page, uint32_t count)
+{
+    uint32_t before = __atomic_fetch_sub(&page->mapcount, count, __ATOMIC_RELAXED);
+    ASSERT(before >= count);
 }
 
 #endif

@@ -48,7 +48,7 @@ MUST_CHECK static inline struct page *page_list_alloc(struct page_list *list)
     struct page *page = list->pages[--list->count];
     ASSERT(page->flags == PAGE_LISTED);
     page->flags = PAGE_ALLOCATED;
-    atomic_store_explicit(&page->refcount, 1, memory_order_relaxed);
+    page_set_refcount(page, 1);
     return page;
 }
 
@@ -61,12 +61,12 @@ MUST_CHECK static inline int page_list_free(struct page_list *list, struct page 
     if (__builtin_expect((page->flags & PAGE_STATE) != PAGE_ALLOCATED || page->order != 0, 0) ||
         page->zone != (uint8_t)list->zone->type)
         return -EINVAL;
-    if (__builtin_expect(page_refcount(page) > 1 || atomic_load_explicit(&page->mapcount, memory_order_relaxed), 0))
+    if (__builtin_expect(page_refcount(page) > 1 || page_mapcount(page), 0))
         return -EBUSY;
     if (__builtin_expect(list->count == PAGE_LIST_CAPACITY, 0))
         page_list_drain_batch(list);
     page->flags = PAGE_LISTED;
-    atomic_store_explicit(&page->refcount, 0, memory_order_relaxed);
+    page_set_refcount(page, 0);
     list->pages[list->count++] = page;
     return 0;
 }
