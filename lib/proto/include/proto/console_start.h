@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How root starts the console server: with SLOT_MEMSRV, SLOT_ROOT, SLOT_SERVE (the endpoint, with RIGHT_RECEIVE),
+ * SLOT_REPLY and SLOT_IRQ (the UART's interrupt), with the UART's registers mapped at the address below, and with the
+ * driver's name as its argument (none: pl011).
+ */
+#ifndef PROTO_CONSOLE_START_H
+#define PROTO_CONSOLE_START_H
+
+#define CONSOLE_REGISTERS_ADDRESS 0x20000UL
+#define CONSOLE_REGISTERS_BYTES   0x1000UL
+
+#endif
