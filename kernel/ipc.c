@@ -20,6 +20,8 @@
 
 /* How many boosts one new sender can cause, over all servers down the chain. */
 #define LEND_BUDGET 32u
+/* How many servers of one endpoint are looked at for that: those that came last. */
+#define LEND_MEMBERS 32u
 
 static struct thread *fail(struct thread *thread, long error)
 {
@@ -149,7 +151,8 @@ static void lend(struct thread *thread, unsigned priority, unsigned *budget);
 /* All who work for the endpoint go on with at least `priority`: the first that is done takes the waiting message. */
 static void lend_to_members(struct endpoint *endpoint, unsigned priority, unsigned *budget)
 {
-    for (struct thread *member = endpoint->members; member && *budget; member = member->member_next) {
+    struct thread *member = endpoint->members;
+    for (unsigned i = 0; member && *budget && i < LEND_MEMBERS; i++, member = member->member_next) {
         if (member->state != THREAD_STATE_RECEIVING && member->effective < priority) {
             (*budget)--;
             lend(member, priority, budget);
