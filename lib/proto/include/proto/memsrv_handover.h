@@ -19,7 +19,7 @@
  * their process; processes may share one, so root asks with space_fault() which it was.
  */
 #define MEMSRV_SLOT_EVENTS 12u
-#define MEMSRV_EVENT_BITS 63u
+#define MEMSRV_EVENT_BITS 64u
 static inline uint64_t memsrv_event(uint64_t pid)
 {
     return 1UL << (pid % MEMSRV_EVENT_BITS);
