@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands about processes: questions and requests to root.
+ */
+#include "command.h"
+#include "split.h"
+
+#include <proto/root_client.h>
+#include <quire/process.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PROCESSES_AT_ONCE (PROTO_DATA_MAX / sizeof(struct root_process))
+#define NS_PER_MS         1000000UL
+#define STATUS_SIGNAL     128
+
+static void print_process(const struct root_process *process)
+{
+    const unsigned long ms = process->run_time_ns / NS_PER_MS;
+    char state[16] = "running";
+
+    if (process->state == ROOT_STATE_ENDED)
+        snprintf(state, sizeof(state), "ended %lu", (unsigned long)process->status);
+    printf("%5lu %5lu %-9s %3lu %6lu.%03lu %8lu %6lu %7lu %.*s\n", (unsigned long)process->pid,
+           (unsigned long)process->parent, state, (unsigned long)process->priority, ms / 1000, ms % 1000,
+           (unsigned long)process->resident * (PAGE_SIZE / 1024), (unsigned long)process->tables,
+           (unsigned long)process->objects, (int)sizeof(process->name), process->name);
+}
+
+static int command_ps(int count, char **arguments)
+{
+    struct root_process processes[PROCESSES_AT_ONCE];
+    uint64_t cursor = 0;
+
+    (void)count, (void)arguments;
+    printf("  PID  PPID STATE     PRI    TIME s  RSS KiB TABLES OBJECTS NAME\n");
+    do {
+        size_t listed = 0;
+        const int error = root_process_list(SLOT_ROOT, cursor, &cursor, processes, PROCESSES_AT_ONCE, &listed);
+        if (error < 0)
+            return error;
+        for (size_t index = 0; index < listed; index++)
+            print_process(&processes[index]);
+    } while (cursor != 0);
+    return 0;
+}
+
+static void print_status(const char *name, int status)
+{
+    if (status == (int)ROOT_STATUS_FAULT)
+        printf("%s: ended by a memory fault\n", name);
+    else if (status == (int)ROOT_STATUS_KILLED)
+        printf("%s: killed\n", name);
+    else if (status > STATUS_SIGNAL)
+        printf("%s: ended by signal %d\n", name, status - STATUS_SIGNAL);
+    else if (status != 0)
+        printf("%s: exit status %d\n", name, status);
+}
+
+int run_program(char **arguments)
+{
+    struct termios settings;
+    const int known = tcgetattr(STDIN_FILENO, &settings);
+
+    fflush(stdout);
+    const int status = process_run((const char *const *)arguments);
+    /* The program may have left the terminal in another mode. */
+    if (known == 0)
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &settings);
+    if (status < 0)
+        return status;
+    print_status(arguments[0], status);
+    return 0;
+}
+
+static int command_run(int count, char **arguments)
+{
+    (void)count;
+    return run_program(arguments + 1);
+}
+
+static int command_kill(int count, char **arguments)
+{
+    unsigned long pid;
+
+    (void)count;
+    if (parse_number(arguments[1], &pid) < 0)
+        return -EINVAL;
+    return root_kill(SLOT_ROOT, pid);
+}
+
+const struct command process_commands[] = {
+    {"ps", "", "lists processes", 0, 0, command_ps},
+    {"run", "PROGRAM [ARGUMENT]...", "runs a program to its end", 1, SPLIT_ARGUMENTS_MAX, command_run},
+    {"kill", "PID", "ends a process", 1, 1, command_kill},
+    {0},
+};

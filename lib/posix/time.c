@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time from the machine's counter. There is no calendar clock yet: every clock counts from the start of the machine.
+ */
+#include "internal.h"
+
+#include <quire/clock.h>
+#include <sys/time.h>
+#include <sys/times.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MICROSECOND 1000UL
+
+int _gettimeofday(struct timeval *time, void *zone);
+clock_t _times(struct tms *times);
+
+static struct timespec to_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND), .tv_nsec = (long)(ns % NS_PER_SECOND)};
+}
+
+static int is_known_clock(clockid_t clock)
+{
+    return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+}
+
+int _gettimeofday(struct timeval *time, void *zone)
+{
+    const struct timespec now = to_timespec(clock_now_ns());
+    (void)zone;
+    if (time)
+        *time = (struct timeval){.tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / (long)NS_PER_MICROSECOND};
+    return 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    if (!is_known_clock(clock))
+        return (int)posix_result(-EINVAL);
+    *time = to_timespec(clock_now_ns());
+    return 0;
+}
+
+int clock_getres(clockid_t clock, struct timespec *resolution)
+{
+    if (!is_known_clock(clock))
+        return (int)posix_result(-EINVAL);
+    const uint64_t ns = NS_PER_SECOND / clock_frequency();
+    if (resolution)
+        *resolution = to_timespec(ns > 0 ? ns : 1);
+    return 0;
+}
+
+int clock_settime(clockid_t clock, const struct timespec *time)
+{
+    (void)clock, (void)time;
+    return (int)posix_result(-ENOSYS);
+}
+
+/* Elapsed time stands for processor time, which is not accounted to processes yet. */
+clock_t _times(struct tms *times)
+{
+    const clock_t ticks = (clock_t)(clock_now_ns() / (NS_PER_SECOND / CLOCKS_PER_SEC));
+    *times = (struct tms){.tms_utime = ticks};
+    return ticks;
+}
+
+int nanosleep(const struct timespec *duration, struct timespec *rest)
+{
+    uint64_t ns, deadline;
+
+    if (duration->tv_sec < 0 || duration->tv_nsec < 0 || duration->tv_nsec >= (long)NS_PER_SECOND)
+        return (int)posix_result(-EINVAL);
+    if (__builtin_mul_overflow((uint64_t)duration->tv_sec, NS_PER_SECOND, &ns) ||
+        __builtin_add_overflow(ns, (uint64_t)duration->tv_nsec, &ns) ||
+        __builtin_add_overflow(ns, clock_now_ns(), &deadline))
+        deadline = DEADLINE_NEVER - 1;
+    clock_sleep_until(deadline);
+    if (rest)
+        *rest = (struct timespec){0};
+    return 0;
+}
+
+int usleep(useconds_t microseconds)
+{
+    clock_sleep_until(clock_now_ns() + (uint64_t)microseconds * NS_PER_MICROSECOND);
+    return 0;
+}
+
+unsigned sleep(unsigned seconds)
+{
+    clock_sleep_until(clock_now_ns() + (uint64_t)seconds * NS_PER_SECOND);
+    return 0;
+}
