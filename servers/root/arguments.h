@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel's command line tells root. Pure. */
+#ifndef ROOT_ARGUMENTS_H
+#define ROOT_ARGUMENTS_H
+
+#include <base/check.h>
+#include <stddef.h>
+
+/*
+ * Finds "quire.run=PROGRAM ARGUMENTS..." in the command line: it lasts until " quire." or the end. Writes its words,
+ * each with a final zero, to block[0, size) and returns the bytes written; 0 if there is no such thing or no word in
+ * it, -E2BIG if they do not fit.
+ */
+MUST_CHECK long arguments_run(const char *line, char *block, size_t size);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Ends processes, by their own wish, by another's, or by a fault. */
+#include "end.h"
+
+#include <proto/memsrv_client.h>
+#include <proto/memsrv_handover.h>
+#include <quire/syscall.h>
+
+#include "bootstrap.h"
+#include "machine.h"
+#include "services.h"
+#include "spawn.h"
+#include "waiters.h"
+
+/* Children of a process that ended become root's, which asks for no status. */
+static void adopt_children(uint64_t parent)
+{
+    for (struct process *process = process_from(0); process; process = process_from(process->pid + 1)) {
+        if (process->parent != parent)
+            continue;
+        process->parent = PID_ROOT;
+        if (process->state == PROCESS_ENDED)
+            process_free(process);
+    }
+}
+
+void process_end(struct process *process, int status)
+{
+    const uint64_t pid = process->pid;
+
+    space_end(process);
+    waiters_forget(pid);
+    adopt_children(pid);
+    process->state = PROCESS_ENDED;
+    process->status = status & 0xff;
+    if (process->parent == PID_ROOT) {
+        struct process copy = *process;
+        process_free(process);
+        service_ended(&copy);
+    } else if (waiters_tell(process->parent, pid, (uint64_t)process->status)) {
+        process_free(process);
+    }
+}
+
+/* What stopped the first thread, which root can ask itself; else what memsrv refused any other. True if anything. */
+static bool find_fault(const struct process *process, struct fault_message *fault)
+{
+    const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
+
+    if (sys_thread_control(process_thread_slot(process), THREAD_INFO, 0, 0, 0, 0, 0) == 0 &&
+        info->state == THREAD_STATE_FAULTED) {
+        *fault = info->fault;
+        return true;
+    }
+    return memsrv_space_fault(SLOT_MEMSRV, process->pid, &fault->thread, &fault->address, &fault->access,
+                              &fault->instruction, &fault->entry) == 0;
+}
+
+static void check_fault(struct process *process)
+{
+    struct fault_message fault;
+
+    if (!find_fault(process, &fault))
+        return;
+    report_fault(process->name, process->pid, &fault);
+    int signal = fault.access & FAULT_EXCEPTION ? exception_kind(fault.entry).signal : SIGNAL_SEGV;
+    process_end(process, SIGNAL_STATUS + signal);
+}
+
+void faults_handle(uint64_t events)
+{
+    struct process *process = process_from(PID_MEMSRV + 1);
+
+    while (process) {
+        /* Ending a process frees and takes entries, but only numbers above this one are looked at next. */
+        uint64_t next = process->pid + 1;
+        if (process->state == PROCESS_RUNNING && (memsrv_event(process->pid) & events))
+            check_fault(process);
+        process = process_from(next);
+    }
+}

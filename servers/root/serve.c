@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * root's loop and the handlers of its protocol. The serving thread calls memsrv and nobody else: it never waits for a
+ * client or for the console.
+ */
+#include "serve.h"
+
+#include <errno.h>
+#include <proto/memsrv_client.h>
+#include <proto/root_dispatch.h>
+#include <quire/syscall.h>
+#include <string.h>
+
+#include "bootstrap.h"
+#include "end.h"
+#include "log.h"
+#include "objects.h"
+#include "spawn.h"
+#include "waiters.h"
+
+_Static_assert(PROCESS_NAME_MAX == ROOT_NAME_BYTES, "names fit the records");
+_Static_assert(PROCESS_RUNNING == ROOT_STATE_RUNNING && PROCESS_ENDED == ROOT_STATE_ENDED, "states are the protocol's");
+
+struct root_context {
+    uint64_t reply; /* the reply object that holds the caller of the request */
+};
+
+/* The process that a request comes from; NULL if it is gone, which only a capability that outlived it can show. */
+static struct process *caller_of(const struct message *request)
+{
+    struct process *caller = process_find(request->badge & ~BADGE_PRIVILEGED);
+    return caller && caller->state == PROCESS_RUNNING ? caller : NULL;
+}
+
+int root_handle_spawn(struct root_context *context, const struct message *request, const void *arguments,
+                      size_t arguments_bytes, uint64_t *pid)
+{
+    const struct process *caller = caller_of(request);
+    const struct process *process;
+
+    if (!caller)
+        return -EPERM;
+    int status = spawn(
+        &(struct spawn_request){
+            .arguments = arguments, .bytes = arguments_bytes, .parent = caller->pid, .priority = PRIORITY_CLIENT},
+        &process);
+    if (status == 0)
+        *pid = process->pid;
+    return status;
+}
+
+/* The child that a wait is about: one that has ended if there is any, else one that runs, else NULL. */
+static struct process *find_child(uint64_t parent, uint64_t pid)
+{
+    struct process *running = NULL;
+
+    for (struct process *process = process_from(pid); process; process = process_from(process->pid + 1)) {
+        if (pid != ANY_CHILD && process->pid != pid)
+            break;
+        if (process->parent != parent)
+            continue;
+        if (process->state == PROCESS_ENDED)
+            return process;
+        running = process;
+    }
+    return running;
+}
+
+int root_handle_wait(struct root_context *context, const struct message *request, uint64_t pid, uint64_t *pid_out,
+                     uint64_t *status)
+{
+    const struct process *caller = caller_of(request);
+    struct process *child = caller ? find_child(caller->pid, pid) : NULL;
+
+    if (!child)
+        return -ECHILD;
+    if (child->state == PROCESS_ENDED) {
+        *pid_out = child->pid;
+        *status = (uint64_t)child->status;
+        process_free(child);
+        return 0;
+    }
+    int result = waiter_park(&context->reply, caller->pid, pid);
+    return result < 0 ? result : PROTO_PARKED;
+}
+
+int root_handle_exit(struct root_context *context, const struct message *request, uint64_t status)
+{
+    struct process *caller = caller_of(request);
+
+    if (!caller)
+        return -EPERM;
+    process_end(caller, (int)(status & 0xff));
+    return PROTO_PARKED;
+}
+
+int root_handle_kill(struct root_context *context, const struct message *request, uint64_t pid)
+{
+    const struct process *caller = caller_of(request);
+    struct process *process = process_find(pid);
+
+    if (!process || process->state != PROCESS_RUNNING)
+        return -ESRCH;
+    if (!caller || pid == PID_ROOT || pid == PID_MEMSRV)
+        return -EPERM;
+    if (!caller->operator&& caller != process && !process_descends(process, caller->pid))
+        return -EPERM;
+    const bool itself = caller == process;
+    process_end(process, (int)ROOT_STATUS_KILLED);
+    return itself ? PROTO_PARKED : 0;
+}
+
+static void describe(const struct process *process, struct root_process *record)
+{
+    const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
+    uint64_t areas;
+
+    *record = (struct root_process){
+        .pid = process->pid, .parent = process->parent, .state = process->state, .status = (uint64_t)process->status};
+    memcpy(record->name, process->name, sizeof(record->name));
+    if (process->state != PROCESS_RUNNING)
+        return;
+    if (memsrv_space_info(SLOT_MEMSRV, process->pid, &record->resident, &record->tables, &record->objects, &areas) < 0)
+        record->resident = record->tables = record->objects = 0; /* root has no space there */
+    if (sys_thread_control(process_thread_slot(process), THREAD_INFO, 0, 0, 0, 0, 0) == 0)
+        record->priority = info->priority;
+}
+
+int root_handle_process_list(struct root_context *context, const struct message *request, uint64_t cursor,
+                             uint64_t *next, struct root_process *processes, size_t processes_capacity,
+                             size_t *processes_count)
+{
+    struct process *process = process_from(cursor);
+
+    while (process && *processes_count < processes_capacity) {
+        describe(process, &processes[(*processes_count)++]);
+        process = process_from(process->pid + 1);
+    }
+    *next = process ? process->pid : 0;
+    return 0;
+}
+
+int root_handle_power_off(struct root_context *context, const struct message *request, uint64_t status)
+{
+    const struct process *caller = caller_of(request);
+
+    if (!caller || !caller->operator)
+        return -EPERM;
+    power_off((int)(status & 0xff));
+}
+
+int root_handle_log(struct root_context *context, const struct message *request, const void *text, size_t text_bytes)
+{
+    log_bytes(text, text_bytes);
+    return 0;
+}
+
+/* Handles what arrived; true if *m is now the reply to it. */
+static bool handle(struct root_context *context, struct message *m)
+{
+    if (MSG_FLAGS(m->tag) & MSG_FLAG_NOTIFICATION) {
+        faults_handle(m->words[0]);
+        return false;
+    }
+    if (MSG_FLAGS(m->tag) & MSG_FLAG_FAULT) {
+        m->tag = MSG_TAG(-EFAULT, 0, 0);
+        return true;
+    }
+    return root_dispatch(context, m) == PROTO_REPLY;
+}
+
+void serve(void)
+{
+    struct root_context context = {.reply = reply_take()};
+    struct message m;
+    bool answer = false;
+
+    for (;;) {
+        long result = answer ? sys_reply_recv(context.reply, ROOT_SLOT_ENDPOINT, &m)
+                             : sys_recv(context.reply, ROOT_SLOT_ENDPOINT, &m);
+        if (result == 0)
+            answer = handle(&context, &m);
+        else if (!answer && result == -EBUSY)
+            reply_renew(context.reply); /* it holds a caller that cannot be answered */
+        else if (!answer)
+            fatal("receiving: error %ld", result);
+        else
+            answer = false; /* the caller is gone */
+    }
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeps the console server and the shell running. A service that ends again and again as soon as it has started is
+ * given up, so that a broken one costs itself and not the machine.
+ */
+#include "services.h"
+
+#include <errno.h>
+#include <proto/console_start.h>
+#include <proto/memsrv_client.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "bootstrap.h"
+#include "clock.h"
+#include "log.h"
+#include "objects.h"
+#include "spawn.h"
+#include "stack.h"
+
+#define QUICK_END_NS     NS_PER_SECOND
+#define QUICK_ENDS_MAX   5u
+#define STATUS_NOT_FOUND 127
+
+static int endow_console(const struct process *process);
+
+struct service {
+    const char *arguments;
+    size_t bytes;
+    unsigned priority;
+    bool operator;
+    int (*endow)(const struct process *process);
+    uint64_t pid; /* 0: does not run */
+    unsigned quick_ends;
+};
+
+#define CONSOLE_PATH "sbin/console"
+#define SHELL_PATH   "bin/shell"
+
+static struct service console = {
+    .arguments = CONSOLE_PATH, .bytes = sizeof(CONSOLE_PATH), .priority = PRIORITY_CONSOLE, .endow = endow_console};
+static struct service shell = {
+    .arguments = SHELL_PATH, .bytes = sizeof(SHELL_PATH), .priority = PRIORITY_SHELL, .operator= true };
+static struct service run = {.priority = PRIORITY_CLIENT, .operator= true };
+static char run_arguments[ARGUMENT_BYTES_MAX];
+static const struct boot_info *boot_info;
+
+/* The terminal's registers and interrupt, and the server's side of the endpoint that all programs know. */
+static int endow_console(const struct process *process)
+{
+    uint64_t table = process_table_slot(process);
+    uint64_t first = boot_info->console_base & PAGE_MASK;
+
+    int status =
+        memsrv_space_map_device(SLOT_MEMSRV, process->pid, CONSOLE_REGISTERS_ADDRESS, first, CONSOLE_REGISTERS_BYTES);
+    if (status == 0)
+        status = memsrv_space_irq_create(SLOT_MEMSRV, process->pid, boot_info->console_irq, ROOT_SLOT_CONSOLE_IRQ);
+    if (status == 0)
+        status = capability_give(table, SLOT_IRQ, ROOT_SLOT_CONSOLE_IRQ, RIGHT_ALL, 0);
+    capability_drop(ROOT_SLOT_CONSOLE_IRQ);
+    /* A caller that the last console server has not answered learns now that it never will be. */
+    reply_renew(ROOT_SLOT_CONSOLE_REPLY);
+    if (status == 0)
+        status = capability_give(table, SLOT_REPLY, ROOT_SLOT_CONSOLE_REPLY, RIGHT_ALL, 0);
+    if (status == 0)
+        status = capability_give(table, SLOT_SERVE, ROOT_SLOT_CONSOLE_ENDPOINT, RIGHT_RECEIVE | RIGHT_COPY, 0);
+    return status;
+}
+
+static int service_start(struct service *service)
+{
+    const struct spawn_request request = {.arguments = service->arguments,
+                                          .bytes = service->bytes,
+                                          .parent = PID_ROOT,
+                                          .priority = service->priority,
+                                          .operator= service->operator,
+                                          .endow = service->endow };
+    const struct process *process;
+
+    int status = spawn(&request, &process);
+    service->pid = status == 0 ? process->pid : 0;
+    if (status < 0)
+        log_line("%s could not be started: error %ld", service->arguments, (long)status);
+    return status;
+}
+
+void services_start(const struct boot_info *info)
+{
+    boot_info = info;
+    /* Without a console there is still the kernel's log, and a program may need neither. */
+    (void)!service_start(&console);
+    long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
+    if (bytes < 0)
+        fatal("quire.run is too long");
+    if (bytes > 0) {
+        run.arguments = run_arguments;
+        run.bytes = (size_t)bytes;
+        if (service_start(&run) < 0)
+            power_off(STATUS_NOT_FOUND);
+    } else if (service_start(&shell) < 0) {
+        fatal("there is no shell");
+    }
+}
+
+/* Starts a service again after it has ended. */
+static void restart(struct service *service, const struct process *ended)
+{
+    service->pid = 0;
+    if (clock_now() - ended->started > QUICK_END_NS)
+        service->quick_ends = 0;
+    else
+        service->quick_ends++;
+    if (service->quick_ends < QUICK_ENDS_MAX) {
+        log_line("%s (pid %lu) ended with status %ld; starting it again", ended->name, ended->pid, (long)ended->status);
+        if (service_start(service) == 0)
+            return;
+    }
+    if (service == &shell)
+        fatal("the shell does not stay alive");
+    log_line("%s does not stay alive and is given up", service->arguments);
+}
+
+void service_ended(const struct process *ended)
+{
+    if (ended->pid == run.pid)
+        power_off(ended->status);
+    else if (ended->pid == console.pid)
+        restart(&console, ended);
+    else if (ended->pid == shell.pid)
+        restart(&shell, ended);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where root keeps its capabilities. Every slot that root ever uses has its number here, so root needs no allocator of
+ * slots: what a process needs follows from the process's place in the process table.
+ */
+#ifndef ROOT_SLOTS_H
+#define ROOT_SLOTS_H
+
+#include <quire/abi.h>
+
+#define REPLY_COUNT   62u
+#define PROCESS_COUNT 128u
+
+enum root_slot {
+    ROOT_SLOT_BASE = 64, /* boot_info.root_first_free_slot is not above this */
+    ROOT_SLOT_ENDPOINT = ROOT_SLOT_BASE,
+    ROOT_SLOT_EVENTS,          /* notification bound to the endpoint: a first thread of a program stopped */
+    ROOT_SLOT_WATCH,           /* notification of the watcher thread: a thread of memsrv stopped */
+    ROOT_SLOT_WATCHER,         /* the watcher thread */
+    ROOT_SLOT_MEMSRV_ENDPOINT, /* without badge: source of everybody's capability */
+    ROOT_SLOT_MEMSRV_REPLY,
+    ROOT_SLOT_MEMSRV_ASPACE,
+    ROOT_SLOT_CONSOLE_ENDPOINT, /* without badge; outlives every console server */
+    ROOT_SLOT_CONSOLE_REPLY,
+    ROOT_SLOT_CONSOLE_IRQ,
+    ROOT_SLOT_REPLIES = 96,
+    ROOT_SLOT_PROCESSES = 160, /* two a process: first thread, capability table */
+    ROOT_SLOT_END = ROOT_SLOT_PROCESSES + 2 * PROCESS_COUNT,
+};
+_Static_assert(ROOT_SLOT_CONSOLE_IRQ < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
+_Static_assert(ROOT_SLOT_REPLIES + REPLY_COUNT <= ROOT_SLOT_PROCESSES, "reply objects end before the processes");
+
+#endif

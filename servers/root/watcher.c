@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* root's second thread: it waits for the end of memsrv, which is the end of the system. */
+#include <quire/syscall.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "bootstrap.h"
+#include "frames.h"
+#include "log.h"
+#include "machine.h"
+#include "memory.h"
+#include "objects.h"
+#include "process.h"
+
+#define WATCHER_STACK_BYTES 4096u
+
+static _Alignas(16) char watcher_stack[WATCHER_STACK_BYTES];
+
+static const char *access_name(uint64_t access)
+{
+    if (access & FAULT_EXECUTE)
+        return "execute";
+    return access & FAULT_WRITE ? "write" : "read";
+}
+
+void report_fault(const char *name, uint64_t pid, const struct fault_message *fault)
+{
+    if (fault->access & FAULT_EXCEPTION)
+        log_line("%s (pid %lu): %s address 0x%lx ip 0x%lx", name, pid, exception_kind(fault->entry).name,
+                 fault->address, fault->instruction);
+    else
+        log_line("%s (pid %lu): SEGV address 0x%lx access %s ip 0x%lx", name, pid, fault->address,
+                 access_name(fault->access), fault->instruction);
+}
+
+static __attribute__((noreturn)) void watch(void)
+{
+    const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
+    uint64_t thread = process_thread_slot(process_find(PID_MEMSRV));
+    uint64_t bits;
+
+    while (sys_wait(ROOT_SLOT_WATCH, DEADLINE_NEVER, &bits) < 0)
+        continue;
+    if (sys_thread_control(thread, THREAD_INFO, 0, 0, 0, 0, 0) == 0 && info->state == THREAD_STATE_FAULTED) {
+        struct fault_message fault = info->fault;
+        report_fault("memsrv", PID_MEMSRV, &fault);
+    }
+    fatal("memsrv has stopped; nothing can go on without it");
+}
+
+void watcher_start(void)
+{
+    uint64_t buffer = frame_take();
+
+    own_map(WATCHER_BUFFER_ADDRESS, buffer << PAGE_SHIFT, 1, ENTRY_READ | ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY);
+    memset((void *)WATCHER_BUFFER_ADDRESS, 0, PAGE_SIZE);
+    object_create(CAP_THREAD, ROOT_SLOT_WATCHER, 0);
+    long result = sys_thread_control(ROOT_SLOT_WATCHER, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, buffer,
+                                     WATCHER_BUFFER_ADDRESS, 1);
+    if (result == 0)
+        result = sys_thread_control(ROOT_SLOT_WATCHER, THREAD_PRIORITY, PRIORITY_WATCHER, 0, 0, 0, 0);
+    if (result == 0)
+        result = sys_thread_control(ROOT_SLOT_WATCHER, THREAD_START, (uint64_t)watch,
+                                    (uint64_t)(watcher_stack + WATCHER_STACK_BYTES), 0, 0, 0);
+    if (result < 0)
+        fatal("starting the watcher: error %ld", result);
+}
