@@ -18,9 +18,7 @@ step() {
 fail() {
     printf 'quire: error: %s\n' "$1" >&2
     shift
-    for line in "$@"; do
-        printf '       %s\n' "$line" >&2
-    done
+    [ $# = 0 ] || printf '%s\n' "$@" | sed 's/^/       /' >&2
     exit 1
 }
 

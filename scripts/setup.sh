@@ -36,6 +36,12 @@ qemu_good() {
     [ -n "$major" ] && [ "$major" -ge "$QEMU_OLDEST" ]
 }
 
+qemu_found() {
+    local version
+    version=$(qemu-system-aarch64 --version 2>/dev/null | head -1)
+    echo "${version:-none}"
+}
+
 missing_packages() {
     local package
     for package in "${PACKAGES[@]}"; do
@@ -72,7 +78,7 @@ install_all() {
 }
 
 stamp=$QUIRE_CACHE/setup-$(short_hash <"$0")
-if [ -e "$stamp" ] && type qemu-system-aarch64 "${QUIRE_CROSS}gcc" meson ninja mformat mkimage >/dev/null 2>&1; then
+if [ -e "$stamp" ] && type "${QUIRE_CROSS}gcc" meson ninja mformat mkimage >/dev/null 2>&1 && qemu_good; then
     exit 0
 fi
 
@@ -87,11 +93,11 @@ if [ ${#missing[@]} -gt 0 ] || [ "$qemu" = 1 ]; then
     commands=$(install_commands "$qemu" "${missing[@]}")
     if [ "$(id -u)" != 0 ]; then
         [ ${#missing[@]} = 0 ] || step "missing: ${missing[*]}"
-        [ "$qemu" = 0 ] || step "QEMU $QEMU_OLDEST or later is needed, found: $(qemu_major || true)"
+        [ "$qemu" = 0 ] || step "QEMU $QEMU_OLDEST or later is needed, found: $(qemu_found)"
         fail "packages are missing, and only root can install them. Run these as root:" "" "$commands" ""
     fi
     install_all "$commands"
-    qemu_good || fail "QEMU is too old: version $QEMU_OLDEST or later is needed, found $(qemu_major || echo none)" \
+    qemu_good || fail "QEMU is too old: version $QEMU_OLDEST or later is needed, found: $(qemu_found)" \
         "Install a newer one: apt-get install -t bookworm-backports $QEMU_PACKAGE" \
         "A qemu-system-aarch64 earlier in PATH than /usr/bin must be at least that new too."
 fi
