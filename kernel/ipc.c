@@ -7,8 +7,8 @@
  */
 #include <errno.h>
 
+#include "hand_over.h"
 #include "kernel.h"
-#include "panic.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -205,14 +205,14 @@ static struct thread *queue_sender(struct endpoint *endpoint, struct thread *sen
 /* The message of the running thread `sender` goes to a server that waits, which takes over the CPU, or is queued. */
 static inline struct thread *send(struct endpoint *endpoint, struct thread *sender)
 {
-    struct cpu *cpu = this_cpu();
+    struct cpu *cpu = arch_this_cpu();
     struct thread *server = choose_receiver(endpoint, cpu);
     if (UNLIKELY(!server))
         return queue_sender(endpoint, sender);
     unlink_receiver(endpoint, server);
     deliver(sender, server, server->reply);
     if (LIKELY(sched_may_run_here(server, cpu)))
-        return sched_next(server);
+        return hand_over(cpu, server);
     sched_wake(server);
     return sched_next(NULL);
 }
@@ -425,12 +425,12 @@ struct thread *ipc_reply_recv(struct thread *server)
         return sched_resume(server);
     }
     wait_receiving(endpoint, server, reply);
-    if (UNLIKELY(!caller || !sched_may_run_here(caller, this_cpu()))) {
-        if (caller)
-            sched_wake(caller);
-        caller = NULL;
-    }
-    return sched_next(caller);
+    struct cpu *cpu = arch_this_cpu();
+    if (LIKELY(caller && sched_may_run_here(caller, cpu)))
+        return hand_over(cpu, caller);
+    if (caller)
+        sched_wake(caller);
+    return sched_next(NULL);
 }
 
 struct thread *ipc_recv(struct thread *server)
