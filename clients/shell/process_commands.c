@@ -13,18 +13,16 @@
 #include <unistd.h>
 
 #define PROCESSES_AT_ONCE (PROTO_DATA_MAX / sizeof(struct root_process))
-#define NS_PER_MS         1000000UL
 #define STATUS_SIGNAL     128
 
 static void print_process(const struct root_process *process)
 {
-    const unsigned long ms = process->run_time_ns / NS_PER_MS;
     char state[16] = "running";
 
     if (process->state == ROOT_STATE_ENDED)
         snprintf(state, sizeof(state), "ended %lu", (unsigned long)process->status);
-    printf("%5lu %5lu %-9s %3lu %6lu.%03lu %8lu %6lu %7lu %.*s\n", (unsigned long)process->pid,
-           (unsigned long)process->parent, state, (unsigned long)process->priority, ms / 1000, ms % 1000,
+    printf("%5lu %5lu %-9s %3lu %8lu %6lu %7lu %.*s\n", (unsigned long)process->pid,
+           (unsigned long)process->parent, state, (unsigned long)process->priority,
            (unsigned long)process->resident * (PAGE_SIZE / 1024), (unsigned long)process->tables,
            (unsigned long)process->objects, (int)sizeof(process->name), process->name);
 }
@@ -35,7 +33,7 @@ static int command_ps(int count, char **arguments)
     uint64_t cursor = 0;
 
     (void)count, (void)arguments;
-    printf("  PID  PPID STATE     PRI    TIME s  RSS KiB TABLES OBJECTS NAME\n");
+    printf("  PID  PPID STATE     PRI  RSS KiB TABLES OBJECTS NAME\n");
     do {
         size_t listed = 0;
         const int error = root_process_list(SLOT_ROOT, cursor, &cursor, processes, PROCESSES_AT_ONCE, &listed);

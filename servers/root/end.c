@@ -24,6 +24,14 @@ static void adopt_children(uint64_t parent)
     }
 }
 
+static bool is_last_child(const struct process *child)
+{
+    for (const struct process *process = process_from(0); process; process = process_from(process->pid + 1))
+        if (process != child && process->parent == child->parent)
+            return false;
+    return true;
+}
+
 void process_end(struct process *process, int status)
 {
     const uint64_t pid = process->pid;
@@ -37,7 +45,7 @@ void process_end(struct process *process, int status)
         struct process copy = *process;
         process_free(process);
         service_ended(&copy);
-    } else if (waiters_tell(process->parent, pid, (uint64_t)process->status)) {
+    } else if (waiters_tell(process->parent, pid, (uint64_t)process->status, is_last_child(process))) {
         process_free(process);
     }
 }

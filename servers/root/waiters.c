@@ -51,7 +51,7 @@ static void answer(struct waiter *waiter, int result, uint64_t pid, uint64_t sta
     waiter->reply = SLOT_NONE;
 }
 
-bool waiters_tell(uint64_t parent, uint64_t pid, uint64_t status)
+bool waiters_tell(uint64_t parent, uint64_t pid, uint64_t status, bool last)
 {
     bool told = false;
 
@@ -63,7 +63,7 @@ bool waiters_tell(uint64_t parent, uint64_t pid, uint64_t status)
             continue;
         if (!told)
             answer(waiter, 0, pid, status);
-        else if (waiter->target == pid)
+        else if (waiter->target == pid || last)
             answer(waiter, -ECHILD, 0, 0);
         told = true;
     }

@@ -20,9 +20,11 @@
  */
 MUST_CHECK int waiter_park(uint64_t *reply, uint64_t caller, uint64_t target);
 
-/* Tells one thread of `parent` that waits for `pid` of its status. True if there was one. Further ones that wait for
- * exactly this process get ECHILD. */
-MUST_CHECK bool waiters_tell(uint64_t parent, uint64_t pid, uint64_t status);
+/*
+ * Child `pid` of `parent` has ended: tells one thread of `parent` that waits for it. True if there was one. Others that
+ * now wait in vain get ECHILD: those for exactly this child and, if it was the `last` one, those for any.
+ */
+MUST_CHECK bool waiters_tell(uint64_t parent, uint64_t pid, uint64_t status, bool last);
 
 /* Forgets the waiting threads of a process whose space is gone. */
 void waiters_forget(uint64_t caller);
