@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "log.h"
 #include "panic.h"
+#include "start.h"
 
 uint8_t kernel_stacks[CPUS_MAX][KERNEL_STACK_SIZE] __attribute__((aligned(4096)));
 extern char __root_start[], __root_end[];

@@ -26,6 +26,11 @@ _Static_assert(sizeof(struct panic_frame) == 288, "vectors.S sets this much asid
 
 extern char arch_vectors[];
 
+/* For vectors.S alone: each takes the thread that was interrupted, and returns the one that goes on. */
+struct thread *trap_sync(struct thread *thread, uint64_t esr);
+struct thread *trap_irq(struct thread *thread);
+struct thread *trap_serror(struct thread *thread, uint64_t esr);
+
 void arch_cpu_init(struct cpu *cpu)
 {
     __asm__ volatile("msr tpidr_el1, %0\n\tmsr vbar_el1, %1\n\tisb" ::"r"(cpu), "r"(arch_vectors) : "memory");
