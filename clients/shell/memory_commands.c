@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define KIB_PER_PAGE   (PAGE_SIZE / 1024)
-#define STACK_LAST     0x7fffffffefffUL /* the last byte of a first thread's stack */
-#define NAME_COLUMN    73               /* where Linux puts names in /proc/PID/maps */
-#define AREAS_AT_ONCE  (PROTO_DATA_MAX / sizeof(struct memsrv_area))
+#define KIB_PER_PAGE  (PAGE_SIZE / 1024)
+#define STACK_LAST    0x7fffffffefffUL /* the last byte of a first thread's stack */
+#define NAME_COLUMN   73               /* where Linux puts names in /proc/PID/maps */
+#define AREAS_AT_ONCE (PROTO_DATA_MAX / sizeof(struct memsrv_area))
 
 /* Gets zone `index`; ENOENT behind the last. */
 static int zone_get(uint64_t index, struct memsrv_zone *zone)

@@ -21,10 +21,9 @@ static void print_process(const struct root_process *process)
 
     if (process->state == ROOT_STATE_ENDED)
         snprintf(state, sizeof(state), "ended %lu", (unsigned long)process->status);
-    printf("%5lu %5lu %-9s %3lu %8lu %6lu %7lu %.*s\n", (unsigned long)process->pid,
-           (unsigned long)process->parent, state, (unsigned long)process->priority,
-           (unsigned long)process->resident * (PAGE_SIZE / 1024), (unsigned long)process->tables,
-           (unsigned long)process->objects, (int)sizeof(process->name), process->name);
+    printf("%5lu %5lu %-9s %3lu %8lu %6lu %7lu %.*s\n", (unsigned long)process->pid, (unsigned long)process->parent,
+           state, (unsigned long)process->priority, (unsigned long)process->resident * (PAGE_SIZE / 1024),
+           (unsigned long)process->tables, (unsigned long)process->objects, (int)sizeof(process->name), process->name);
 }
 
 static int command_ps(int count, char **arguments)

@@ -88,8 +88,7 @@ int munmap(void *address, size_t length)
 
 int mprotect(void *address, size_t length, int protection)
 {
-    return (int)posix_result(
-        memsrv_protect(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)protection));
+    return (int)posix_result(memsrv_protect(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)protection));
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t bytes)

@@ -79,7 +79,8 @@ int ioctl(int file, unsigned long request, ...)
     if (console_size(SLOT_CONSOLE, &columns, &rows) < 0)
         return (int)posix_result(-EIO);
     va_start(rest, request);
-    *va_arg(rest, struct winsize *) = (struct winsize){.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+    *va_arg(rest, struct winsize *) =
+        (struct winsize){.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
     va_end(rest);
     return 0;
 }

@@ -21,8 +21,8 @@ struct thread {
     void *argument;
     int result;
     uint64_t number;
-    uint64_t slot;           /* its capability */
-    uint64_t ended;          /* slot of the notification that it signals at its end */
+    uint64_t slot;  /* its capability */
+    uint64_t ended; /* slot of the notification that it signals at its end */
     uint64_t ended_identifier;
     uint64_t mapping, bytes; /* all of its memory, this record included */
     void *variables;         /* for tls_place(); null: the program has none */

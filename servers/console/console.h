@@ -25,7 +25,7 @@ struct console_context {
     volatile void *registers;
     struct line line;
     uint64_t notification;
-    uint64_t reply;         /* holds the caller of the request in hand */
+    uint64_t reply; /* holds the caller of the request in hand */
     uint64_t spare_replies[CONSOLE_READERS_MAX];
     size_t spare_count;
     struct console_reader readers[CONSOLE_READERS_MAX]; /* in order of arrival */

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define CONTROL(character) ((character) & 0x1f)
+#define CONTROL(character) ((character)&0x1f)
 #define DELETE             127
 #define END_MARK           0x100u /* in `ready`: the end of input */
 

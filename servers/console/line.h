@@ -24,10 +24,10 @@ struct line {
     bool raw;
     line_echo *echo;
     void *echo_context;
-    size_t edited;                      /* bytes of `edit` in use */
-    uint8_t edit[LINE_EDIT_BYTES];      /* the unfinished line */
-    uint32_t ready_first, ready_end;    /* count up and wrap; the place is the remainder by LINE_READY_COUNT */
-    uint16_t ready[LINE_READY_COUNT];   /* bytes for readers, or the mark of an end of input */
+    size_t edited;                    /* bytes of `edit` in use */
+    uint8_t edit[LINE_EDIT_BYTES];    /* the unfinished line */
+    uint32_t ready_first, ready_end;  /* count up and wrap; the place is the remainder by LINE_READY_COUNT */
+    uint16_t ready[LINE_READY_COUNT]; /* bytes for readers, or the mark of an end of input */
 };
 
 /* Makes an empty, cooked line that echoes by `echo`. */

@@ -73,8 +73,8 @@ int main(int argument_count, char **arguments)
 
     start(argument_count > 1 ? arguments[1] : "pl011");
     for (;;) {
-        const long error = reply ? sys_reply_recv(console.reply, SLOT_SERVE, &message)
-                                 : sys_recv(console.reply, SLOT_SERVE, &message);
+        const long error =
+            reply ? sys_reply_recv(console.reply, SLOT_SERVE, &message) : sys_recv(console.reply, SLOT_SERVE, &message);
         if (error == 0) {
             reply = serve(&message);
             continue;

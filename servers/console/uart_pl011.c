@@ -26,17 +26,17 @@ _Static_assert(offsetof(struct pl011_registers, flags) == 0x18, "UARTFR");
 _Static_assert(offsetof(struct pl011_registers, line_control) == 0x2c, "UARTLCR_H");
 _Static_assert(offsetof(struct pl011_registers, interrupt_clear) == 0x44, "UARTICR");
 
-#define DATA_ERRORS          0xf00u
-#define FLAG_RECEIVE_EMPTY   0x10u
-#define FLAG_TRANSMIT_FULL   0x20u
-#define LINE_FIFOS           0x10u
-#define CONTROL_ENABLE       0x001u
-#define CONTROL_TRANSMIT     0x100u
-#define CONTROL_RECEIVE      0x200u
-#define LEVELS_FIRST_EIGHTH  0x0u
-#define INTERRUPT_RECEIVE    0x10u
-#define INTERRUPT_TIMEOUT    0x40u /* bytes wait in the FIFO, fewer than the level */
-#define INTERRUPT_ALL        0x7ffu
+#define DATA_ERRORS         0xf00u
+#define FLAG_RECEIVE_EMPTY  0x10u
+#define FLAG_TRANSMIT_FULL  0x20u
+#define LINE_FIFOS          0x10u
+#define CONTROL_ENABLE      0x001u
+#define CONTROL_TRANSMIT    0x100u
+#define CONTROL_RECEIVE     0x200u
+#define LEVELS_FIRST_EIGHTH 0x0u
+#define INTERRUPT_RECEIVE   0x10u
+#define INTERRUPT_TIMEOUT   0x40u /* bytes wait in the FIFO, fewer than the level */
+#define INTERRUPT_ALL       0x7ffu
 
 static void pl011_start(volatile void *registers)
 {
