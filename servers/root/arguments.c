@@ -42,3 +42,13 @@ long arguments_run(const char *line, char *block, size_t size)
     }
     return (long)used;
 }
+
+bool arguments_has(const char *line, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (const char *found = strstr(line, word); found; found = strstr(found + 1, word))
+        if ((found == line || found[-1] == ' ') && (found[length] == ' ' || found[length] == '\0'))
+            return true;
+    return false;
+}

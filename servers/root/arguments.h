@@ -4,6 +4,7 @@
 #define ROOT_ARGUMENTS_H
 
 #include <base/check.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -12,5 +13,8 @@
  * it, -E2BIG if they do not fit.
  */
 MUST_CHECK long arguments_run(const char *line, char *block, size_t size);
+
+/* True if `word` is one of the command line's words. */
+MUST_CHECK bool arguments_has(const char *line, const char *word);
 
 #endif

@@ -8,6 +8,7 @@
 #include "archive.h"
 #include "bootstrap.h"
 #include "frames.h"
+#include "grant.h"
 #include "log.h"
 #include "objects.h"
 #include "process.h"
@@ -47,6 +48,7 @@ int main(void)
     register_itself();
     archive_open(info);
     watcher_start();
+    grant_prepare(info);
     memsrv_start(info);
     lower_priority();
     services_start(info);

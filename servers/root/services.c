@@ -13,6 +13,7 @@
 #include "arguments.h"
 #include "bootstrap.h"
 #include "clock.h"
+#include "grant.h"
 #include "log.h"
 #include "objects.h"
 #include "spawn.h"
@@ -41,7 +42,7 @@ static struct service console = {
     .arguments = CONSOLE_PATH, .bytes = sizeof(CONSOLE_PATH), .priority = PRIORITY_CONSOLE, .endow = endow_console};
 static struct service shell = {
     .arguments = SHELL_PATH, .bytes = sizeof(SHELL_PATH), .priority = PRIORITY_SHELL, .operator= true };
-static struct service run = {.priority = PRIORITY_CLIENT, .operator= true };
+static struct service run = {.priority = PRIORITY_CLIENT, .operator= true, .endow = grant_endow};
 static char run_arguments[ARGUMENT_BYTES_MAX];
 static const struct boot_info *boot_info;
 
