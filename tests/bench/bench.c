@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions per operation, one line "bench NAME VALUE" for each. The machine's counter is calibrated first with a
+ * loop of known length, then each operation runs a while unmeasured, so that caches, page lists and tables are filled,
+ * and thousands of times measured. The same source runs on Linux: see meson.build.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "port.h"
+
+/* POSIX has withdrawn it, so a C library need not declare it. */
+int brk(void *end);
+
+#define PAGE_BYTES         4096UL
+#define CALIBRATION_ROUNDS 5000000UL
+#define THOUSANDTHS        1000UL
+
+/* Does `count` operations and stores the ticks that they took, without what prepares them. 0 or a negative errno. */
+typedef int operation(uint64_t count, uint64_t *ticks);
+
+struct row {
+    const char *name;
+    operation *run;
+    uint64_t count;
+};
+
+static int null_syscall(uint64_t count, uint64_t *ticks)
+{
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++)
+        port_null_syscall();
+    *ticks = port_ticks() - start;
+    return 0;
+}
+
+static int round_trips(uint64_t count, uint64_t *ticks, bool use_fp)
+{
+    int error = port_partner_start(use_fp);
+    if (error < 0)
+        return error;
+    /* The partner's first instructions are not what is measured. */
+    error = port_partner_call();
+    port_use_fp();
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count && error == 0; i++) {
+        error = port_partner_call();
+        if (use_fp)
+            port_use_fp();
+    }
+    *ticks = port_ticks() - start;
+    int stopped = port_partner_stop();
+    return error < 0 ? error : stopped;
+}
+
+/* The caller has floating-point state that must survive; its partner has none. */
+static int ipc_round_trip(uint64_t count, uint64_t *ticks)
+{
+    return round_trips(count, ticks, false);
+}
+
+/* Both use floating point between any two messages. */
+static int ipc_round_trip_fp(uint64_t count, uint64_t *ticks)
+{
+    return round_trips(count, ticks, true);
+}
+
+static void touch_pages(volatile char *memory, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        memory[i * PAGE_BYTES] = 1;
+}
+
+static int anonymous_write_fault(uint64_t count, uint64_t *ticks)
+{
+    char *memory = port_map(count * PAGE_BYTES);
+    if (!memory)
+        return -1;
+    uint64_t start = port_ticks();
+    touch_pages(memory, count);
+    *ticks = port_ticks() - start;
+    return munmap(memory, count * PAGE_BYTES);
+}
+
+static int anonymous_read_fault(uint64_t count, uint64_t *ticks)
+{
+    volatile char *memory = port_map(count * PAGE_BYTES);
+    if (!memory)
+        return -1;
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++)
+        (void)memory[i * PAGE_BYTES];
+    *ticks = port_ticks() - start;
+    return munmap((void *)memory, count * PAGE_BYTES);
+}
+
+static int map_and_unmap(uint64_t count, uint64_t *ticks, bool touch)
+{
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++) {
+        char *memory = port_map(PAGE_BYTES);
+        if (!memory)
+            return -1;
+        if (touch)
+            touch_pages(memory, 1);
+        if (munmap(memory, PAGE_BYTES) != 0)
+            return -1;
+    }
+    *ticks = port_ticks() - start;
+    return 0;
+}
+
+static int mmap_munmap(uint64_t count, uint64_t *ticks)
+{
+    return map_and_unmap(count, ticks, false);
+}
+
+static int mmap_touch_munmap(uint64_t count, uint64_t *ticks)
+{
+    return map_and_unmap(count, ticks, true);
+}
+
+static int munmap_page(uint64_t count, uint64_t *ticks)
+{
+    char *memory = port_map(count * PAGE_BYTES);
+    if (!memory)
+        return -1;
+    touch_pages(memory, count);
+    uint64_t start = port_ticks();
+    int error = munmap(memory, count * PAGE_BYTES);
+    *ticks = port_ticks() - start;
+    return error;
+}
+
+/* Pages that one call changes, so that the call itself hardly counts. */
+#define PROTECT_PAGES 1024UL
+
+static int mprotect_page(uint64_t count, uint64_t *ticks)
+{
+    char *memory = port_map(PROTECT_PAGES * PAGE_BYTES);
+    int error = 0;
+
+    if (!memory)
+        return -1;
+    touch_pages(memory, PROTECT_PAGES);
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count / PROTECT_PAGES && error == 0; i++)
+        error = mprotect(memory, PROTECT_PAGES * PAGE_BYTES, i & 1 ? PROT_READ | PROT_WRITE : PROT_READ);
+    *ticks = port_ticks() - start;
+    return error ? error : munmap(memory, PROTECT_PAGES * PAGE_BYTES);
+}
+
+/* The heap's end moves up by one page with each call, and back at the end. */
+static int brk_page(uint64_t count, uint64_t *ticks)
+{
+    char *first = sbrk(0);
+    int error = 0;
+
+    uint64_t start = port_ticks();
+    for (uint64_t i = 1; i <= count && error == 0; i++)
+        error = brk(first + i * PAGE_BYTES);
+    *ticks = port_ticks() - start;
+    return error ? error : brk(first);
+}
+
+static const struct row rows[] = {
+    {"null_syscall", null_syscall, 10000},
+    {"ipc_round_trip", ipc_round_trip, 10000},
+    {"ipc_round_trip_fp", ipc_round_trip_fp, 10000},
+    {"anonymous_write_fault", anonymous_write_fault, 4096},
+    {"anonymous_read_fault", anonymous_read_fault, 4096},
+    {"mmap_munmap", mmap_munmap, 4096},
+    {"mmap_touch_munmap", mmap_touch_munmap, 4096},
+    {"munmap_page", munmap_page, 4096},
+    {"mprotect_page", mprotect_page, 16384},
+    {"brk_page", brk_page, 4096},
+};
+
+/* Thousandths of an instruction that fit one tick. */
+static uint64_t calibrate(void)
+{
+    port_spin(CALIBRATION_ROUNDS / 10);
+    uint64_t start = port_ticks();
+    port_spin(CALIBRATION_ROUNDS);
+    uint64_t ticks = port_ticks() - start;
+    uint64_t scale = 2 * CALIBRATION_ROUNDS * THOUSANDTHS / (ticks ? ticks : 1);
+    printf("# calibration: %lu instructions in %lu ticks of %lu Hz: %lu.%03lu instructions a tick\n",
+           2 * CALIBRATION_ROUNDS, (unsigned long)ticks, (unsigned long)port_frequency(),
+           (unsigned long)(scale / THOUSANDTHS), (unsigned long)(scale % THOUSANDTHS));
+    return scale;
+}
+
+/* Measures one row and prints it; false if the operation failed. */
+static bool measure(const struct row *row, uint64_t scale)
+{
+    uint64_t ticks = 0;
+    int error = row->run(row->count, &ticks); /* to warm up */
+    if (error == 0)
+        error = row->run(row->count, &ticks);
+    if (error == -ENOTSUP) {
+        printf("# %s cannot be measured in this run\n", row->name);
+        return true;
+    }
+    if (error != 0) {
+        printf("# %s failed: %d\n", row->name, error);
+        return false;
+    }
+    uint64_t tenths = ticks * scale / (THOUSANDTHS / 10) / row->count;
+    printf("bench %s %lu.%lu\n", row->name, (unsigned long)(tenths / 10), (unsigned long)(tenths % 10));
+    return true;
+}
+
+int main(int argument_count, char **arguments)
+{
+    const char *only = argument_count > 1 ? arguments[1] : NULL;
+    bool good = true;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    uint64_t scale = calibrate();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (!only || strcmp(only, rows[i].name) == 0)
+            good &= measure(&rows[i], scale);
+    }
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
