@@ -18,6 +18,8 @@ def add_arguments(parser, memory="1G"):
     parser.add_argument("--virtualization", action="store_true", help="start the kernel at EL2")
     parser.add_argument("--icount", action="store_true", help="one instruction is one nanosecond (needs --smp 1)")
     parser.add_argument("--gdb", action="store_true", help="wait for a debugger on port 1234")
+    parser.add_argument("--grant", action="store_true",
+                        help="let the program use the kernel as memsrv does (lib/proto/include/proto/grant.h)")
 
 
 def load_board(platform):
@@ -44,6 +46,8 @@ def command(options, directory, program, exit_with_status):
     bootargs = []
     if exit_with_status:
         bootargs.append("quire.exit=semihosting")
+    if options.grant:
+        bootargs.append("quire.grant=physical")
     if program:
         # Last, because everything after it on the line belongs to the program.
         bootargs.append("quire.run=" + " ".join(program))
