@@ -20,4 +20,8 @@ __attribute__((noreturn)) void kernel_main(void);
 /* Every other CPU, in answer to cpu_start(cpu). */
 __attribute__((noreturn)) void kernel_secondary_main(uint32_t cpu);
 
+/* The architecture's way in for these CPUs, as firmware wants it: physical address
+ * kernel_virtual_to_physical(secondary_entry), MMU off, the CPU's number as argument. */
+extern const char secondary_entry[];
+
 #endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of the kernel when something cannot be true: a report on the log, the other CPUs told to stop, and the machine
+ * off with exit status PANIC_STATUS when an emulator listens, else halted. Lock: none needed, any may be held.
+ */
+#ifndef KERNEL_PANIC_H
+#define KERNEL_PANIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PANIC_STATUS 101
+
+/* The registers of a trap from the kernel itself; the architecture's vectors fill it. */
+struct panic_frame {
+    uint64_t x[31];
+    uint64_t sp, elr, spsr, esr, far;
+};
+
+/* Reports a reason in the words of log_printf(), and who called whom. */
+__attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, ...);
+
+/* Reports an exception that the kernel itself took. `frame` may be anywhere that is mapped. */
+__attribute__((noreturn)) void panic_trap(const struct panic_frame *frame);
+
+/* True once any CPU panics. A CPU that takes an IPI, or that waits for a lock, halts when it sees that. */
+extern bool panic_active;
+
+/* Ends the kernel with the condition's text if it does not hold: QUIRE_CHECKS 1 and up. The condition must be cheap
+ * and free of effects; at level 0 it is not evaluated. */
+#define KERNEL_ASSERT(condition)                                                                                       \
+    do {                                                                                                               \
+        if (QUIRE_CHECKS >= 1 && __builtin_expect(!(condition), 0))                                                    \
+            panic("%s:%d: %s: assertion %s", __FILE__, __LINE__, __func__, #condition);                                \
+    } while (0)
+
+#endif
