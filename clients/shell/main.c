@@ -7,6 +7,7 @@
 #include "split.h"
 
 #include <errno.h>
+#include <proto/root_client.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +15,47 @@
 
 #define PROMPT "quire> "
 /* Without input there is nothing to do; a pause keeps a console that is away from being asked without end. */
-#define PAUSE_SECONDS 1
+#define PAUSE_SECONDS    1
+#define PROGRAMS_AT_ONCE (PROTO_DATA_MAX / sizeof(struct root_program))
+
+/* Offers the programs whose path, or the last part of it, continues `word`; `before` is what stands before the word. */
+static void complete_programs(const char *before, const char *word)
+{
+    struct root_program programs[PROGRAMS_AT_ONCE];
+    char line[128];
+    uint64_t cursor = 0;
+
+    do {
+        size_t listed = 0;
+        if (root_program_list(SLOT_ROOT, cursor, &cursor, programs, PROGRAMS_AT_ONCE, &listed) < 0)
+            return;
+        for (size_t index = 0; index < listed; index++) {
+            const char *slash = strrchr(programs[index].name, '/');
+            const char *name = slash && !strchr(word, '/') ? slash + 1 : programs[index].name;
+            /* Servers are started by root. */
+            if (strncmp(programs[index].name, "sbin/", 5) == 0 || strncmp(name, word, strlen(word)) != 0)
+                continue;
+            snprintf(line, sizeof(line), "%s%.*s", before, (int)sizeof(programs[index].name), name);
+            editor_offer(line);
+        }
+    } while (cursor != 0);
+}
 
 static void complete(const char *typed)
 {
     const size_t length = strlen(typed);
 
+    if (strncmp(typed, "run ", 4) == 0) {
+        complete_programs("run ", typed + 4);
+        return;
+    }
     for (const struct command *const *group = command_groups; *group; group++) {
         for (const struct command *command = *group; command->name; command++) {
             if (strncmp(command->name, typed, length) == 0)
                 editor_offer(command->name);
         }
     }
+    complete_programs("", typed);
 }
 
 static int execute(int count, char **arguments)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARGUMENT_BYTES_MAX ((long)PROTO_DATA_MAX)
+#define ARGUMENT_BYTES_MAX 2048 /* what root takes */
 #define OPEN_FILES         3
 
 /* A count of pages out of memsrv's books; -1 with errno set if it does not answer. */

@@ -63,3 +63,15 @@ int archive_program(const char *path, struct program *program)
     program->bytes = entry.data;
     return elf_read(entry.data, entry.size, &limits, &program->image);
 }
+
+const char *archive_file_name(uint64_t index)
+{
+    struct cpio_entry entry;
+    size_t cursor = 0;
+
+    while (cpio_next(&archive, &cursor, &entry) == 0) {
+        if ((entry.mode & CPIO_MODE_TYPE) == CPIO_MODE_FILE && index-- == 0)
+            return entry.name;
+    }
+    return NULL;
+}

@@ -22,4 +22,7 @@ void archive_open(const struct boot_info *info);
  */
 MUST_CHECK int archive_program(const char *path, struct program *program);
 
+/* The path of file `index` of the archive, or NULL if there are not as many, or the archive is damaged before it. */
+const char *archive_file_name(uint64_t index);
+
 #endif

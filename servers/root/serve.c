@@ -11,6 +11,7 @@
 #include <quire/syscall.h>
 #include <string.h>
 
+#include "archive.h"
 #include "bootstrap.h"
 #include "end.h"
 #include "log.h"
@@ -152,6 +153,22 @@ int root_handle_power_off(struct root_context *context, const struct message *re
 int root_handle_log(struct root_context *context, const struct message *request, const void *text, size_t text_bytes)
 {
     log_bytes(text, text_bytes);
+    return 0;
+}
+
+int root_handle_program_list(struct root_context *context, const struct message *request, uint64_t cursor,
+                             uint64_t *next, struct root_program *programs, size_t programs_capacity,
+                             size_t *programs_count)
+{
+    const char *name = archive_file_name(cursor);
+
+    while (name && *programs_count < programs_capacity) {
+        struct root_program *program = &programs[(*programs_count)++];
+        *program = (struct root_program){0};
+        memcpy(program->name, name, strnlen(name, sizeof(program->name) - 1));
+        name = archive_file_name(++cursor);
+    }
+    *next = name ? cursor : 0;
     return 0;
 }
 
