@@ -65,14 +65,20 @@ long aspace_init(struct aspace *aspace, uint64_t top_pfn)
     return 0;
 }
 
+bool aspace_in_use(const struct aspace *aspace)
+{
+    return aspace->users || aspace->entries || aspace->table_count || aspace->spare_count;
+}
+
 long aspace_destroy(struct aspace *aspace)
 {
-    if (aspace->users || aspace->entries || aspace->table_count || aspace->spare_count)
+    if (aspace_in_use(aspace))
         return -EBUSY;
     if (aspace->window) {
         aspace->top[pte_index(WINDOW_BASE, 0)] = 0;
         frame_of_table(aspace->top)->references--;
     }
+    table_write_barrier();
     tlb_drop_space(aspace->identifier);
     tlb_finish();
     uint64_t pfn = pfn_of(aspace->top);
@@ -184,6 +190,7 @@ void space_prune(struct aspace *aspace, uint64_t address)
     for (; level > 0 && frame_of_table(tables[level])->references == 0; level--) {
         tables[level - 1][pte_index(address, level - 1)] = 0;
         frame_of_table(tables[level - 1])->references--;
+        table_write_barrier();
         tlb_drop_page(aspace->identifier, address);
         tlb_finish();
         *(uint64_t **)(void *)tables[level] = aspace->spare;
@@ -325,8 +332,8 @@ bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access
         return true;
     }
     *entry = pte;
-    tlb_drop_page(aspace->identifier, address);
     table_write_barrier();
+    tlb_drop_page(aspace->identifier, address);
     tlb_finish();
     return true;
 }

@@ -42,7 +42,8 @@ static long take_place(uint64_t pfn, enum cap_type type, uint64_t index, struct 
         __builtin_memset(page, 0, PAGE_SIZE);
     }
     *object = (struct object *)((uint8_t *)page + index * shapes[type].stride);
-    if (!fresh && (*object)->type != CAP_NONE) {
+    /* A frame of slots has no room for a type: whatever is in it, it is taken. */
+    if (!fresh && (shapes[type].per_frame == 1 || (*object)->type != CAP_NONE)) {
         frame_remove_object(&frames, pfn);
         return -EBUSY;
     }
@@ -236,9 +237,10 @@ long object_destroy(struct thread *caller)
     struct object *object = cap_object(cap);
     if (object->type == CAP_PHYSICAL)
         return -EPERM;
-    /* Nobody can begin to wait for it while waiters are turned away. */
-    if (object->type != CAP_TABLE && object->type != CAP_ASPACE && object->type != CAP_THREAD &&
-        !revoke_others(object, cap))
+    if (object->type == CAP_ASPACE && aspace_in_use((struct aspace *)object))
+        return -EBUSY;
+    /* Nobody can begin to wait for it, or to use it, while it is being ended. */
+    if (object->type != CAP_TABLE && object->type != CAP_THREAD && !revoke_others(object, cap))
         return -EAGAIN;
     long result = end_object(caller, object);
     if (result)

@@ -88,6 +88,7 @@ void window_remove(uint64_t pfn)
     if (!pte_is_table(*entry)) {
         /* The old translation goes before the new one comes: two sizes for an address at a time are undefined. */
         *entry = 0;
+        table_write_barrier();
         tlb_drop_page_everywhere(address);
         tlb_finish();
         fill_table(split_table(pfn), pfn & ~(HUGE_FRAMES - 1));

@@ -118,6 +118,8 @@ void irq_release(struct irq *irq);
 
 /* aspace.c and map.c */
 long aspace_init(struct aspace *aspace, uint64_t top_pfn);
+/* EBUSY: threads use it, or there are entries, tables or spare tables in it. */
+bool aspace_in_use(const struct aspace *aspace);
 long aspace_destroy(struct aspace *aspace);
 long aspace_apply(struct aspace *aspace, const struct map_item *item);
 long aspace_control(struct thread *caller);
