@@ -132,8 +132,10 @@ void panic_trap(const struct panic_frame *frame)
         log_printf("x%u%s %016lx%c", i, i < 10 ? " " : "", frame->x[i], i % REGISTERS_A_LINE == 3 ? '\n' : ' ');
     log_printf("sp  %016lx\n", frame->sp);
     print_place(0, frame->elr, false);
-    /* A leaf function keeps its return address in the link register. */
-    print_place(1, frame->x[30], true);
-    print_backtrace(2, frame->x[29]);
+    /* The return address of a function that has no record of its own, or has not written it yet. */
+    bool is_recorded = is_on_stack(frame->x[29]) && ((const uint64_t *)frame->x[29])[1] == frame->x[30];
+    if (!is_recorded)
+        print_place(1, frame->x[30], true);
+    print_backtrace(is_recorded ? 1 : 2, frame->x[29]);
     end();
 }
