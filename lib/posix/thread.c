@@ -10,7 +10,7 @@
 #include <quire/thread.h>
 #include <reent.h>
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdio.h>
 
 #define THREAD_STACK_BYTES (256UL * 1024)
 #define PRIORITY_FALLBACK  16u
@@ -142,6 +142,19 @@ static int thread_start(struct thread *thread)
     return (int)error;
 }
 
+/* The C library's state, with the standard streams of the first thread: otherwise each thread would have streams, and
+ * buffers, of its own. */
+static void thread_reent(struct _reent *reent)
+{
+    /* Makes the streams if nobody has used one yet. */
+    (void)fflush(stdout);
+    _REENT_INIT_PTR_ZEROED(reent);
+    reent->_stdin = _GLOBAL_REENT->_stdin;
+    reent->_stdout = _GLOBAL_REENT->_stdout;
+    reent->_stderr = _GLOBAL_REENT->_stderr;
+    reent->__sdidinit = 1;
+}
+
 int thread_create(struct thread **thread, int (*function)(void *), void *argument)
 {
     struct thread *new;
@@ -152,7 +165,7 @@ int thread_create(struct thread **thread, int (*function)(void *), void *argumen
     new->function = function;
     new->argument = argument;
     new->number = atomic_fetch_add(&thread_last_number, 1) + 1;
-    _REENT_INIT_PTR_ZEROED(&new->reent);
+    thread_reent(&new->reent);
     error = thread_objects(new);
     if (error == 0) {
         error = thread_start(new);

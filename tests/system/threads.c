@@ -29,7 +29,7 @@ static void meet(void)
 {
     atomic_fetch_add(&arrived, 1);
     while (atomic_load(&arrived) < THREADS)
-        usleep(0);
+        usleep(100);
 }
 
 static int touch_shared(void *argument)
