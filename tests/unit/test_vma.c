@@ -197,7 +197,7 @@ static void walker_notices(void)
     EXPECT_NOTICED(areas[1].left, NULL);
 }
 
-#define MANY 100000u
+#define MANY (QUIRE_CHECKS >= 3 ? 3000u : 100000u) /* at level 3 each change walks the tree */
 
 static void many_areas(void)
 {
@@ -233,6 +233,6 @@ static const struct test_row rows[] = {
     {"cut", "a range is cut out at both ends", cut},
     {"merge", "equal neighbours become one area", merge},
     {"walker_notices", "the walker sees each kind of damage", walker_notices},
-    {"many_areas", "100,000 areas stay balanced and are all found", many_areas},
+    {"many_areas", "a large tree stays balanced and finds everything", many_areas},
 };
 TEST_MAIN("vma", rows)

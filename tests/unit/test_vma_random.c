@@ -11,7 +11,7 @@
 
 #include "harness.h"
 
-#define PAGES                192u
+#define PAGES                512u
 #define FIRST                0x7000UL /* lowest page number */
 #define NODE_FAILURE_PERCENT 10u
 
