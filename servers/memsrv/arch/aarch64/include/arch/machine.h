@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* What memsrv must know of the processor: zeroing pages fast, waiting in a loop, and fresh code. */
+#ifndef ARCH_MACHINE_H
+#define ARCH_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <quire/abi.h>
+
+#define ZERO_BLOCK 64u /* bytes that one DC ZVA zeroes, on the machines where it is used */
+
+/* True if this machine's DC ZVA is allowed and zeroes ZERO_BLOCK bytes. Asked once, at start. */
+static inline bool machine_zeroes_blocks(void)
+{
+    uint64_t feature;
+    __asm__("mrs %0, dczid_el0" : "=r"(feature));
+    return (feature & 0x1f) == 4;
+}
+
+/* Zeroes the page at `page`, page-aligned, by cache lines. */
+static inline void machine_zero_page(char *page)
+{
+    for (char *end = page + PAGE_SIZE; page < end; page += 8 * ZERO_BLOCK) {
+        const char *p = page;
+        __asm__ volatile("dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
+                         "dc zva, %[p]"
+                         : [p] "+r"(p)
+                         : [block] "I"(ZERO_BLOCK)
+                         : "memory");
+    }
+}
+
+/* One turn of a loop that waits for another processor. */
+static inline void machine_relax(void)
+{
+    __asm__ volatile("yield" ::: "memory");
+}
+
+/* Makes bytes that were written through the data cache visible to instruction fetches of all processors. */
+static inline void machine_sync_code(const char *from, uint64_t bytes)
+{
+    uint64_t type;
+    __asm__("mrs %0, ctr_el0" : "=r"(type));
+    uint64_t data_line = 4UL << (type >> 16 & 0xf);
+    uint64_t code_line = 4UL << (type & 0xf);
+    uint64_t start = (uint64_t)from;
+
+    for (uint64_t line = start & ~(data_line - 1); line < start + bytes; line += data_line)
+        __asm__ volatile("dc cvau, %0" ::"r"(line) : "memory");
+    __asm__ volatile("dsb ish" ::: "memory");
+    for (uint64_t line = start & ~(code_line - 1); line < start + bytes; line += code_line)
+        __asm__ volatile("ic ivau, %0" ::"r"(line) : "memory");
+    __asm__ volatile("dsb ish\n\tisb" ::: "memory");
+}
+
+#endif

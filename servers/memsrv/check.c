@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The walkers: every structure against itself, areas against translations, the account against the machine. */
+#include <base/check.h>
+#include <mm/buddy.h>
+#include <quire/syscall.h>
+
+#include "account.h"
+#include "log.h"
+#include "memory.h"
+#include "records.h"
+#include "space_pages.h"
+
+/* The account is right when nobody changes it; it gets some tries to find such a moment. */
+#define ACCOUNT_TRIES 50u
+
+static uint64_t report(const char *what, uint64_t which, long error)
+{
+    if (!error)
+        return 0;
+    log_line("check: %s %lu: error %ld", what, which, error);
+    return 1;
+}
+
+/* True if what a translation of the space names is the space's, lies in an area, and is mapped as the area says. */
+static bool entry_is_right(struct space *space, const struct map_result *found) REQUIRES(space->lock)
+{
+    const struct vma *area = vma_at(&space->areas, found->address);
+    uint64_t physical = found->entry & ENTRY_ADDRESS;
+
+    if (!area || ((found->entry & VMA_ACCESS) & ~(area->flags | VMA_READ)))
+        return false;
+    if (area->flags & VMA_DEVICE)
+        return physical == area->offset + (found->address - area->start);
+    const struct page *page = mem_map_find(&memory_map, physical >> PAGE_SHIFT);
+    return page && page->owner == space && page->index == found->address && (page->flags & PAGE_ALLOCATED);
+}
+
+/* The translations of [start, end) one after the other. Returns the pages of memory found, or -1. */
+static long count_right_entries(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock)
+{
+    const struct map_result *results = (const struct map_result *)ipc_buffer()->words;
+    long pages = 0;
+
+    while (start < end) {
+        uint64_t next = start;
+        long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
+        if (count < 0 || next <= start)
+            return -1;
+        for (long i = 0; i < count; i++) {
+            if (!entry_is_right(space, &results[i])) {
+                log_line("check: wrong entry in pid %lu", space->pid);
+                return -1;
+            }
+            pages += !(results[i].entry & ENTRY_DEVICE);
+        }
+        start = next;
+    }
+    return pages;
+}
+
+/* Pages on their way to the space, in answers of other workers, count as resident and have no translation yet. */
+static uint64_t pages_on_their_way(const struct memsrv_context *worker)
+{
+    return worker_count - 1;
+}
+
+static uint64_t check_space(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
+{
+    uint64_t failures = report("areas of pid", space->pid, vma_tree_check(&space->areas));
+    if (!space_has_memory(space))
+        return failures;
+    space_wait_for_faults_locked(worker, space);
+    long pages = count_right_entries(space, AREAS_LOW, USER_VA_END);
+    bool ok = pages >= 0 && (uint64_t)pages <= space->resident &&
+              space->resident - (uint64_t)pages <= pages_on_their_way(worker);
+    failures += report("translations of pid", space->pid, ok ? 0 : -1);
+    uint64_t used = 0;
+    long spare = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_INFO, 0, 0, &used);
+    uint64_t tables = 1 + used + (uint64_t)spare;
+    ok = spare >= 0 && tables <= space->tables && space->tables - tables <= FAULT_TABLES * pages_on_their_way(worker);
+    return failures + report("tables of pid", space->pid, ok ? 0 : -1);
+}
+
+static uint64_t check_spaces(struct memsrv_context *worker)
+{
+    uint64_t failures = 0;
+    for (uint32_t i = 0; i < SPACES_MAX; i++) {
+        struct space *space = &spaces[i];
+        spinlock_acquire(&space->lock);
+        if (space->pid)
+            failures += check_space(worker, space);
+        spinlock_release(&space->lock);
+    }
+    return failures;
+}
+
+static uint64_t check_account(void)
+{
+    struct memsrv_memory memory;
+    for (unsigned i = 0; i < ACCOUNT_TRIES; i++) {
+        account_read(&memory);
+        if (account_adds_up(&memory))
+            return 0;
+        (void)sys_yield();
+    }
+    log_line("check: %lu pages, but free %lu lists %lu user %lu table %lu object %lu metadata %lu", memory.total,
+             memory.free, memory.lists, memory.user, memory.table, memory.object, memory.metadata);
+    return 1;
+}
+
+static uint64_t check_kernel(void)
+{
+    long result = 1;
+    for (uint64_t part = 0; result > 0; part++)
+        result = sys_system(SLOT_PHYSICAL, SYSTEM_KERNEL_CHECK, part, 0, NULL);
+    return report("kernel", 0, result);
+}
+
+uint64_t check_all(struct memsrv_context *worker)
+{
+    uint64_t failures = 0;
+    for (unsigned type = 0; type < ZONE_COUNT; type++) {
+        failures += report("zone", type, buddy_check(&zones[type]));
+        failures += report("page list", type, page_list_check(&worker->lists[type]));
+    }
+    failures += report("records", 0, records_check());
+    failures += report("objects", 0, kernel_objects_check());
+    failures += check_spaces(worker);
+    failures += check_account();
+    return failures + check_kernel();
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults: the hot path of the system. */
+#ifndef MEMSRV_FAULT_H
+#define MEMSRV_FAULT_H
+
+#include <quire/abi.h>
+
+#include "worker.h"
+
+/* Labels of replies that leave the thread stopped, for root to see to. */
+#define FAULT_REFUSED 1
+
+/*
+ * Makes fault message *m the reply to it. A page that the reply maps, and tables that it gives, are noted in the worker
+ * until fault_settled(). Takes and leaves the lock of the space.
+ */
+void fault_answer(struct memsrv_context *worker, struct message *m);
+
+/* The reply was given. */
+static inline void fault_settled(struct memsrv_context *worker)
+{
+    worker->fault_page = NULL;
+    worker->fault_table_count = 0;
+    __atomic_store_n(&worker->answering, NULL, __ATOMIC_RELEASE);
+}
+
+/*
+ * The reply could not be given, with negative errno `error`: takes back what it carried, and makes *m another reply
+ * that can be: the thread goes on and faults again if it must. Makes system calls.
+ */
+void fault_retry(struct memsrv_context *worker, struct message *m, int error);
+
+#endif

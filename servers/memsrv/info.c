@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What the requests of lib/proto/memsrv.proto do that only ask. */
+#include <errno.h>
+
+#include <proto/memsrv_dispatch.h>
+
+#include "account.h"
+#include "memory.h"
+#include "records.h"
+#include "space_pages.h"
+
+/* Tables that the asking space may keep to spare, so that two figures of it can be compared. */
+#define TABLES_KEPT_AT_INFO FAULT_TABLES
+
+void account_read(struct memsrv_memory *memory)
+{
+    const struct boot_account *boot = &boot_account;
+
+    *memory = (struct memsrv_memory){.total = boot->total,
+                                     .kernel = boot->kernel,
+                                     .root = boot->root,
+                                     .archive = boot->archive,
+                                     .tree = boot->tree,
+                                     .firmware = boot->firmware};
+    /* Workers other than the first have a page each for their IPC buffer. */
+    memory->metadata = boot->metadata + records_pages() + worker_count - 1;
+    memory->object = kernel_object_pages();
+    for (uint32_t i = 0; i < SPACES_MAX; i++) {
+        struct space *space = &spaces[i];
+        spinlock_acquire(&space->lock);
+        if (space->pid) {
+            memory->user += space->resident;
+            memory->table += space->tables;
+        }
+        spinlock_release(&space->lock);
+    }
+    memory->free = memory_free_pages();
+    memory->lists = memory_listed_pages();
+}
+
+bool account_adds_up(const struct memsrv_memory *memory)
+{
+    uint64_t sum = memory->free + memory->lists + memory->user + memory->table + memory->object + memory->metadata +
+                   memory->kernel + memory->root + memory->archive + memory->tree + memory->firmware;
+    return sum == memory->total;
+}
+
+static void trim_caller(const struct message *request)
+{
+    uint64_t pid = request->badge & ~BADGE_PRIVILEGED;
+    struct space *space = space_find(pid);
+    if (!space_enter(space, pid))
+        return;
+    if (space_has_memory(space))
+        space_trim_tables_locked(space, TABLES_KEPT_AT_INFO);
+    space_leave(space);
+}
+
+int memsrv_handle_memory_info(struct memsrv_context *context, const struct message *request,
+                              struct memsrv_memory *memory, size_t memory_capacity, size_t *memory_count)
+{
+    if (memory_capacity == 0)
+        return -EINVAL;
+    trim_caller(request);
+    account_read(memory);
+    *memory_count = 1;
+    return 0;
+}
+
+int memsrv_handle_zone_info(struct memsrv_context *context, const struct message *request, uint64_t index,
+                            struct memsrv_zone *zone, size_t zone_capacity, size_t *zone_count)
+{
+    struct zone_info info;
+    if (index >= ZONE_COUNT)
+        return -ENOENT;
+    if (zone_capacity == 0)
+        return -EINVAL;
+    zone_read_info(&zones[index], &info);
+    *zone = (struct memsrv_zone){.start = info.start_pfn,
+                                 .spanned = info.end_pfn - info.start_pfn,
+                                 .managed = info.managed_pages,
+                                 .free = info.free_pages};
+    strncpy(zone->name, zones[index].name, sizeof(zone->name) - 1);
+    *zone_count = 1;
+    return 0;
+}
+
+int memsrv_handle_buddy_info(struct memsrv_context *context, const struct message *request, uint64_t index,
+                             struct memsrv_buddy *buddy, size_t buddy_capacity, size_t *buddy_count)
+{
+    _Static_assert(MEMSRV_BUDDY_ORDERS == ORDER_COUNT, "one figure an order");
+    struct zone_info info;
+    if (index >= ZONE_COUNT)
+        return -ENOENT;
+    if (buddy_capacity == 0)
+        return -EINVAL;
+    zone_read_info(&zones[index], &info);
+    memset(buddy, 0, sizeof(*buddy));
+    strncpy(buddy->name, zones[index].name, sizeof(buddy->name) - 1);
+    for (unsigned order = 0; order < ORDER_COUNT; order++) {
+        for (unsigned migrate = 0; migrate < MIGRATE_COUNT; migrate++)
+            buddy->blocks[order] += info.free_blocks[order][migrate];
+    }
+    *buddy_count = 1;
+    return 0;
+}
+
+static struct memsrv_area describe(const struct vma *area)
+{
+    struct memsrv_area description = {
+        .start = area->start, .end = area->end, .protection = area->flags & VMA_ACCESS};
+    if (area->flags & VMA_DEVICE)
+        description.flags |= MEMSRV_AREA_DEVICE;
+    if (area->flags & AREA_BUFFER)
+        description.flags |= MEMSRV_AREA_BUFFER;
+    if (area->flags & VMA_HEAP)
+        description.flags |= MEMSRV_AREA_HEAP;
+    return description;
+}
+
+int memsrv_handle_maps(struct memsrv_context *context, const struct message *request, uint64_t pid, uint64_t cursor,
+                       uint64_t *next, struct memsrv_area *areas, size_t areas_capacity, size_t *areas_count)
+{
+    struct space *space = space_find(pid);
+    if (!space_enter(space, pid))
+        return -ESRCH;
+    const struct vma *area = vma_find(&space->areas, cursor);
+    size_t count = 0;
+    for (; area && count < areas_capacity; area = vma_next(&space->areas, area))
+        areas[count++] = describe(area);
+    *next = area ? area->start : 0;
+    *areas_count = count;
+    space_leave(space);
+    return 0;
+}
+
+int memsrv_handle_space_info(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                             uint64_t *resident, uint64_t *tables, uint64_t *objects, uint64_t *areas)
+{
+    struct space *space = space_find(pid);
+    if (!space_enter(space, pid))
+        return -ESRCH;
+    *resident = space->resident;
+    *tables = space->tables;
+    *objects = space->object_count + space->thread_count;
+    *areas = space->areas.count;
+    space_leave(space);
+    return 0;
+}
+
+int memsrv_handle_check(struct memsrv_context *context, const struct message *request, uint64_t *failures)
+{
+    *failures = check_all(context);
+    return 0;
+}

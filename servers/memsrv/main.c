@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memsrv: physical memory and address spaces. Root starts it with the pages that say what the machine has; from then
+ * on it owns every frame that is not the kernel's or root's, and is the first to hear of every abort.
+ */
+#include <quire/syscall.h>
+
+#include "boot_memory.h"
+#include "kernel_objects.h"
+#include "log.h"
+#include "memory.h"
+#include "records.h"
+
+int main(void)
+{
+    const struct boot_info *info = (const struct boot_info *)BOOT_INFO_ADDRESS;
+    const struct memsrv_handover *handover = (const struct memsrv_handover *)MEMSRV_HANDOVER_ADDRESS;
+
+    boot_memory(info, handover);
+    kernel_objects_init(handover->first_free_slot, handover->slot_count);
+    records_init();
+    spaces_init();
+    workers[0].thread_slot = SLOT_THREAD;
+    workers[0].reply_slot = SLOT_REPLY;
+    worker_lists_init(&workers[0]);
+    workers_start(info->cpu_count);
+    worker_serve(&workers[0]);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Areas of a space: what the programs' requests to map, unmap and protect do. The space's lock is held and the space
+ * has memory. Addresses and lengths are bytes and may be anything: they are checked here. All plan first and change
+ * nothing on an error. Those that may unmap or protect pages make system calls.
+ */
+#ifndef MEMSRV_MAP_H
+#define MEMSRV_MAP_H
+
+#include "space.h"
+
+struct area_request {
+    uint64_t address; /* exact: of the first byte; otherwise a hint, or 0 */
+    uint64_t length;  /* rounded up to whole pages */
+    uint64_t flags;   /* VMA_*, AREA_* */
+    uint64_t physical; /* VMA_DEVICE: where the registers are */
+    bool exact;
+};
+
+/* 0 if the protection of a request may be given: EINVAL: unknown bits; EACCES: writing and executing together. */
+MUST_CHECK int protection_check(uint64_t protection);
+
+/* Rounds [address, address + length) up to whole pages, the end goes to *end. EINVAL: empty, unaligned, or not user
+ * memory. */
+MUST_CHECK int range_check(uint64_t address, uint64_t length, uint64_t *end);
+
+/*
+ * Adds an area where nothing is and merges it with its neighbours where that is possible. The area that then holds the
+ * address, or NULL with *error: EINVAL, EEXIST (exact, and something is there), ENOMEM.
+ */
+MUST_CHECK struct vma *area_add_locked(struct space *space, const struct area_request *request, uint64_t *address,
+                                       int *error) REQUIRES(space->lock);
+
+/* Puts an area at an exact address, in place of what is there. Errors of area_add_locked() but EEXIST; EPERM: an IPC
+ * buffer is there. */
+MUST_CHECK int area_replace_locked(struct memsrv_context *worker, struct space *space,
+                                   const struct area_request *request) REQUIRES(space->lock);
+
+/* Removes what is in the range, areas and pages. EINVAL, ENOMEM, EPERM (an IPC buffer). */
+MUST_CHECK int area_remove_locked(struct memsrv_context *worker, struct space *space, uint64_t address,
+                                  uint64_t length) REQUIRES(space->lock);
+
+/* Gives the range another protection. EINVAL, EACCES, EPERM (an IPC buffer), ENOMEM (a hole, or no memory). */
+MUST_CHECK int area_protect_locked(struct memsrv_context *worker, struct space *space, uint64_t address,
+                                   uint64_t length, uint64_t protection) REQUIRES(space->lock);
+
+/* Moves the end of the heap to `end` if that can be; returns the end. */
+uint64_t heap_move_locked(struct memsrv_context *worker, struct space *space, uint64_t end) REQUIRES(space->lock);
+
+#endif

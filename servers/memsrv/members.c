@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads and other kernel objects of a space. */
+#include <errno.h>
+
+#include <proto/memsrv_handover.h>
+#include <quire/syscall.h>
+
+#include "map.h"
+#include "memory.h"
+#include "records.h"
+#include "space_pages.h"
+
+static struct member *find(struct list *members, uint64_t name)
+{
+    LIST_FOR_EACH(link, members)
+    {
+        struct member *member = CONTAINER_OF(link, struct member, link);
+        if (member->name == name)
+            return member;
+    }
+    return NULL;
+}
+
+/* --- Threads ------------------------------------------------------------------------------------------------------ */
+
+/* An area of one page somewhere free, with its page mapped. NULL: no memory or no room. */
+static struct vma *make_buffer(struct memsrv_context *worker, struct space *space, struct page **page)
+    REQUIRES(space->lock)
+{
+    const struct area_request request = {.length = PAGE_SIZE,
+                                         .flags = VMA_READ | VMA_WRITE | VMA_NO_MERGE | AREA_BUFFER};
+    uint64_t address;
+    int error;
+    struct vma *area = area_add_locked(space, &request, &address, &error);
+    if (!area)
+        return NULL;
+    *page = space_page_locked(worker, space, area, area->start);
+    if (*page)
+        return area;
+    vma_remove(&space->areas, area);
+    area_free(area);
+    return NULL;
+}
+
+static void drop_buffer(struct memsrv_context *worker, struct space *space, uint64_t address) REQUIRES(space->lock)
+{
+    struct vma *area = vma_at(&space->areas, address);
+    ASSERT(area && (area->flags & AREA_BUFFER));
+    vma_remove(&space->areas, area);
+    area_free(area);
+    space_release_locked(worker, space, address, address + PAGE_SIZE);
+}
+
+static int configure(const struct space *space, const struct member *member, const struct page *buffer)
+{
+    uint64_t slot = member->object.slot;
+    long error = sys_thread_control(slot, THREAD_CONFIGURE, space->aspace.slot, space->table.slot, page_pfn(buffer),
+                                    member->buffer_address, member->name);
+    if (!error)
+        error = sys_thread_control(slot, THREAD_SET_EVENT, MEMSRV_SLOT_EVENTS, memsrv_event(space->pid), 0, 0, 0);
+    return (int)error;
+}
+
+static int make_thread(struct memsrv_context *worker, struct space *space, struct member *member) REQUIRES(space->lock)
+{
+    struct page *page = NULL;
+    struct vma *buffer = make_buffer(worker, space, &page);
+    if (!buffer)
+        return -ENOMEM;
+    member->buffer_address = buffer->start;
+    int error = kernel_object_create(CAP_THREAD, 0, &member->object);
+    if (!error)
+        error = configure(space, member, page);
+    if (error) {
+        int ignored = kernel_object_destroy(&member->object);
+        ASSERT(ignored == 0);
+        (void)ignored;
+        drop_buffer(worker, space, buffer->start);
+    }
+    return error;
+}
+
+int space_thread_create_locked(struct memsrv_context *worker, struct space *space, uint64_t number, uint64_t *buffer,
+                               uint64_t *slot)
+{
+    if (!space_has_memory(space))
+        return -ENODEV;
+    if (find(&space->threads, number))
+        return -EEXIST;
+    if (space->thread_count >= MEMSRV_THREAD_QUOTA)
+        return -EDQUOT;
+    struct member *member = object_cache_alloc_zeroed(&member_cache);
+    if (!member)
+        return -ENOMEM;
+    member->name = number;
+    int error = make_thread(worker, space, member);
+    if (error) {
+        member_free(member);
+        return error;
+    }
+    list_push_back(&space->threads, &member->link);
+    space->thread_count++;
+    *buffer = member->buffer_address;
+    *slot = member->object.slot;
+    return 0;
+}
+
+static int end_thread(struct memsrv_context *worker, struct space *space, struct member *member) REQUIRES(space->lock)
+{
+    int error = kernel_object_destroy(&member->object);
+    if (error)
+        return error;
+    drop_buffer(worker, space, member->buffer_address);
+    list_remove(&member->link);
+    space->thread_count--;
+    member_free(member);
+    return 0;
+}
+
+int space_thread_destroy_locked(struct memsrv_context *worker, struct space *space, uint64_t number)
+{
+    struct member *member = find(&space->threads, number);
+    return member ? end_thread(worker, space, member) : -ENOENT;
+}
+
+/* --- Objects ------------------------------------------------------------------------------------------------------ */
+
+int space_object_create_locked(struct space *space, enum cap_type type, uint64_t extra, uint64_t *identifier,
+                               uint64_t *slot)
+{
+    if (space->object_count >= MEMSRV_OBJECT_QUOTA)
+        return -EDQUOT;
+    struct member *member = object_cache_alloc_zeroed(&member_cache);
+    if (!member)
+        return -ENOMEM;
+    int error = kernel_object_create(type, extra, &member->object);
+    if (error) {
+        member_free(member);
+        return error;
+    }
+    member->name = space->next_identifier++;
+    list_push_back(&space->objects, &member->link);
+    space->object_count++;
+    *identifier = member->name;
+    *slot = member->object.slot;
+    return 0;
+}
+
+static int end_object(struct space *space, struct member *member) REQUIRES(space->lock)
+{
+    int error = kernel_object_destroy(&member->object);
+    if (error)
+        return error;
+    list_remove(&member->link);
+    space->object_count--;
+    member_free(member);
+    return 0;
+}
+
+int space_object_destroy_locked(struct space *space, uint64_t identifier)
+{
+    struct member *member = find(&space->objects, identifier);
+    return member ? end_object(space, member) : -ENOENT;
+}
+
+int space_members_destroy_locked(struct memsrv_context *worker, struct space *space)
+{
+    int error = 0;
+    for (struct list *link = list_first(&space->threads); link && !error; link = list_first(&space->threads))
+        error = end_thread(worker, space, CONTAINER_OF(link, struct member, link));
+    for (struct list *link = list_first(&space->objects); link && !error; link = list_first(&space->objects))
+        error = end_object(space, CONTAINER_OF(link, struct member, link));
+    return error;
+}

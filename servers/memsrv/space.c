@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Spaces come, are found and go. */
+#include <errno.h>
+
+#include <quire/syscall.h>
+
+#include "log.h"
+#include "map.h"
+#include "memory.h"
+#include "records.h"
+#include "space_pages.h"
+
+struct space spaces[SPACES_MAX];
+struct space *space_index[SPACE_INDEX];
+
+/* Guards which space is whose: changes of `pid` and of the index. Order: before a space's lock. */
+static struct spinlock table_lock;
+
+static void index_put(struct space *space, uint64_t pid)
+{
+    __atomic_store_n(&space_index[pid % SPACE_INDEX], space, __ATOMIC_RELEASE);
+}
+
+struct space *space_find_slow(uint64_t pid)
+{
+    if (pid == 0)
+        return NULL;
+    for (uint32_t i = 0; i < SPACES_MAX; i++) {
+        if (__atomic_load_n(&spaces[i].pid, __ATOMIC_RELAXED) == pid) {
+            index_put(&spaces[i], pid);
+            return &spaces[i];
+        }
+    }
+    return NULL;
+}
+
+/* Makes `space` that of `pid`; the rest of it is ready. */
+static void publish(struct space *space, uint64_t pid) REQUIRES(space->lock)
+{
+    __atomic_store_n(&space->pid, pid, __ATOMIC_RELAXED);
+    index_put(space, pid);
+}
+
+static void init_space(struct space *space) REQUIRES(space->lock)
+{
+    vma_tree_init(&space->areas, AREAS_LOW, USER_VA_END);
+    space->aspace.slot = space->table.slot = SLOT_NONE;
+    space->top = NULL;
+    space->resident = space->tables = 0;
+    list_init(&space->threads);
+    list_init(&space->objects);
+    space->thread_count = space->object_count = 0;
+    space->next_identifier = 1;
+    space->image_end = AREAS_LOW;
+    space->heap_start = space->heap_end = 0;
+    space->fault_refused = false;
+}
+
+void spaces_init(void)
+{
+    spinlock_init(&table_lock);
+    for (uint32_t i = 0; i < SPACES_MAX; i++)
+        spinlock_init(&spaces[i].lock);
+    spinlock_acquire(&spaces[0].lock);
+    init_space(&spaces[0]);
+    publish(&spaces[0], PID_ROOT);
+    spinlock_release(&spaces[0].lock);
+}
+
+/* Destroys an object that nothing uses. */
+static void discard(struct kernel_object *object)
+{
+    int error = kernel_object_destroy(object);
+    ASSERT(error == 0);
+    (void)error;
+}
+
+/* Top table, address space, capability table with slots, fault handler. */
+static int make_objects(struct space *space, uint64_t pid) REQUIRES(space->lock)
+{
+    space->top = system_page_take(PAGE_TABLE);
+    if (!space->top)
+        return -ENOMEM;
+    int error = kernel_object_create(CAP_ASPACE, page_pfn(space->top), &space->aspace);
+    if (error) {
+        system_page_give(space->top);
+        return error;
+    }
+    space->tables = 1;
+    error = kernel_object_create(CAP_TABLE, 0, &space->table);
+    if (!error)
+        error = kernel_table_grow(&space->table);
+    if (!error)
+        error = (int)sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_SET_HANDLER, SLOT_SERVE, pid, NULL);
+    if (error) {
+        discard(&space->table);
+        discard(&space->aspace);
+        system_page_give(space->top);
+    }
+    return error;
+}
+
+/* A space that is nobody's, or NULL. */
+static struct space *find_free(void)
+{
+    for (uint32_t i = 0; i < SPACES_MAX; i++) {
+        if (__atomic_load_n(&spaces[i].pid, __ATOMIC_RELAXED) == 0)
+            return &spaces[i];
+    }
+    return NULL;
+}
+
+int space_create(uint64_t pid, uint64_t *table_slot)
+{
+    if (pid == 0 || pid >= PID_END)
+        return -EINVAL;
+    int error = 0;
+    spinlock_acquire(&table_lock);
+    struct space *space = space_find_slow(pid) ? NULL : find_free();
+    if (!space) {
+        error = space_find_slow(pid) ? -EEXIST : -ENOMEM;
+    } else {
+        spinlock_acquire(&space->lock);
+        init_space(space);
+        error = make_objects(space, pid);
+        if (!error) {
+            *table_slot = space->table.slot;
+            publish(space, pid);
+        }
+        spinlock_release(&space->lock);
+    }
+    spinlock_release(&table_lock);
+    return error;
+}
+
+/* Waits until nobody touches the figures of a space that has lost its threads. */
+static void wait_for_workers(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
+{
+    for (uint32_t i = 0; i < worker_count; i++) {
+        if (&workers[i] == worker)
+            continue;
+        spinlock_release(&space->lock);
+        while (!worker_is_done_with(&workers[i], space))
+            (void)sys_yield();
+        spinlock_acquire(&space->lock);
+    }
+}
+
+static void drop_all_areas(struct space *space) REQUIRES(space->lock)
+{
+    for (struct vma *area = vma_first(&space->areas); area; area = vma_first(&space->areas)) {
+        vma_remove(&space->areas, area);
+        area_free(area);
+    }
+}
+
+int space_destroy_locked(struct memsrv_context *worker, struct space *space)
+{
+    const uint64_t pid = space->pid;
+    int error = space_members_destroy_locked(worker, space);
+    if (error)
+        return error;
+    wait_for_workers(worker, space);
+    if (space->pid != pid)
+        return -ESRCH; /* somebody else has ended it meanwhile */
+    space_release_locked(worker, space, AREAS_LOW, USER_VA_END);
+    drop_all_areas(space);
+    space_trim_tables_locked(space, 0);
+    error = kernel_object_destroy(&space->table);
+    if (!error)
+        error = kernel_object_destroy(&space->aspace);
+    if (error) {
+        log_line("space %lu cannot be ended: error %ld", space->pid, (long)error);
+        return error;
+    }
+    system_page_give(space->top);
+    ASSERT(space->resident == 0 && space->tables == 1);
+    space->top = NULL;
+    __atomic_store_n(&space->pid, 0, __ATOMIC_RELAXED);
+    return 0;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* What the privileged requests of lib/proto/memsrv.proto do: root builds and ends other programs' spaces. */
+#include <errno.h>
+
+#include <base/bits.h>
+#include <proto/memsrv_dispatch.h>
+
+#include "log.h"
+#include "map.h"
+#include "memory.h"
+#include "space_pages.h"
+
+/* Device registers are few; more than this is a mistake. */
+#define DEVICE_BYTES_MAX (64UL << 20)
+
+/* Locks the space of `pid` if it has memory. */
+static bool enter_memory(struct space *space, uint64_t pid) TRY_ACQUIRE(true, space->lock) NO_THREAD_SAFETY_ANALYSIS
+{
+    if (!space_enter(space, pid))
+        return false;
+    if (space_has_memory(space))
+        return true;
+    space_leave(space);
+    return false;
+}
+
+int memsrv_handle_space_create(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                               uint64_t *table)
+{
+    return space_create(pid, table);
+}
+
+int memsrv_handle_space_map(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                            uint64_t address, uint64_t length, uint64_t protection)
+{
+    const struct area_request area = {.address = address, .length = length, .flags = protection, .exact = true};
+    struct space *space = space_find(pid);
+    uint64_t start;
+    int error = protection_check(protection);
+
+    if (error)
+        return error;
+    if (!enter_memory(space, pid))
+        return -ESRCH;
+    if (area_add_locked(space, &area, &start, &error)) {
+        uint64_t end = start + align_up(length, PAGE_SIZE);
+        if (end <= MAPPINGS_LOW && end > space->image_end)
+            space->image_end = end;
+    }
+    space_leave(space);
+    return error;
+}
+
+/* Maps the registers of an area that was just added, or removes it again. */
+static int map_registers(struct memsrv_context *worker, struct space *space, const struct area_request *area)
+    REQUIRES(space->lock)
+{
+    int error = 0;
+    for (uint64_t offset = 0; offset < area->length && !error; offset += PAGE_SIZE)
+        error = space_map_entry_locked(space, area->address + offset,
+                                       (area->physical + offset) | ENTRY_READ | ENTRY_WRITE | ENTRY_DEVICE |
+                                           ENTRY_ACCESSED | ENTRY_DIRTY);
+    if (error) {
+        int ignored = area_remove_locked(worker, space, area->address, area->length);
+        ASSERT(ignored == 0);
+        (void)ignored;
+    }
+    return error;
+}
+
+int memsrv_handle_space_map_device(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                   uint64_t address, uint64_t physical, uint64_t length)
+{
+    const struct area_request area = {.address = address,
+                                      .length = align_up(length, PAGE_SIZE),
+                                      .flags = VMA_READ | VMA_WRITE | VMA_DEVICE | VMA_NO_MERGE,
+                                      .physical = physical,
+                                      .exact = true};
+    struct space *space = space_find(pid);
+    uint64_t start;
+    int error = 0;
+
+    if (!is_aligned(physical, PAGE_SIZE) || length > DEVICE_BYTES_MAX || physical > ENTRY_ADDRESS - DEVICE_BYTES_MAX)
+        return -EINVAL;
+    if (!enter_memory(space, pid))
+        return -ESRCH;
+    if (area_add_locked(space, &area, &start, &error))
+        error = map_registers(context, space, &area);
+    space_leave(space);
+    return error == -EPERM ? -EINVAL : error;
+}
+
+/* True if all of [address, address + bytes) may be written for the program: areas without holes, no registers. */
+static bool is_writable(struct space *space, uint64_t address, uint64_t bytes) REQUIRES(space->lock)
+{
+    uint64_t end = address + bytes;
+    if (address >= USER_VA_END || bytes > USER_VA_END - address)
+        return false;
+    while (address < end) {
+        const struct vma *area = vma_at(&space->areas, address);
+        if (!area || (area->flags & VMA_DEVICE))
+            return false;
+        address = area->end;
+    }
+    return true;
+}
+
+static int write_bytes(struct memsrv_context *worker, struct space *space, uint64_t address, const char *bytes,
+                       uint64_t count) REQUIRES(space->lock)
+{
+    while (count) {
+        const struct vma *area = vma_at(&space->areas, address);
+        uint64_t offset = address % PAGE_SIZE;
+        uint64_t part = count < PAGE_SIZE - offset ? count : PAGE_SIZE - offset;
+        struct page *page = space_page_locked(worker, space, area, address - offset);
+        if (!page)
+            return -ENOMEM;
+        memcpy(page_window(page) + offset, bytes, part);
+        if (area->flags & VMA_EXECUTE)
+            machine_sync_code(page_window(page) + offset, part);
+        address += part;
+        bytes += part;
+        count -= part;
+    }
+    return 0;
+}
+
+int memsrv_handle_space_write(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                              uint64_t address, const void *content, size_t content_bytes)
+{
+    struct space *space = space_find(pid);
+    if (!enter_memory(space, pid))
+        return -ESRCH;
+    int error = is_writable(space, address, content_bytes)
+                    ? write_bytes(context, space, address, content, content_bytes)
+                    : -EFAULT;
+    space_leave(space);
+    return error;
+}
+
+int memsrv_handle_space_thread_create(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                      uint64_t number, uint64_t *buffer, uint64_t *thread)
+{
+    struct space *space = space_find(pid);
+    if (!enter_memory(space, pid))
+        return -ESRCH;
+    int error = space_thread_create_locked(context, space, number, buffer, thread);
+    space_leave(space);
+    return error;
+}
+
+int memsrv_handle_space_irq_create(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                   uint64_t irq, uint64_t *object)
+{
+    struct space *space = space_find(pid);
+    uint64_t identifier;
+    if (!space_enter(space, pid))
+        return -ESRCH;
+    int error = space_object_create_locked(space, CAP_IRQ, irq, &identifier, object);
+    space_leave(space);
+    return error;
+}
+
+int memsrv_handle_space_destroy(struct memsrv_context *context, const struct message *request, uint64_t pid)
+{
+    struct space *space = space_find(pid);
+    if (!enter_memory(space, pid))
+        return -ESRCH;
+    int error = space_destroy_locked(context, space);
+    space_leave(space);
+    return error;
+}
+
+int memsrv_handle_space_fault(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                              uint64_t *number, uint64_t *address, uint64_t *access, uint64_t *instruction,
+                              uint64_t *entry)
+{
+    struct space *space = space_find(pid);
+    if (!space_enter(space, pid))
+        return -ESRCH;
+    bool refused = space->fault_refused;
+    const struct fault_message fault = space->fault;
+    space_leave(space);
+    if (!refused)
+        return -ENOENT;
+    *number = fault.thread;
+    *address = fault.address;
+    *access = (uint32_t)fault.access;
+    *instruction = fault.instruction;
+    *entry = fault.entry;
+    return 0;
+}

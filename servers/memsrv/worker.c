@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers: their creation, and the loop that each of them runs. */
+#include <errno.h>
+
+#include <proto/memsrv_dispatch.h>
+#include <quire/syscall.h>
+
+#include "fault.h"
+#include "kernel_objects.h"
+#include "log.h"
+#include "memory.h"
+
+#define STACK_BYTES     32768u
+#define MEMSRV_PRIORITY 48u
+#define TURNS_BEFORE_YIELD 32u
+
+struct memsrv_context workers[WORKERS_MAX];
+uint32_t worker_count = 1;
+
+static _Alignas(16) char stacks[WORKERS_MAX - 1][STACK_BYTES];
+
+/* All workers have the same priority, so the holder of a lock gets its turn. */
+void spinlock_wait(uint32_t turns)
+{
+    if (turns < TURNS_BEFORE_YIELD)
+        machine_relax();
+    else
+        (void)sys_yield();
+}
+
+/* Gives reply *m and takes the next message into it, or else just takes one if nobody waits for the reply any more. */
+static __attribute__((noinline, cold)) long reply_again(struct memsrv_context *worker, struct message *m, long error)
+{
+    /* A caller that does not take its capabilities gets the error instead; one that has gone gets nothing. */
+    if (worker->fault_page) {
+        fault_retry(worker, m, (int)error);
+        if (error != -ESRCH)
+            error = sys_reply_recv(worker->reply_slot, SLOT_SERVE, m);
+    } else if (error != -ESRCH) {
+        m->tag = MSG_TAG(error, 0, 0);
+        error = sys_reply_recv(worker->reply_slot, SLOT_SERVE, m);
+    }
+    return error == -ESRCH ? sys_recv(worker->reply_slot, SLOT_SERVE, m) : error;
+}
+
+_Noreturn void worker_serve(struct memsrv_context *worker)
+{
+    struct message m = {0};
+    long error = sys_recv(worker->reply_slot, SLOT_SERVE, &m);
+
+    for (;;) {
+        if (__builtin_expect(error != 0, 0))
+            fatal("worker %lu cannot receive: error %ld", (uint64_t)worker->index, error);
+        int verdict = PROTO_REPLY;
+        if (__builtin_expect(MSG_FLAGS(m.tag) & MSG_FLAG_FAULT, 1)) {
+            worker->faults++;
+            fault_answer(worker, &m);
+        } else {
+            worker->requests++;
+            verdict = memsrv_dispatch(worker, &m);
+            ASSERT(verdict == PROTO_REPLY);
+        }
+        error = sys_reply_recv(worker->reply_slot, SLOT_SERVE, &m);
+        if (__builtin_expect(error != 0, 0))
+            error = reply_again(worker, &m, error);
+        fault_settled(worker);
+    }
+}
+
+static _Noreturn void worker_main(uint64_t index)
+{
+    worker_serve(&workers[index]);
+}
+
+/* A thread like this one, with a stack of ours and an IPC buffer that it sees through the window. */
+static int start_worker(struct memsrv_context *worker)
+{
+    struct kernel_object thread = {0}, reply = {0};
+    struct page *buffer = system_page_take(0);
+
+    worker_lists_init(worker);
+    if (!buffer)
+        return -ENOMEM;
+    page_zero(buffer);
+    long error = kernel_object_create(CAP_REPLY, 0, &reply);
+    if (!error)
+        error = kernel_object_create(CAP_THREAD, 0, &thread);
+    worker->thread_slot = thread.slot;
+    worker->reply_slot = reply.slot;
+    if (!error)
+        error = sys_thread_control(thread.slot, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, page_pfn(buffer),
+                                   (uint64_t)page_window(buffer), worker->index);
+    if (!error)
+        error = sys_thread_control(thread.slot, THREAD_PRIORITY, MEMSRV_PRIORITY, 0, 0, 0, 0);
+    if (!error)
+        error = sys_thread_control(thread.slot, THREAD_SET_EVENT, SLOT_NOTIFICATION, 1, 0, 0, 0);
+    if (!error)
+        error = sys_thread_control(thread.slot, THREAD_START, (uint64_t)worker_main,
+                                   (uint64_t)(stacks[worker->index - 1] + STACK_BYTES), worker->index, 0, 0);
+    return (int)error;
+}
+
+void workers_start(uint64_t cpu_count)
+{
+    uint64_t wanted = cpu_count < WORKERS_MAX ? cpu_count : WORKERS_MAX;
+
+    for (uint32_t i = 1; i < wanted; i++) {
+        workers[i].index = i;
+        int error = start_worker(&workers[i]);
+        if (error) {
+            log_line("worker %lu cannot be started: error %ld", (uint64_t)i, (long)error);
+            break;
+        }
+        worker_count = i + 1;
+    }
+}

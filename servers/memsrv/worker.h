@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one of memsrv's threads, of which there is one a processor. All wait at the same endpoint and do the same.
+ * What is in the structure belongs to its thread alone, but for the two members that say otherwise.
+ */
+#ifndef MEMSRV_WORKER_H
+#define MEMSRV_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mm/page_list.h>
+#include <quire/abi.h>
+
+#define WORKERS_MAX 8u
+
+/* A first-touch fault takes at most this many translation tables. */
+#define FAULT_TABLES 3u
+
+struct space;
+
+/* Called a context by the generated dispatcher. */
+struct memsrv_context {
+    struct page_list lists[ZONE_COUNT]; /* counts are read by other workers, for statistics */
+
+    /* The space whose fault this worker is answering: set with the space's lock held, cleared without it after the
+     * answer was given. Read by who is about to remove pages; see faults_wait(). */
+    struct space *answering;
+
+    /* The space whose figures this worker will put right because an answer could not be given: set before `answering`
+     * is cleared, cleared when it is done. See worker_is_done_with(). */
+    struct space *settling;
+
+    /* What the answer to a fault carries, to be taken back if it cannot be given. */
+    struct page *fault_page; /* NULL: none */
+    struct page *fault_tables[FAULT_TABLES];
+    uint32_t fault_table_count;
+
+    uint32_t index;
+    uint64_t thread_slot, reply_slot;
+    uint64_t faults, requests; /* answered */
+};
+
+extern struct memsrv_context workers[WORKERS_MAX];
+extern uint32_t worker_count;
+
+/* Creates the workers besides the calling thread, one for each of the machine's `cpu_count` processors, at most
+ * WORKERS_MAX in all. A worker that cannot be had is logged and done without. Once, at start. */
+void workers_start(uint64_t cpu_count);
+
+/* Serves for ever. */
+_Noreturn void worker_serve(struct memsrv_context *worker);
+
+#endif
