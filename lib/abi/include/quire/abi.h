@@ -73,7 +73,7 @@ enum cap_type {
 #define RIGHT_COPY 0x10u    /* the capability may be copied and sent on */
 #define RIGHT_ALL 0x1fu
 
-/* Slots 1.. of a table are numbered from here; slot 0 is never valid. */
+/* Slots of a table are numbered from 0 through all of its frames; slot 0 is never valid. */
 #define SLOTS_PER_FRAME 128u
 #define CAP_TABLE_FRAMES_MAX 256u
 
@@ -147,7 +147,8 @@ _Static_assert(sizeof(struct fault_message) == MSG_REGISTERS * sizeof(uint64_t),
 #define FAULT_SPARE_TABLES(access) ((access) >> 32)
 
 /* A reply to a fault with label FAULT_RESUME applies its map items and resumes the thread; any other label leaves
- * the thread stopped. Items are pairs of words: registers first (three), then the buffer. */
+ * the thread stopped. Items are pairs of words: up to three in the registers, which a target of 0 ends, then as many
+ * buffer words as the tag says. */
 #define FAULT_RESUME 0
 
 /*
@@ -166,7 +167,7 @@ _Static_assert(sizeof(struct fault_message) == MSG_REGISTERS * sizeof(uint64_t),
 #define ENTRY_ADDRESS 0x0000fffffffff000UL
 
 struct map_item {
-    uint64_t target; /* user address, with MAP_ITEM_* in the low 12 bits; 0 ends a list */
+    uint64_t target; /* user address, with MAP_ITEM_* in the low 12 bits */
     uint64_t entry;
 };
 #define MAP_ITEM_MAP 0x1UL     /* install entry at target; EEXIST if one is there, unless MAP_ITEM_REPLACE */
@@ -229,7 +230,7 @@ struct thread_info {
 enum aspace_operation {
     ASPACE_SET_HANDLER = 0, /* endpoint slot (0: none), badge */
     ASPACE_TAKE_TABLES = 1, /* how many at most: pfns of spare tables, now plain frames, into words[]; returns count */
-    ASPACE_INFO = 2,        /* returns spare tables; second result: tables in use */
+    ASPACE_INFO = 2,        /* returns spare tables; second result: tables in use, without the top one */
     ASPACE_OPERATION_COUNT
 };
 
@@ -240,7 +241,7 @@ enum system_operation {
     SYSTEM_LOG = 2,          /* bytes (at most 3584) of the caller's buffer to the kernel's log device */
     SYSTEM_WINDOW = 3,       /* aspace slot: shows there, at WINDOW_BASE + physical address, every user frame */
     SYSTEM_FRAME_INFO = 4,   /* pfn: returns enum frame_type; second result: references */
-    SYSTEM_KERNEL_CHECK = 5, /* walks the kernel's own structures, bounded part by part; first argument: part */
+    SYSTEM_KERNEL_CHECK = 5, /* part: checks it; returns 1: there is a next part, 0: that was all, EINVAL: broken */
     SYSTEM_OPERATION_COUNT
 };
 

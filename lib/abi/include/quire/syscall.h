@@ -40,13 +40,15 @@ SYS_MUST_CHECK static inline long sys_reply_recv(uint64_t reply, uint64_t endpoi
     return sys_ipc(SYS_REPLY_RECV, reply, endpoint, m);
 }
 
-/* Blocks for a message at `endpoint`; its caller is held by `reply`, which must hold none (EBUSY). */
+/* Blocks for a message at `endpoint`; its caller is held by `reply`, which must hold none, nor have another thread
+ * waiting to receive into it (EBUSY). EPIPE: one of the two was destroyed. */
 SYS_MUST_CHECK static inline long sys_recv(uint64_t reply, uint64_t endpoint, struct message *m)
 {
     return sys_ipc(SYS_RECV, reply, endpoint, m);
 }
 
-/* Replies without waiting for another message: answers a caller that was parked. Never blocks. */
+/* Replies without waiting for another message: answers a caller that was parked. Never blocks. Errors of the reply as
+ * for sys_reply_recv(). *m holds no message afterwards. */
 SYS_MUST_CHECK static inline long sys_reply(uint64_t reply, struct message *m)
 {
     return sys_ipc(SYS_REPLY, reply, 0, m);
@@ -70,8 +72,9 @@ static inline long sys_yield(void)
     return sys_trap0(SYS_YIELD);
 }
 
-/* Copies slot `from` of this thread's table to slot `to` (must be empty: EEXIST) of the table in slot `table`, with at most `rights`; a
- * source with badge 0 gets `badge`, otherwise `badge` must be 0 or equal (EPERM). */
+/* Copies slot `from` of this thread's table (EPERM: no RIGHT_COPY) to slot `to` (EEXIST: not empty) of the table in
+ * slot `table`, with at most `rights`. The copy of a source with badge 0 gets `badge`; otherwise `badge` must be 0 or
+ * equal (EPERM). */
 SYS_MUST_CHECK static inline long sys_cap_copy(uint64_t table, uint64_t to, uint64_t from, uint64_t rights,
                                                uint64_t badge)
 {
@@ -84,7 +87,7 @@ SYS_MUST_CHECK static inline long sys_cap_delete(uint64_t table, uint64_t slot)
     return sys_trap2(SYS_CAP_DELETE, table, slot);
 }
 
-/* Returns type | rights << 8 of a slot of the caller's table, CAP_NONE if empty; EBADF past its end. */
+/* Returns type | rights << 8 of a slot of the caller's table, 0 if it is empty; EBADF past its end. */
 SYS_MUST_CHECK static inline long sys_cap_query(uint64_t slot, uint64_t *badge)
 {
     return sys_trap_out2(SYS_CAP_QUERY, slot, 0, 0, 0, 0, badge);
@@ -111,8 +114,9 @@ SYS_MUST_CHECK static inline long sys_object_create(uint64_t physical, enum cap_
 
 /*
  * Destroys the object that slot `slot` names, with every capability to it; whoever waits for it gets EPIPE. Its frame
- * is a plain one again when it holds no further object. EAGAIN: a bounded part is done, call again. EBUSY: threads use
- * the address space or table, or mappings remain. A table gives back its slot frames one at a time: result 1, *pfn.
+ * is a user frame again when it holds no further object. EAGAIN: a bounded part is done, or another CPU runs the
+ * thread; call again. EBUSY: threads use the address space or table, or entries or tables remain in the space. EDEADLK:
+ * the caller itself. A table gives back its slot frames one at a time: result 1, *pfn.
  */
 SYS_MUST_CHECK static inline long sys_object_destroy(uint64_t physical, uint64_t slot, uint64_t *pfn)
 {
@@ -134,9 +138,8 @@ SYS_MUST_CHECK static inline long sys_unmap(uint64_t physical, uint64_t aspace, 
     return sys_trap_out2(SYS_UNMAP, physical, aspace, address, pages, flags, next);
 }
 
-/* Sets the rights (ENTRY_READ/WRITE/EXECUTE) of the present entries in the range, a bounded part at a call; a right to
- * write makes no entry writable whose frame was mapped without ENTRY_WRITE... the caller decides: rights are set as
- * given. Returns entries changed. */
+/* Sets the rights (ENTRY_READ/WRITE/EXECUTE) of the present entries in the range exactly as given, a bounded part of
+ * them at a call. An entry that becomes writable is clean. Returns the number changed; *next is where to go on. */
 SYS_MUST_CHECK static inline long sys_protect(uint64_t physical, uint64_t aspace, uint64_t address, uint64_t pages,
                                               uint64_t rights, uint64_t *next)
 {
