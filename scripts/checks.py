@@ -5,6 +5,7 @@ and the numbers that the project sets itself. Usage: checks.py BUILD-DIRECTORY [
 """
 
 import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -67,8 +68,16 @@ def compilations(build, native):
     return found
 
 
+@functools.lru_cache()
+def answer_of(*command):
+    """Returns the one line that a compiler prints."""
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
 def clang_words(command):
-    """The same compilation for clang's front end, without output files."""
+    """The same compilation for clang's front end, without output files and with clang's own headers for gcc's."""
+    gcc_headers = answer_of(command[0], "-print-file-name=include")
+    clang_headers = os.path.join(answer_of("clang", "-print-resource-dir"), "include")
     words, skip = [], False
     for word in command[1:]:
         if skip:
@@ -76,7 +85,7 @@ def clang_words(command):
         elif word in ("-o", "-MF", "-MQ"):
             skip = True
         elif word not in GCC_ONLY and word not in ("-MD", "-c"):
-            words.append(word)
+            words.append(clang_headers if word == gcc_headers else word)
     return words
 
 
