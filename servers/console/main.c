@@ -54,6 +54,8 @@ static void start(const char *driver_name)
     console.uart->start(console.registers);
     if (sys_irq_bind(SLOT_IRQ, console.notification, INTERRUPT_BIT) < 0)
         fail("console: the interrupt cannot be bound\n");
+    /* Bytes that came before now wait without an interrupt to tell of them. */
+    console_interrupt(&console);
 }
 
 /* Has a message handled; true if it now holds a reply. */
