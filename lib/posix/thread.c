@@ -190,6 +190,8 @@ int thread_join(struct thread *thread, int *result)
     if (result)
         *result = thread->result;
     const int error = thread_objects_free(thread);
+    /* The streams are the first thread's: there is nothing to clean up, and no function for it. */
+    thread->reent.__sdidinit = 0;
     _reclaim_reent(&thread->reent);
     const int second = memsrv_unmap(SLOT_MEMSRV, thread->mapping, thread->bytes);
     return error < 0 ? error : second;
