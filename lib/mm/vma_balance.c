@@ -89,7 +89,7 @@ static struct vma *balance(struct vma_tree *tree, struct vma *vma)
 
 /*
  * Refreshes and balances from `vma` up. A node that stays as it was ends the climb, for nothing above it can change;
- * but not below `beyond`, which has new children and must be reached (NULL: no such node).
+ * but not before `beyond`, which took another node's place, is done (NULL: no such node).
  */
 static void repair(struct vma_tree *tree, struct vma *vma, const struct vma *beyond)
 {
@@ -143,9 +143,6 @@ void vma_tree_detach(struct vma_tree *tree, struct vma *vma)
     successor->left = vma->left;
     successor->left->parent = successor;
     replace_child(tree, vma->parent, vma, successor);
-    /* What the nodes above know is what they knew of `vma`; the climb compares with that. */
-    successor->height = vma->height;
-    successor->largest_gap = vma->largest_gap;
     repair(tree, lowest_changed, successor);
 }
 

@@ -202,6 +202,20 @@ static void fallback_leaves_used_pageblock(void)
     finish();
 }
 
+/* Small movable blocks are borrowed: a pageblock of the other type keeps its type, however free it is. */
+static void fallback_borrows_small_blocks(void)
+{
+    map = test_map_create();
+    EXPECT(zone_init(&zone, ZONE_NORMAL, map, TEST_FIRST_PFN, TEST_FIRST_PFN + 1024) == 0);
+    for (unsigned i = 0; i < 512; i += 2)
+        EXPECT(buddy_add_range(&zone, TEST_FIRST_PFN + i, TEST_FIRST_PFN + i + 1, MIGRATE_UNMOVABLE) == 0);
+    struct page *page = buddy_alloc(&zone, 0, MIGRATE_MOVABLE);
+    EXPECT(page && zone.statistics.fallbacks == 1 && zone.statistics.steals == 0);
+    EXPECT(buddy_free(&zone, page, 0) == 0);
+    EXPECT(zone.free_areas[0].count[MIGRATE_UNMOVABLE] == 256);
+    finish();
+}
+
 static void watermarks(void)
 {
     start();
@@ -274,6 +288,8 @@ static const struct test_row rows[] = {
     {"zones_do_not_merge", "blocks of neighbouring zones stay apart", zones_do_not_merge},
     {"fallback_takes_whole_pageblock", "a free pageblock changes its type", fallback_takes_whole_pageblock},
     {"fallback_leaves_used_pageblock", "a mostly used pageblock keeps its type", fallback_leaves_used_pageblock},
+    {"fallback_borrows_small_blocks", "a small movable block does not take a pageblock over",
+     fallback_borrows_small_blocks},
     {"watermarks", "pages, reserves and block sizes all count", watermarks},
     {"walker_notices", "the walker sees each kind of damage", walker_notices},
 };

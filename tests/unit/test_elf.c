@@ -71,6 +71,14 @@ static void valid(void)
     EXPECT(image.segments[1].address == 0x402800 && image.segments[1].offset == 0x1800);
     EXPECT(image.segments[2].memory_size == 0x5000 && image.segments[2].file_size == 0x1000);
     EXPECT(image.segments[0].flags == (ELF_READ | ELF_EXECUTE) && image.segments[2].flags == (ELF_READ | ELF_WRITE));
+    struct elf_limits narrow = limits;
+    narrow.low = 0x401000;
+    EXPECT(elf_read(&file, sizeof(file), &narrow, &image) == -ENOEXEC);
+    narrow.low = 0x400000;
+    narrow.high = 0x408000;
+    EXPECT(elf_read(&file, sizeof(file), &narrow, &image) == -ENOEXEC);
+    narrow.high = 0x409000;
+    EXPECT(elf_read(&file, sizeof(file), &narrow, &image) == 0);
     file.programs[1].memory_size = 0; /* an empty segment is left out */
     file.programs[1].file_size = 0;
     EXPECT(read_file(&image) == 0 && image.segment_count == 2);

@@ -237,6 +237,18 @@ static void step_gap(void)
         low = 0;
         high = PAGES;
     }
+    struct vma *near = vma_find(&tree, address_of(random_below(PAGES)));
+    if (near && random_chance(30)) { /* just enough room at the edge of an area, or just not */
+        length = 1 + random_below(2);
+        high = near->end / PAGE_SIZE - FIRST + length - random_below(2);
+        high = high < PAGES ? high : PAGES;
+        low = random_chance(50) ? 0 : near->end / PAGE_SIZE - FIRST;
+    } else if (near && random_chance(30)) {
+        length = 1 + random_below(2);
+        low = near->start / PAGE_SIZE - FIRST;
+        low = low < length ? 0 : low - length + random_below(2);
+        high = random_chance(50) ? PAGES : near->end / PAGE_SIZE - FIRST;
+    }
     unsigned shift = random_chance(50) ? 0 : (unsigned)random_below(4);
     struct vma_gap_request request = {length * PAGE_SIZE, PAGE_SIZE << shift, address_of(low), address_of(high)};
     uint64_t expected = model_gap(length + (1UL << shift) - 1, low, high);
