@@ -3,8 +3,8 @@
 """Measures instructions per operation and shows them beside the figures kept in docs/bench.json.
 
 The benchmark (tests/bench) runs on one core with -icount shift=0, where one instruction takes one nanosecond of the
-machine's time, so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation. The file
-keeps for each name: title, measured, and where they exist linux, goal and limit. A figure over its limit is a failure.
+machine's time, so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation, and
+remarks, such as its calibration, which are shown as they are. The file keeps for each name: title, measured, and where they exist linux, goal and limit. A figure over its limit is a failure.
 """
 
 import argparse
@@ -33,6 +33,8 @@ def measure(options):
         with Console(line, os.path.join(directory, "log"), TIMEOUT_SECONDS) as console:
             try:
                 for text in console.lines():
+                    if text.startswith("# "):
+                        print(text, flush=True)
                     match = RESULT.match(text)
                     if match:
                         figures[match.group(1)] = float(match.group(2))
