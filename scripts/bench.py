@@ -4,7 +4,8 @@
 
 The benchmark (tests/bench) runs on one core with -icount shift=0, where one instruction takes one nanosecond of the
 machine's time, so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation, and
-remarks, such as its calibration, which are shown as they are. The file keeps for each name: title, measured, and where they exist linux, goal and limit. A figure over its limit is a failure.
+remarks, such as its calibration, which are shown as they are. The file keeps for each name: title, measured, and where
+they exist linux, goal and limit. A figure over its limit is a failure.
 """
 
 import argparse
