@@ -11,9 +11,13 @@
 
 extern struct frame_table frames;
 
-/* lock.c: the one lock. A FIFO ticket lock; with one CPU on line it is nothing at all. */
+/*
+ * sched.c: the one lock; with one CPU on line it is nothing at all. Not FIFO on purpose: with tickets the next in line
+ * may be a virtual CPU that its host has put aside, and all others wait for that. Sections are short, and a CPU that
+ * leaves the kernel does something else before it comes back.
+ */
 struct kernel_lock {
-    _Atomic uint32_t next, serving;
+    uint32_t held;
     bool needed; /* set before the second CPU starts, never cleared */
 };
 extern struct kernel_lock the_lock;
@@ -22,17 +26,17 @@ static inline void kernel_lock(void)
 {
     if (__builtin_expect(!the_lock.needed, 1))
         return;
-    uint32_t ticket = __atomic_fetch_add((uint32_t *)&the_lock.next, 1, __ATOMIC_RELAXED);
-    while (__atomic_load_n((uint32_t *)&the_lock.serving, __ATOMIC_ACQUIRE) != ticket)
-        ;
+    while (__atomic_exchange_n(&the_lock.held, 1, __ATOMIC_ACQUIRE)) {
+        while (__atomic_load_n(&the_lock.held, __ATOMIC_RELAXED))
+            ;
+    }
 }
 
 static inline void kernel_unlock(void)
 {
     if (__builtin_expect(!the_lock.needed, 1))
         return;
-    uint32_t ticket = __atomic_load_n((uint32_t *)&the_lock.serving, __ATOMIC_RELAXED);
-    __atomic_store_n((uint32_t *)&the_lock.serving, ticket + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&the_lock.held, 0, __ATOMIC_RELEASE);
 }
 
 /* sched.c */
