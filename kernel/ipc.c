@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronous messages: call, receive, reply, and faults as messages. The common case, a call of six words to a server
- * that waits, and its reply, goes straight through ipc_call() and ipc_reply_recv(): the registers are copied from one
- * saved context to the other and the CPU is handed over without a look at the run queues. Everything else (buffer
- * words, capabilities, queues) is in functions of its own, out of that path.
+ * Synchronous messages: call, receive, reply, and faults as messages, in all their cases. The common ones, where a
+ * server waits and six words are enough, mostly go through fast.c instead, which does what is here.
  */
 #include <errno.h>
 
-#include "hand_over.h"
 #include "kernel.h"
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-/* What a sender may set in a tag; the kernel drops the rest. */
-#define TAG_LABEL 0xffffffff00000000UL
-#define TAG_TRANSFER 0x701ffUL /* capability count and buffer words */
-#define TAG_FLAG(flag) ((uint64_t)(flag) << 24)
+#include "message.h"
 
 /* How many boosts one new sender can cause, over all servers down the chain. */
 #define LEND_BUDGET 32u
@@ -37,9 +27,7 @@ static long check_tag(const struct thread *from, uint64_t tag, bool may_grant)
     return MSG_CAPS(tag) && !may_grant ? -EPERM : 0;
 }
 
-/* Copies buffer words and capabilities; returns the counts that the receiver's tag gets. A capability that can't be
- * put into the slot that the receiver named ends the transfer of capabilities. */
-static uint64_t transfer(const struct thread *from, const struct thread *to, uint64_t tag)
+uint64_t ipc_transfer(const struct thread *from, const struct thread *to, uint64_t tag)
 {
     if (!to->buffer)
         return 0;
@@ -57,83 +45,18 @@ static uint64_t transfer(const struct thread *from, const struct thread *to, uin
     return MSG_TAG(0, words, caps);
 }
 
-/* The message in `from`'s registers to `to`'s. */
-static inline void copy_message(const struct thread *from, struct thread *to)
+/* Gives the message of `sender`, which is in no queue, to `server`, which is in none either. */
+static void deliver(struct thread *sender, struct thread *server, struct reply *reply)
 {
-    uint64_t tag = from->context.x[CONTEXT_TAG];
-    uint64_t counts = 0;
-
-    if (UNLIKELY(tag & TAG_TRANSFER))
-        counts = transfer(from, to, tag);
-    to->context.x[CONTEXT_RESULT] = 0;
-    to->context.x[CONTEXT_TAG] = (tag & TAG_LABEL) | counts;
-    for (unsigned i = 0; i < MSG_REGISTERS; i++)
-        to->context.x[CONTEXT_WORDS + i] = from->context.x[CONTEXT_WORDS + i];
-}
-
-static inline void copy_fault(const struct thread *from, struct thread *to)
-{
-    const struct fault_message *fault = &from->fault;
-    uint64_t *x = to->context.x;
-
-    x[CONTEXT_RESULT] = 0;
-    x[CONTEXT_TAG] = TAG_FLAG(MSG_FLAG_FAULT);
-    x[CONTEXT_WORDS] = fault->address;
-    x[CONTEXT_WORDS + 1] = fault->access | (uint64_t)from->aspace->spare_count << 32;
-    x[CONTEXT_WORDS + 2] = fault->instruction;
-    x[CONTEXT_WORDS + 3] = fault->entry;
-    x[CONTEXT_WORDS + 4] = fault->thread;
-    x[CONTEXT_WORDS + 5] = 0;
-}
-
-/* Gives the message of `sender`, which is in no queue, to `server`, which is in none either, and has the reply object
- * hold the sender. The server is left runnable with at least the sender's priority. */
-static inline void deliver(struct thread *sender, struct thread *server, struct reply *reply)
-{
-    reply->caller = sender;
-    reply->receiver = NULL;
-    reply->server = server;
-    sender->reply = reply;
-    sender->state = THREAD_STATE_CALLING;
-    server->reply = NULL;
-    server->serving = reply;
-    server->state = THREAD_STATE_RUNNABLE;
-    if (LIKELY(!sender->in_fault)) {
-        copy_message(sender, server);
-        server->origin = sender->origin;
-    } else {
+    if (sender->in_fault)
         copy_fault(sender, server);
-        server->origin = sender->fault_id;
-    }
-    server->context.x[CONTEXT_BADGE] = sender->badge;
-    server->context.x[CONTEXT_ORIGIN] = server->origin;
-    server->effective = server->priority > sender->effective ? server->priority : sender->effective;
-}
-
-static inline void unlink_receiver(struct endpoint *endpoint, struct thread *server)
-{
-    struct thread *next = server->links.next;
-    struct thread *previous = server->links.previous;
-    if (next)
-        next->links.previous = previous;
-    if (previous)
-        previous->links.next = next;
     else
-        endpoint->receivers = next;
-}
-
-static inline void link_receiver(struct endpoint *endpoint, struct thread *server)
-{
-    struct thread *next = endpoint->receivers;
-    server->links.next = next;
-    server->links.previous = NULL;
-    if (next)
-        next->links.previous = server;
-    endpoint->receivers = server;
+        copy_message(sender, server);
+    engage(sender, server, reply, sender->badge, sender->in_fault ? sender->fault_id : sender->origin);
 }
 
 /* A server that waits at the endpoint, rather one that ran on this CPU; NULL if none waits. */
-static inline struct thread *choose_receiver(const struct endpoint *endpoint, const struct cpu *cpu)
+static struct thread *choose_receiver(const struct endpoint *endpoint, const struct cpu *cpu)
 {
     struct thread *server = endpoint->receivers;
     if (!server || LIKELY(server->cpu == cpu->index))
@@ -203,7 +126,7 @@ static struct thread *queue_sender(struct endpoint *endpoint, struct thread *sen
 }
 
 /* The message of the running thread `sender` goes to a server that waits, which takes over the CPU, or is queued. */
-static inline struct thread *send(struct endpoint *endpoint, struct thread *sender)
+static struct thread *send(struct endpoint *endpoint, struct thread *sender)
 {
     struct cpu *cpu = arch_this_cpu();
     struct thread *server = choose_receiver(endpoint, cpu);
@@ -212,7 +135,7 @@ static inline struct thread *send(struct endpoint *endpoint, struct thread *send
     unlink_receiver(endpoint, server);
     deliver(sender, server, server->reply);
     if (LIKELY(sched_may_run_here(server, cpu)))
-        return hand_over(cpu, server);
+        return sched_next(server);
     sched_wake(server);
     return sched_next(NULL);
 }
@@ -247,10 +170,8 @@ void ipc_stop_faulted(struct thread *thread)
 
 struct thread *ipc_fault(struct thread *thread)
 {
-    struct cpu *cpu = this_cpu();
     const struct cap *handler = &thread->aspace->handler;
 
-    thread->fault_id = ++cpu->fault_count << 8 | cpu->index;
     if (UNLIKELY(cap_type(handler) != CAP_ENDPOINT)) {
         ipc_stop_faulted(thread);
         return sched_next(NULL);
@@ -261,7 +182,7 @@ struct thread *ipc_fault(struct thread *thread)
 }
 
 /* Applies the map items of a reply to a fault: pairs in registers, then in the buffer. */
-static long apply_items(const struct thread *server, struct thread *faulted)
+long ipc_apply_items(const struct thread *server, struct thread *faulted)
 {
     const uint64_t *words = &server->context.x[CONTEXT_WORDS];
     for (unsigned i = 0; i < MSG_REGISTERS && words[i]; i += 2) {
@@ -282,7 +203,7 @@ static long apply_items(const struct thread *server, struct thread *faulted)
 
 /* Gives the reply in the registers of `server` to the caller that `reply` holds, which is runnable afterwards but in no
  * queue (*woken), or stays stopped (*woken is NULL). On an error the caller stays held. */
-static inline long give_reply(struct thread *server, struct reply *reply, uint32_t rights, struct thread **woken)
+static long give_reply(struct thread *server, struct reply *reply, uint32_t rights, struct thread **woken)
 {
     struct thread *caller = reply->caller;
     uint64_t tag = server->context.x[CONTEXT_TAG];
@@ -300,7 +221,7 @@ static inline long give_reply(struct thread *server, struct reply *reply, uint32
     } else if (UNLIKELY(MSG_LABEL(tag) != FAULT_RESUME)) {
         ipc_stop_faulted(caller);
     } else {
-        long error = apply_items(server, caller);
+        long error = ipc_apply_items(server, caller);
         if (UNLIKELY(error))
             return error;
         caller->in_fault = false;
@@ -365,19 +286,9 @@ static bool take_waiting(struct endpoint *endpoint, struct thread *server, struc
     return true;
 }
 
-/* The running server waits at the endpoint. */
-static inline void wait_receiving(struct endpoint *endpoint, struct thread *server, struct reply *reply)
-{
-    server->state = THREAD_STATE_RECEIVING;
-    server->waiting_on = endpoint;
-    server->reply = reply;
-    reply->receiver = server;
-    link_receiver(endpoint, server);
-}
-
 /* The endpoint and reply object that a receiving call names, or an error. */
-static inline long find_receive(const struct thread *server, struct endpoint **endpoint, struct reply **reply,
-                                uint32_t *reply_rights)
+static long find_receive(const struct thread *server, struct endpoint **endpoint, struct reply **reply,
+                         uint32_t *reply_rights)
 {
     const struct cap *reply_cap = cap_slot(server->table, server->context.x[0]);
     if (UNLIKELY(!reply_cap || cap_type(reply_cap) != CAP_REPLY))
@@ -394,7 +305,7 @@ static inline long find_receive(const struct thread *server, struct endpoint **e
 }
 
 /* The server goes on to something else: a caller that it has not answered lends it nothing any more. */
-static inline void go_on(struct thread *server)
+static void go_on(struct thread *server)
 {
     if (UNLIKELY(server->serving)) {
         server->serving->server = NULL;
@@ -427,7 +338,7 @@ struct thread *ipc_reply_recv(struct thread *server)
     wait_receiving(endpoint, server, reply);
     struct cpu *cpu = arch_this_cpu();
     if (LIKELY(caller && sched_may_run_here(caller, cpu)))
-        return hand_over(cpu, caller);
+        return sched_next(caller);
     if (caller)
         sched_wake(caller);
     return sched_next(NULL);

@@ -9,10 +9,10 @@
 
 #include "platform.h"
 
-#define CHUNK_BYTES 128u
-#define WIDTH_MAX 32u
+#define CHUNK_BYTES      128u
+#define WIDTH_MAX        32u
 #define NUMBER_BYTES_MAX 24u
-#define LOCK_SPINS_MAX 20000000u
+#define LOCK_SPINS_MAX   20000000u
 
 struct writer {
     char chunk[CHUNK_BYTES];

@@ -12,7 +12,7 @@
 #include "platform.h"
 #include "start.h"
 
-#define BACKTRACE_MAX 32u
+#define BACKTRACE_MAX    32u
 #define REGISTERS_A_LINE 4u
 
 /* The kernel's functions by rising address; the build makes the table. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scheduling: per-CPU run queues of 64 priorities, round-robin among equals with a slice of one to two ticks. A call
- * hands the CPU straight to the server, which thereby uses up the caller's slice.
+ * Scheduling: per-CPU run queues of 64 priorities, round-robin among equals with a slice of one to two ticks. A CPU
+ * that has nothing to do takes over what waits at another. A call hands the CPU straight to the server, which thereby
+ * uses up the caller's slice.
  */
 #include <errno.h>
 
@@ -107,6 +108,28 @@ void sched_wake(struct thread *thread)
     }
 }
 
+void sched_fp_leave(struct cpu *cpu)
+{
+    struct thread *previous = cpu->current;
+    arch_fp_save(&previous->fp);
+    previous->fp_cpu = (uint8_t)cpu->index;
+    cpu->fp_loaded = previous;
+    cpu->fp_enabled = false;
+    arch_fp_allow(false);
+}
+
+void sched_fp_enter(struct cpu *cpu, struct thread *thread)
+{
+    if (cpu->fp_loaded != thread || thread->fp_cpu != cpu->index) {
+        arch_fp_load(&thread->fp);
+        cpu->fp_loaded = thread;
+        thread->fp_cpu = (uint8_t)cpu->index;
+    }
+    thread->fp_eager--;
+    cpu->fp_enabled = true;
+    arch_fp_allow(true);
+}
+
 void sched_switch(struct cpu *cpu, struct thread *thread)
 {
     struct thread *previous = cpu->current;
@@ -115,11 +138,8 @@ void sched_switch(struct cpu *cpu, struct thread *thread)
         return;
     if (previous) {
         previous->tls = arch_get_tls();
-        if (cpu->fp_enabled) {
-            arch_fp_save(&previous->fp);
-            previous->fp_cpu = (uint8_t)cpu->index;
-            cpu->fp_loaded = previous;
-        }
+        if (cpu->fp_enabled)
+            sched_fp_leave(cpu);
     }
     cpu->current = thread;
     if (!thread) {
@@ -133,11 +153,35 @@ void sched_switch(struct cpu *cpu, struct thread *thread)
         cpu->aspace = thread->aspace;
         arch_set_table(thread->aspace->root);
     }
-    uint8_t keeps_fp = cpu->fp_loaded == thread && thread->fp_cpu == cpu->index;
-    if (keeps_fp != cpu->fp_enabled) {
-        cpu->fp_enabled = keeps_fp;
-        arch_fp_allow(keeps_fp);
+    if (thread->fp_eager)
+        sched_fp_enter(cpu, thread);
+}
+
+/* The running thread lets go of the CPU and is still runnable. */
+static void requeue(struct cpu *cpu, struct thread *current)
+{
+    if (__builtin_expect(sched_may_run_here(current, cpu), 1))
+        queue_push(cpu, current);
+    else
+        sched_wake(current);
+}
+
+/* For a CPU that has nothing to do: the most important of those that wait first in line at other CPUs. NULL: none. */
+static struct thread *queue_steal(struct cpu *cpu)
+{
+    struct thread *best = NULL;
+
+    for (unsigned i = 0; i < CPUS_MAX; i++) {
+        uint64_t ready = cpus[i].queue.ready;
+        if (!ready)
+            continue;
+        struct thread *thread = cpus[i].queue.heads[63 - __builtin_clzl(ready)];
+        if (sched_may_run_here(thread, cpu) && (!best || thread->effective > best->effective))
+            best = thread;
     }
+    if (best)
+        sched_dequeue(best);
+    return best;
 }
 
 /* True if a more important thread than `priority` is ready. */
@@ -152,7 +196,7 @@ struct thread *sched_resume(struct thread *current)
 
     if (!is_outranked(cpu, current->effective))
         return current;
-    queue_push(cpu, current);
+    requeue(cpu, current);
     return sched_next(NULL);
 }
 
@@ -162,6 +206,8 @@ struct thread *sched_next(struct thread *next)
 
     if (!next) {
         next = queue_pop(cpu);
+        if (!next)
+            next = queue_steal(cpu);
         cpu->slice_used = false;
     } else if (is_outranked(cpu, next->effective)) {
         queue_push(cpu, next);
@@ -178,7 +224,7 @@ struct thread *sched_yield(struct thread *current)
 
     if (cpu->queue.ready >> current->effective == 0)
         return current;
-    queue_push(cpu, current);
+    requeue(cpu, current);
     return sched_next(NULL);
 }
 
@@ -203,8 +249,8 @@ void sched_set_effective(struct thread *thread, unsigned effective)
  * Timeouts: a wheel of 256 lists, one a millisecond, turned by the boot CPU. An entry further away than one turn is put
  * off when its list comes up. At most WAKES_PER_TICK entries are handled in one interrupt; the rest follow in the next.
  */
-#define WHEEL_SLOTS 256u
-#define WHEEL_SLOT_NS 1000000UL
+#define WHEEL_SLOTS    256u
+#define WHEEL_SLOT_NS  1000000UL
 #define WAKES_PER_TICK 32u
 
 static struct {
@@ -260,12 +306,20 @@ void sched_sleep_cancel(struct thread *thread)
 static void wheel_turn(void)
 {
     uint64_t now = sched_now();
+    uint64_t last = now / WHEEL_SLOT_NS;
+    unsigned budget = WAKES_PER_TICK;
 
-    for (unsigned budget = WAKES_PER_TICK; budget && wheel.sleepers && wheel.turn <= now / WHEEL_SLOT_NS; budget--) {
+    /* After a long pause one revolution is enough to meet everybody. */
+    if (last >= wheel.turn + WHEEL_SLOTS)
+        wheel.turn = last - WHEEL_SLOTS + 1;
+    while (budget && wheel.sleepers && wheel.turn <= last) {
         struct thread *thread = wheel.slots[wheel.turn % WHEEL_SLOTS];
         if (!thread) {
             wheel.turn++;
-        } else if (thread->deadline > now) {
+            continue;
+        }
+        budget--;
+        if (thread->deadline > now) {
             wheel_unlink(thread);
             wheel_link(thread);
         } else {
@@ -312,6 +366,10 @@ struct thread *sched_ipi(struct thread *current)
     if (current && current->stop_asked) {
         current->stop_asked = false;
         current->state = THREAD_STATE_STOPPED;
+        return sched_next(NULL);
+    }
+    if (current && !sched_may_run_here(current, cpu)) {
+        sched_wake(current);
         return sched_next(NULL);
     }
     return current ? sched_resume(current) : sched_next(NULL);

@@ -19,7 +19,11 @@ static bool both_aligned(const void *first, const void *second)
 }
 
 /* The copying loops must not be turned into calls of the functions that they are. */
+#if __has_attribute(optimize)
 #define NO_LOOP_CALLS __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#else
+#define NO_LOOP_CALLS
+#endif
 
 NO_LOOP_CALLS void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {

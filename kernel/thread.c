@@ -133,10 +133,18 @@ static long set_affinity(struct thread *caller, struct thread *thread)
     if (!mask)
         return -EINVAL;
     thread->affinity = (uint32_t)mask;
-    /* A queued thread moves at once, a running one the next time it is queued. */
-    if (thread->state == THREAD_STATE_RUNNABLE && cpus[thread->cpu].current != thread) {
+    /* fast.c relies on it: a blocked thread may run on the CPU where it ran last. */
+    if (thread->state != THREAD_STATE_RUNNABLE && !(mask >> thread->cpu & 1))
+        thread->cpu = (uint8_t)__builtin_ctzl(mask);
+    if (thread->state != THREAD_STATE_RUNNABLE)
+        return 0;
+    /* A queued thread moves at once, a running one when its CPU takes the interrupt. */
+    const struct cpu *cpu = &cpus[thread->cpu];
+    if (cpu->current != thread) {
         sched_dequeue(thread);
         sched_wake(thread);
+    } else if (!sched_may_run_here(thread, cpu)) {
+        ipi_send(cpu->index);
     }
     return 0;
 }

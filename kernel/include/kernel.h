@@ -69,6 +69,12 @@ static inline bool sched_may_run_here(const struct thread *thread, const struct 
 /* Makes `thread` (may be NULL) the one this CPU runs: address space, thread registers, FP. */
 void sched_switch(struct cpu *cpu, struct thread *thread);
 
+/* Saves the FP registers of the running thread, which leaves this CPU and has used them. */
+void sched_fp_leave(struct cpu *cpu);
+
+/* Gives `thread`, which goes on here, its FP registers right away instead of at its first use of them. */
+void sched_fp_enter(struct cpu *cpu, struct thread *thread);
+
 /* Timer interrupt of this CPU. */
 struct thread *sched_tick(struct thread *current);
 
@@ -156,6 +162,17 @@ long system_control(struct thread *caller);
 void thread_init(struct thread *thread);
 long thread_control(struct thread *caller);
 long thread_destroy(struct thread *thread);
+
+/* fast.c: as ipc_fault() in the common case; NULL, with nothing changed, in any other. */
+struct thread *fast_fault(struct thread *thread);
+
+/* fast.c: for the trap entry alone. SYS_CALL and SYS_REPLY_RECV of the running thread, in all cases; they take the
+ * kernel lock and let go of it. Return the thread to run, never NULL. */
+struct thread *trap_call(struct thread *thread);
+struct thread *trap_reply_recv(struct thread *thread);
+
+/* trap.c of the architecture: before user mode. Idles if `next` is NULL, and lets go of the kernel lock. */
+struct thread *trap_leave(struct thread *next);
 
 /* syscall.c: carries out system call `number` (untrusted) of the running thread; returns the thread to run. */
 struct thread *syscall(struct thread *caller, uint32_t number);

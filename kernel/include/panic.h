@@ -23,7 +23,7 @@ __attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, .
 /* Reports an exception that the kernel itself took. `frame` may be anywhere that is mapped. */
 __attribute__((noreturn)) void panic_trap(const struct panic_frame *frame);
 
-/* True once any CPU panics. A CPU that takes an IPI, or that waits for a lock, halts when it sees that. */
+/* True once any CPU panics: a CPU that takes an IPI then halts in irq_take(). */
 extern bool panic_active;
 
 /* Ends the kernel with the condition's text if it does not hold: QUIRE_CHECKS 1 and up. The condition must be cheap

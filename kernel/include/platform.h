@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPUS_MAX 8u
+#define CPUS_MAX           8u
 #define MEMORY_REGIONS_MAX 24u
 #define DEVICE_REGIONS_MAX 16u
-#define IRQ_SPURIOUS UINT32_MAX
+#define IRQ_SPURIOUS       UINT32_MAX
 
 struct memory_region {
     uint64_t base, size; /* bytes; page-aligned, not empty */

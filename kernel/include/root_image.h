@@ -8,7 +8,7 @@
 #define KERNEL_ROOT_IMAGE_H
 
 #define ROOT_IMAGE_ADDRESS 0x400000
-#define ROOT_IMAGE_MAGIC 0x746f6f7265726975 /* "uireroot", little-endian */
+#define ROOT_IMAGE_MAGIC   0x746f6f7265726975 /* "uireroot", little-endian */
 
 #ifndef __ASSEMBLER__
 

@@ -45,6 +45,7 @@ struct thread {
     uint8_t stop_asked; /* runs on another CPU and is to stop there */
     uint8_t sleeping;  /* in the timeout wheel */
     uint8_t fp_cpu;    /* the CPU whose registers still hold fp, if that CPU agrees */
+    uint8_t fp_eager;  /* so many times its fp is loaded at switch-in, not by a trap: it used it lately */
     uint32_t affinity; /* mask of CPUs */
 
     struct wait_links links; /* in a run queue: next and previous alone */

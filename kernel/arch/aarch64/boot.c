@@ -11,13 +11,13 @@
 #include "start.h"
 
 #define TREE_HEADER_BYTES 40u
-#define TREE_BYTES_MAX (2u << 20) /* a limit of the boot protocol */
-#define TREE_MAGIC 0xd00dfeedu
+#define TREE_BYTES_MAX    (2u << 20) /* a limit of the boot protocol */
+#define TREE_MAGIC        0xd00dfeedu
 
 #define LEVEL_DIRECT 1u /* the direct map and the device map have one level 1 table each: 512 GiB */
-#define TABLES_MAX 48u
+#define TABLES_MAX   48u
 
-#define PTE_KERNEL_DATA (PTE_VALID | PTE_ACCESSED | PTE_KERNEL_NO_EXECUTE | PTE_USER_NO_EXECUTE)
+#define PTE_KERNEL_DATA   (PTE_VALID | PTE_ACCESSED | PTE_KERNEL_NO_EXECUTE | PTE_USER_NO_EXECUTE)
 #define PTE_KERNEL_MEMORY (PTE_KERNEL_DATA | PTE_SHAREABLE)
 #define PTE_KERNEL_DEVICE (PTE_KERNEL_DATA | PTE_DEVICE)
 

@@ -7,19 +7,19 @@
 #include "panic.h"
 
 /* Exception classes of ESR_EL1. */
-#define CLASS_FP 0x07u
-#define CLASS_SVC 0x15u
+#define CLASS_FP                0x07u
+#define CLASS_SVC               0x15u
 #define CLASS_INSTRUCTION_ABORT 0x20u
-#define CLASS_DATA_ABORT 0x24u
+#define CLASS_DATA_ABORT        0x24u
 
 /* Fault status codes, without the level in their low bits. */
-#define STATUS_MASK 0x3cu
+#define STATUS_MASK         0x3cu
 #define STATUS_ADDRESS_SIZE 0x00u
-#define STATUS_TRANSLATION 0x04u
-#define STATUS_ACCESS_FLAG 0x08u
-#define STATUS_PERMISSION 0x0cu
+#define STATUS_TRANSLATION  0x04u
+#define STATUS_ACCESS_FLAG  0x08u
+#define STATUS_PERMISSION   0x0cu
 
-#define ISS_WRITE (1u << 6)
+#define ISS_WRITE             (1u << 6)
 #define ISS_CACHE_MAINTENANCE (1u << 8) /* counts as a read, although ISS_WRITE is set */
 
 _Static_assert(sizeof(struct panic_frame) == 288, "vectors.S sets this much aside");
@@ -64,25 +64,30 @@ static inline struct thread *leave(struct thread *next)
     return next;
 }
 
+struct thread *trap_leave(struct thread *next)
+{
+    return leave(next);
+}
+
 void arch_run_next(struct thread *next)
 {
     arch_run(leave(next));
 }
 
-/* The first FP instruction since the thread was switched in: its registers are in memory. */
+/* A thread that traps for FP gets its registers at so many switches without a trap: most use them again soon. */
+#define FP_EAGER_SWITCHES 64u
+
+/* The first FP instruction since the thread was switched in. */
 static struct thread *load_fp(struct thread *thread)
 {
-    struct cpu *cpu = this_cpu();
-    arch_fp_load(&thread->fp);
-    cpu->fp_loaded = thread;
-    thread->fp_cpu = (uint8_t)cpu->index;
-    cpu->fp_enabled = true;
-    arch_fp_allow(true);
+    thread->fp_eager = FP_EAGER_SWITCHES;
+    sched_fp_enter(this_cpu(), thread);
     return thread;
 }
 
-static struct thread *fault(struct thread *thread, uint64_t address, uint32_t access, uint64_t entry)
+static inline struct thread *fault(struct thread *thread, uint64_t address, uint32_t access, uint64_t entry)
 {
+    struct cpu *cpu = arch_this_cpu();
     thread->fault = (struct fault_message){
         .address = address,
         .access = access,
@@ -90,7 +95,9 @@ static struct thread *fault(struct thread *thread, uint64_t address, uint32_t ac
         .entry = entry,
         .thread = thread->number,
     };
-    return ipc_fault(thread);
+    thread->fault_id = ++cpu->fault_count << 8 | cpu->index;
+    struct thread *next = fast_fault(thread);
+    return next ? next : ipc_fault(thread);
 }
 
 static struct thread *memory_abort(struct thread *thread, uint64_t esr)

@@ -5,6 +5,9 @@
  */
 #include <arch/context.h>
 
+/* Exception class 0x15 and the 32-bit instruction bit, with an immediate of 0. */
+#define ESR_SVC 0x56000000
+
     .macro save_user
     stp x0, x1, [sp, #0]
     stp x2, x3, [sp, #16]
@@ -55,8 +58,7 @@ arch_vectors:
     save_user
     enter_kernel
     mrs x1, esr_el1
-    bl trap_sync
-    b arch_run
+    b user_sync_decide
     vector user_irq
     save_user
     enter_kernel
@@ -82,6 +84,20 @@ arch_vectors:
     .text
     .global arch_run
     .balign 64
+    /* SVC #SYS_CALL and SVC #SYS_REPLY_RECV, 1 and 2, go straight to their fast path. */
+user_sync_decide:
+    mov w2, #ESR_SVC
+    sub w2, w1, w2
+    cmp w2, #2
+    b.eq 2f
+    cmp w2, #1
+    b.ne 1f
+    bl trap_call
+    b arch_run
+1:  bl trap_sync
+    b arch_run
+2:  bl trap_reply_recv
+    /* Falls through. */
 arch_run:
     add sp, x0, #THREAD_CONTEXT
     ldp x11, x12, [sp, #CONTEXT_PC]

@@ -11,9 +11,9 @@
 /* Attribute indices of a translation table entry (bits 2..4): 0 is memory, write-back; 1 is device, nGnRE. */
 #define MAIR_INDEX_NORMAL 0
 #define MAIR_INDEX_DEVICE 1
-#define MAIR_VALUE 0x04ff
+#define MAIR_VALUE        0x04ff
 
-/* Kernel image pages that one level-2 table of level-3 tables can hold for us: 16 MiB. */
+/* Tables of 512 image pages each that boot.S sets aside: the image is at most 16 MiB. */
 #define IMAGE_TABLES_MAX 8
 
 #ifndef __ASSEMBLER__
