@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads: stopping, registers, affinity, FP state, and who runs when. */
+#include <quire/thread.h>
+#include <stdatomic.h>
+
+#include "kernel_spin.h"
+#include "kernel_test.h"
+
+#define PRIORITY_OWN 16u
+
+static struct spinner spinners[8];
+
+static long control(uint64_t thread, enum thread_operation operation, uint64_t a, uint64_t b)
+{
+    return sys_thread_control(thread, operation, a, b, 0, 0, 0);
+}
+
+/* True if the spinner counts on within 10 ms. */
+static bool makes_progress(const struct spinner *spinner)
+{
+    const uint64_t before = spinner->count;
+    sleep_ns(10 * NS_PER_MS);
+    return spinner->count != before;
+}
+
+static void test_stop(void)
+{
+    struct spinner *spinner = &spinners[0];
+
+    spinner_start(spinner, ~0UL, 8);
+    const uint64_t slot = thread_slot(spinner->thread);
+    for (unsigned round = 0; round < 20; round++) {
+        CHECK(makes_progress(spinner));
+        CHECK_EQ(thread_look(slot).state, THREAD_STATE_RUNNABLE);
+        CHECK_EQ(control(slot, THREAD_READ, 0, 0), -EBUSY);
+        CHECK_EQ(control(slot, THREAD_WRITE, 0, 0), -EBUSY);
+        CHECK_EQ(control(slot, THREAD_RESUME, 0, 0), -EBUSY);
+        CHECK_EQ(control(slot, THREAD_START, 0, 0), -EBUSY);
+        CHECK_EQ(thread_stop(slot), 0);
+        CHECK_EQ(thread_look(slot).state, THREAD_STATE_STOPPED);
+        CHECK(!makes_progress(spinner));
+        CHECK_EQ(thread_stop(slot), 0);
+        CHECK_EQ(control(slot, THREAD_RESUME, 0, 0), 0);
+    }
+    spinner_end(spinner);
+}
+
+/* A thread that stops itself goes on when it is resumed. */
+static int stop_myself(void *argument)
+{
+    const struct spinner *self = argument;
+    return (int)control(thread_slot(self->thread), THREAD_STOP, 0, 0) + 5;
+}
+
+static void test_stop_self(void)
+{
+    static struct spinner self;
+    int result = 0;
+
+    CHECK_EQ(thread_create(&self.thread, stop_myself, &self), 0);
+    CHECK(thread_reaches(thread_slot(self.thread), THREAD_STATE_STOPPED));
+    CHECK_EQ(control(thread_slot(self.thread), THREAD_RESUME, 0, 0), 0);
+    CHECK_EQ(thread_join(self.thread, &result), 0);
+    CHECK_EQ(result, 5);
+}
+
+/* Fills all registers but x29, x30 and the stack pointer with their number and stays in a loop that the test leads it
+ * out of by setting x0. Then x1 is the result. */
+static int wait_in_registers(void *argument)
+{
+    register uint64_t x0 __asm__("x0") = 0;
+    register uint64_t x1 __asm__("x1") = 0;
+    (void)argument;
+    __asm__ volatile(".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, "
+                     "25, 26, 27, 28\n\t"
+                     "mov x\\n, #(\\n + 1000)\n\t"
+                     ".endr\n\t"
+                     "cmp x1, x1\n"
+                     "1: cbz x0, 1b\n\t"
+                     "cset x2, cs\n\t"
+                     "add x1, x1, x2\n\t"
+                     "add x1, x1, x28"
+                     : "+r"(x0), "+r"(x1)
+                     :
+                     : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
+                       "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "cc");
+    return (int)x1;
+}
+
+static void test_registers(void)
+{
+    struct thread *thread;
+    struct thread_registers *registers = (struct thread_registers *)ipc_buffer()->words;
+    int result = 0;
+
+    MUST(thread_create(&thread, wait_in_registers, NULL));
+    const uint64_t slot = thread_slot(thread);
+    sleep_ns(20 * NS_PER_MS);
+    CHECK_EQ(thread_stop(slot), 0);
+    CHECK_EQ(control(slot, THREAD_READ, 0, 0), 0);
+    CHECK_EQ(registers->general[0], 0);
+    for (unsigned i = 1; i <= 28; i++)
+        CHECK_EQ(registers->general[i], i + 1000);
+    CHECK_EQ(registers->flags, 0x60000000);
+    CHECK(registers->instruction_pointer - (uint64_t)wait_in_registers < 512);
+    CHECK(registers->stack_pointer != 0);
+    const uint64_t tls = registers->tls;
+    /* Out of the loop, with another result; of the flags it may set those of conditions alone. */
+    registers->general[0] = 1;
+    registers->general[1] = 70000;
+    registers->general[28] = 5;
+    registers->flags = UINT64_MAX;
+    registers->tls = tls ^ 0x123450;
+    CHECK_EQ(control(slot, THREAD_WRITE, 0, 0), 0);
+    CHECK_EQ(control(slot, THREAD_READ, 0, 0), 0);
+    CHECK_EQ(registers->flags, 0xf0000000);
+    CHECK_EQ(registers->general[28], 5);
+    CHECK_EQ(registers->tls, tls ^ 0x123450);
+    registers->tls = tls;
+    CHECK_EQ(control(slot, THREAD_WRITE, 0, 0), 0);
+    CHECK_EQ(control(slot, THREAD_RESUME, 0, 0), 0);
+    CHECK_EQ(thread_join(thread, &result), 0);
+    CHECK_EQ(result, 70000 + 1 + 5);
+}
+
+static void test_refusals(void)
+{
+    const uint64_t thread = object_new(CAP_THREAD), endpoint = object_new(CAP_ENDPOINT);
+    const uint64_t weak = capability_new(thread, RIGHT_SEND, 0);
+
+    CHECK_EQ(control(thread, THREAD_START, 0, 0), -EINVAL);
+    CHECK_EQ(control(thread, THREAD_RESUME, 0, 0), -EINVAL);
+    CHECK_EQ(control(thread, THREAD_OPERATION_COUNT, 0, 0), -ENOSYS);
+    CHECK_EQ(control(thread, (enum thread_operation)INT32_MAX, 0, 0), -ENOSYS);
+    CHECK_EQ(control(thread, THREAD_PRIORITY, PRIORITY_COUNT, 0), -EINVAL);
+    CHECK_EQ(control(thread, THREAD_PRIORITY, UINT64_MAX, 0), -EINVAL);
+    CHECK_EQ(control(thread, THREAD_PRIORITY, PRIORITY_OWN + 1, 0), -EPERM);
+    CHECK_EQ(control(thread, THREAD_PRIORITY, PRIORITY_OWN, 0), 0);
+    CHECK_EQ(control(thread, THREAD_AFFINITY, 0, 0), -EINVAL);
+    CHECK_EQ(control(thread, THREAD_AFFINITY, 1UL << 40, 0), -EINVAL);
+    CHECK_EQ(control(thread, THREAD_SET_EVENT, endpoint, 1), -EBADF);
+    CHECK_EQ(control(endpoint, THREAD_INFO, 0, 0), -EBADF);
+    CHECK_EQ(control(weak, THREAD_INFO, 0, 0), -EPERM);
+    CHECK_EQ(sys_thread_control(thread, THREAD_CONFIGURE, endpoint, SLOT_TABLE, 0, 0, 0), -EBADF);
+    CHECK_EQ(sys_object_destroy(SLOT_PHYSICAL, SLOT_THREAD, NULL), -EDEADLK);
+    CHECK_EQ(sys_trap0(SYS_COUNT), -ENOSYS);
+    CHECK_EQ(sys_trap0(0xffff), -ENOSYS);
+    slot_free(weak);
+    object_end(thread), object_end(endpoint);
+}
+
+static void test_affinity(void)
+{
+    struct spinner *spinner = &spinners[0];
+
+    spinner_start(spinner, ~0UL, 8);
+    for (unsigned round = 0; round < 3 * cpu_count(); round++) {
+        const unsigned cpu = round % cpu_count();
+        /* Itself, and a thread that runs elsewhere. */
+        pin(SLOT_THREAD, 1UL << cpu);
+        pin(thread_slot(spinner->thread), 1UL << (cpu + 1) % cpu_count());
+        sleep_ns(5 * NS_PER_MS);
+        CHECK_EQ(sys_getcpu(), cpu);
+        CHECK_EQ(spinner->cpu, (cpu + 1) % cpu_count());
+        CHECK(makes_progress(spinner));
+        CHECK_EQ(sys_getcpu(), cpu);
+    }
+    for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+        const uint64_t end = now_ns() + 100 * NS_PER_MS;
+        pin(SLOT_THREAD, 1UL << cpu);
+        while (sys_getcpu() != (long)cpu && now_ns() < end)
+            continue;
+        CHECK_EQ(sys_getcpu(), cpu);
+    }
+    pin(SLOT_THREAD, ~0UL);
+    spinner_end(spinner);
+}
+
+/* Two threads on one CPU that yield to each other take turns. */
+static atomic_uint last_turn, repeated;
+static atomic_bool both_started;
+
+static int take_turns(void *argument)
+{
+    const unsigned self = (unsigned)(uint64_t)argument;
+
+    while (!atomic_load(&both_started))
+        (void)sys_yield();
+    for (unsigned round = 0; round < 2000; round++) {
+        if (atomic_exchange(&last_turn, self) == self)
+            atomic_fetch_add(&repeated, 1);
+        (void)sys_yield();
+    }
+    return 0;
+}
+
+static void test_yield(void)
+{
+    struct thread *threads[2];
+
+    atomic_store(&repeated, 0);
+    atomic_store(&both_started, false);
+    for (uint64_t i = 0; i < 2; i++) {
+        MUST(thread_create(&threads[i], take_turns, (void *)(i + 1)));
+        pin(thread_slot(threads[i]), 1);
+    }
+    sleep_ns(10 * NS_PER_MS);
+    atomic_store(&both_started, true);
+    for (unsigned i = 0; i < 2; i++)
+        CHECK_EQ(thread_join(threads[i], NULL), 0);
+    /* The end of a slice lets the other run once more now and then. */
+    CHECK(atomic_load(&repeated) < 200);
+}
+
+#define FP_THREADS 5u
+#define FP_ROUNDS  400u
+
+struct fp_thread {
+    struct thread *thread;
+    uint64_t pattern, wrong;
+    atomic_bool done;
+};
+static struct fp_thread fp_threads[FP_THREADS];
+
+static int keep_fp(void *argument)
+{
+    struct fp_thread *self = argument;
+
+    for (unsigned round = 0; round < FP_ROUNDS; round++)
+        self->wrong |= fp_keep(self->pattern + round, round % 3 ? 1 : 0, 20000);
+    atomic_store(&self->done, true);
+    return 0;
+}
+
+/* More FP threads than CPUs, which yield, are preempted and are moved about. */
+static void test_fp(void)
+{
+    bool done = false;
+
+    for (unsigned i = 0; i < FP_THREADS; i++) {
+        fp_threads[i].pattern = 0x0123456789abcdefUL * (i + 1);
+        fp_threads[i].wrong = 0;
+        atomic_store(&fp_threads[i].done, false);
+        MUST(thread_create(&fp_threads[i].thread, keep_fp, &fp_threads[i]));
+    }
+    for (unsigned round = 0; !done; round++) {
+        done = true;
+        for (unsigned i = 0; i < FP_THREADS; i++) {
+            const uint64_t cpus = (round + i) % 4 == 3 ? ~0UL : 1UL << (round + i / 2) % cpu_count();
+            pin(thread_slot(fp_threads[i].thread), cpus);
+            done = done && atomic_load(&fp_threads[i].done);
+        }
+        sleep_ns(3 * NS_PER_MS);
+    }
+    for (unsigned i = 0; i < FP_THREADS; i++) {
+        CHECK_EQ(thread_join(fp_threads[i].thread, NULL), 0);
+        CHECK_EQ(fp_threads[i].wrong, 0);
+    }
+}
+
+/* A new thread finds nothing of others in its FP registers. */
+static void test_fp_fresh(void)
+{
+    static struct fp_thread self;
+    struct thread *thread;
+    int result = 1;
+
+    (void)fp_keep(0xdeadbeefdeadbeefUL, 0, 1);
+    for (unsigned i = 0; i < 8; i++) {
+        MUST(thread_create(&thread, fp_any_set, &self));
+        CHECK_EQ(thread_join(thread, &result), 0);
+        CHECK_EQ(result, 0);
+    }
+}
+
+static void test_preemption(void)
+{
+    uint64_t worst = 0;
+
+    pin(SLOT_THREAD, 1);
+    for (unsigned i = 0; i < 3; i++)
+        spinner_start(&spinners[i], 1, 8);
+    for (unsigned i = 0; i < 20; i++) {
+        const uint64_t deadline = now_ns() + 3 * NS_PER_MS;
+        uint64_t bits;
+        CHECK_EQ(sys_wait(SLOT_NONE, deadline, &bits), -ETIMEDOUT);
+        if (now_ns() - deadline > worst)
+            worst = now_ns() - deadline;
+    }
+    CHECK(worst < 100 * NS_PER_MS);
+    /* While this thread wants to run, lower ones do not. */
+    const uint64_t before = spinners[0].count + spinners[1].count + spinners[2].count;
+    const uint64_t end = now_ns() + 20 * NS_PER_MS;
+    while (now_ns() < end)
+        (void)sys_yield();
+    CHECK_EQ(spinners[0].count + spinners[1].count + spinners[2].count, before);
+    for (unsigned i = 0; i < 3; i++)
+        spinner_end(&spinners[i]);
+    pin(SLOT_THREAD, ~0UL);
+}
+
+static void test_round_robin(void)
+{
+    uint64_t counts[3];
+
+    pin(SLOT_THREAD, 1);
+    for (unsigned i = 0; i < 3; i++)
+        spinner_start(&spinners[i], 1, 8);
+    const uint64_t start = now_ns();
+    for (unsigned i = 0; i < 3; i++)
+        counts[i] = spinners[i].count;
+    while (now_ns() < start + 300 * NS_PER_MS)
+        sleep_ns(100 * NS_PER_MS);
+    uint64_t least = UINT64_MAX, most = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        counts[i] = spinners[i].count - counts[i];
+        least = counts[i] < least ? counts[i] : least;
+        most = counts[i] > most ? counts[i] : most;
+    }
+    CHECK(least > 0);
+    CHECK(most < 2 * least);
+    for (unsigned i = 0; i < 3; i++)
+        spinner_end(&spinners[i]);
+    pin(SLOT_THREAD, ~0UL);
+}
+
+/* Nobody waits for a CPU while another that he may use idles. */
+static void test_spread(void)
+{
+    for (unsigned i = 0; i < cpu_count(); i++)
+        spinner_start(&spinners[i], ~0UL, 8);
+    /* All on one CPU, then let loose. */
+    for (unsigned i = 0; i < cpu_count(); i++)
+        pin(thread_slot(spinners[i].thread), 1);
+    sleep_ns(20 * NS_PER_MS);
+    for (unsigned i = 0; i < cpu_count(); i++)
+        pin(thread_slot(spinners[i].thread), ~0UL);
+    sleep_ns(20 * NS_PER_MS);
+    uint64_t cpus = 0;
+    for (unsigned i = 0; i < cpu_count(); i++)
+        cpus |= 1UL << spinners[i].cpu;
+    CHECK_EQ(cpus, (1UL << cpu_count()) - 1);
+    for (unsigned i = 0; i < cpu_count(); i++)
+        spinner_end(&spinners[i]);
+}
+
+int main(int count, char **arguments)
+{
+    static const struct kernel_test tests[] = {
+        {"a thread stops, wherever it runs, and goes on when resumed", test_stop},
+        {"a thread can stop itself", test_stop_self},
+        {"the registers of a stopped thread are read and written", test_registers},
+        {"what cannot be done to a thread is refused", test_refusals},
+        {"a thread runs where its affinity says, at once", test_affinity},
+        {"threads that yield take turns", test_yield},
+        {"FP registers are kept through preemption and migration", test_fp},
+        {"a new thread's FP registers are empty", test_fp_fresh},
+        {"lower threads cannot hold up a higher one", test_preemption},
+        {"equals share the CPU", test_round_robin},
+        {"threads spread over the CPUs that they may use", test_spread},
+    };
+    return kernel_tests_run(tests, sizeof(tests) / sizeof(tests[0]), count > 1 ? arguments[1] : NULL);
+}
