@@ -36,8 +36,7 @@ static void unify_pageblocks(struct page *page, unsigned order)
         page[i].pageblock_migrate = (uint8_t)migrate;
 }
 
-/* Makes a block without state free, merged with its free buddies as far as that goes. */
-static void release_block(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock)
+void buddy_release_block(struct zone *zone, struct page *page, unsigned order)
 {
     while (order < MAX_ORDER) {
         struct page *buddy = buddy_of(page, order);
@@ -65,15 +64,6 @@ static void split_block(struct zone *zone, struct page *page, unsigned from, uns
     }
 }
 
-static void mark_allocated(struct page *page, unsigned order, enum migrate_type migrate)
-{
-    page->flags = PAGE_ALLOCATED;
-    page->order = (uint8_t)order;
-    page->migrate = (uint8_t)migrate;
-    page_set_refcount(page, 1);
-    __atomic_store_n(&page->mapcount, 0, __ATOMIC_RELAXED);
-}
-
 struct page *buddy_alloc_locked(struct zone *zone, unsigned order, enum migrate_type migrate)
 {
     if (order > MAX_ORDER || (unsigned)migrate >= MIGRATE_COUNT)
@@ -91,7 +81,7 @@ struct page *buddy_alloc_locked(struct zone *zone, unsigned order, enum migrate_
     unsigned found_order = page->order;
     buddy_list_remove(zone, page);
     split_block(zone, page, found_order, order);
-    mark_allocated(page, order, migrate);
+    buddy_mark_allocated(page, order, migrate);
     zone->statistics.allocations++;
     return page;
 }
@@ -110,7 +100,7 @@ int buddy_free_locked(struct zone *zone, struct page *page, unsigned order)
         return -EBUSY;
     page_set_refcount(page, 0);
     page->flags = 0;
-    release_block(zone, page, order);
+    buddy_release_block(zone, page, order);
     zone->statistics.frees++;
     return 0;
 }
@@ -122,7 +112,7 @@ int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned 
     enum migrate_type migrate = (enum migrate_type)page->migrate;
     uint32_t owner_flags = page->flags & PAGE_OWNER_FLAGS;
     for (uint64_t i = 1; i < 1UL << order; i++) {
-        mark_allocated(&page[i], 0, migrate);
+        buddy_mark_allocated(&page[i], 0, migrate);
         page[i].flags |= owner_flags;
     }
     page->order = 0;
@@ -159,7 +149,7 @@ int buddy_add_range_locked(struct zone *zone, uint64_t start_pfn, uint64_t end_p
             page[i].flags = 0;
             page[i].zone = (uint8_t)zone->type;
         }
-        release_block(zone, page, order);
+        buddy_release_block(zone, page, order);
         pfn += 1UL << order;
     }
     zone->managed_pages += end_pfn - start_pfn;

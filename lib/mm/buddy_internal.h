@@ -35,6 +35,19 @@ static inline bool is_free_block(const struct zone *zone, const struct page *pag
     return (page->flags & PAGE_FREE) && page->order == order && page->zone == (uint8_t)zone->type;
 }
 
+/* Gives the first page of a block without state the state of an allocated one with one holder. */
+static inline void buddy_mark_allocated(struct page *page, unsigned order, enum migrate_type migrate)
+{
+    page->flags = PAGE_ALLOCATED;
+    page->order = (uint8_t)order;
+    page->migrate = (uint8_t)migrate;
+    page_set_refcount(page, 1);
+    __atomic_store_n(&page->mapcount, 0, __ATOMIC_RELAXED);
+}
+
+/* Makes a block without state free, merged with its free buddies as far as that goes. */
+void buddy_release_block(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock);
+
 /* Puts a block that is on no list on the list of `migrate`, in front; counts it. */
 void buddy_list_add(struct zone *zone, struct page *page, unsigned order, enum migrate_type migrate)
     REQUIRES(zone->lock);

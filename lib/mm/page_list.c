@@ -15,17 +15,13 @@ struct page *page_list_alloc_refill(struct page_list *list)
 {
     struct zone *zone = list->zone;
     struct page *batch[PAGE_LIST_BATCH];
-    uint32_t count = 0;
 
     ASSERT(list->count == 0);
     spinlock_acquire(&zone->lock);
-    while (count < PAGE_LIST_BATCH) {
-        struct page *page = buddy_alloc_locked(zone, 0, list->migrate);
-        if (!page)
-            break;
-        page->flags = PAGE_LISTED;
-        page_set_refcount(page, 0);
-        batch[count++] = page;
+    uint32_t count = buddy_alloc_pages_locked(zone, list->migrate, batch, PAGE_LIST_BATCH);
+    for (uint32_t i = 0; i < count; i++) {
+        batch[i]->flags = PAGE_LISTED;
+        page_set_refcount(batch[i], 0);
     }
     CHECK_DEEP(buddy_check_locked(zone) == 0);
     spinlock_release(&zone->lock);
@@ -45,13 +41,10 @@ static void return_oldest(struct page_list *list, uint32_t count) EXCLUDES(list-
     struct zone *zone = list->zone;
     spinlock_acquire(&zone->lock);
     for (uint32_t i = 0; i < count; i++) {
-        struct page *page = list->pages[i];
-        ASSERT(page->flags == PAGE_LISTED);
-        page->flags = PAGE_ALLOCATED;
-        int error = buddy_free_locked(zone, page, 0);
-        ASSERT(error == 0);
-        (void)error;
+        ASSERT(list->pages[i]->flags == PAGE_LISTED);
+        list->pages[i]->flags = PAGE_ALLOCATED;
     }
+    buddy_free_pages_locked(zone, list->pages, count);
     CHECK_DEEP(buddy_check_locked(zone) == 0);
     spinlock_release(&zone->lock);
     list->drains++;

@@ -35,6 +35,19 @@ MUST_CHECK struct page *buddy_alloc_locked(struct zone *zone, unsigned order, en
 MUST_CHECK int buddy_free_locked(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock);
 
 /*
+ * Takes up to `count` blocks of order 0, as buddy_alloc_locked() does, into pages[]; returns how many there were. What
+ * is left of small blocks goes first, so large ones stay whole as long as possible; consecutive pages are in order.
+ */
+MUST_CHECK uint32_t buddy_alloc_pages_locked(struct zone *zone, enum migrate_type migrate, struct page *pages[],
+                                             uint32_t count) REQUIRES(zone->lock);
+
+/*
+ * Gives back `count` blocks of order 0, which must all be allocated and of this zone and have no holder but the caller.
+ * Runs of consecutive pages, upwards or downwards, are quicker than others.
+ */
+void buddy_free_pages_locked(struct zone *zone, struct page *const pages[], uint32_t count) REQUIRES(zone->lock);
+
+/*
  * Turns an allocated block of `order` into 2^order allocated blocks of order 0, each with refcount 1, to be freed one
  * by one. EINVAL: not the first page of an allocated block of that order, or not of this zone.
  */

@@ -22,21 +22,18 @@ static inline bool machine_zeroes_blocks(void)
 /* Zeroes the page at `page`, page-aligned, by cache lines. */
 static inline void machine_zero_page(char *page)
 {
-    for (char *end = page + PAGE_SIZE; page < end; page += 8 * ZERO_BLOCK) {
-        const char *p = page;
-        __asm__ volatile("dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]\n\tadd %[p], %[p], %[block]\n\t"
-                         "dc zva, %[p]"
-                         : [p] "+r"(p)
+    const char *end = page + PAGE_SIZE;
+    do {
+        __asm__ volatile(".rept 16\n\t"
+                         "dc zva, %[page]\n\t"
+                         "add %[page], %[page], %[block]\n\t"
+                         ".endr"
+                         : [page] "+r"(page)
                          : [block] "I"(ZERO_BLOCK)
                          : "memory");
-    }
+    } while (page != end);
 }
+_Static_assert(PAGE_SIZE % (16 * ZERO_BLOCK) == 0, "a page is whole turns of the loop");
 
 /* One turn of a loop that waits for another processor. */
 static inline void machine_relax(void)
