@@ -9,16 +9,16 @@
 
 #include "panic.h"
 
-#define DEPTH_MAX 16
+#define DEPTH_MAX      16
 #define PATH_MAX_BYTES 256u
-#define CELLS_MAX 2
+#define CELLS_MAX      2
 
-#define GIC_CELLS 3u
-#define GIC_SHARED 0u
-#define GIC_PRIVATE 1u
-#define GIC_FIRST_SHARED 32u
+#define GIC_CELLS         3u
+#define GIC_SHARED        0u
+#define GIC_PRIVATE       1u
+#define GIC_FIRST_SHARED  32u
 #define GIC_FIRST_PRIVATE 16u
-#define GIC_SHARED_MAX 988u
+#define GIC_SHARED_MAX    988u
 
 static const void *blob;
 

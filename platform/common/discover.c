@@ -113,7 +113,8 @@ static void add_ram(void)
                 panic("device tree: more than %u pieces of memory", MEMORY_REGIONS_MAX);
         }
     }
-    if (!regions_hold(machine.memory, machine.memory_count, machine.image_base, machine.image_base + machine.image_size))
+    if (!regions_hold(machine.memory, machine.memory_count, machine.image_base,
+                      machine.image_base + machine.image_size))
         panic("device tree: the kernel is not in memory");
 }
 
@@ -126,8 +127,8 @@ static void reserve(struct memory_region range)
 
 static void unreserve(uint64_t base, uint64_t end)
 {
-    if (base < end && !regions_remove(machine.reserved, &machine.reserved_count, base & PAGE_MASK,
-                                      (end + PAGE_SIZE - 1) & PAGE_MASK))
+    if (base < end &&
+        !regions_remove(machine.reserved, &machine.reserved_count, base & PAGE_MASK, (end + PAGE_SIZE - 1) & PAGE_MASK))
         panic("device tree: more than %u reserved pieces", MEMORY_REGIONS_MAX);
 }
 
@@ -143,8 +144,7 @@ static void find_archive(void)
         panic("device tree: the boot archive at %lx..%lx is not in memory", start, end);
     if (start < machine.image_base + machine.image_size && end > machine.image_base)
         panic("device tree: the boot archive overlaps the kernel");
-    if ((start & PAGE_MASK) < machine.tree_base + machine.tree_size &&
-        end > (machine.tree_base & PAGE_MASK))
+    if ((start & PAGE_MASK) < machine.tree_base + machine.tree_size && end > (machine.tree_base & PAGE_MASK))
         panic("device tree: the boot archive overlaps the device tree");
     machine.archive_base = start;
     machine.archive_size = end - start;

@@ -7,11 +7,11 @@
 #include "device_tree.h"
 #include "panic.h"
 
-#define CONTROL_ENABLE 1u
-#define CONTROL_OFF 0u
+#define CONTROL_ENABLE    1u
+#define CONTROL_OFF       0u
 #define INTERRUPT_VIRTUAL 2u /* in the node's interrupts: secure, non-secure, virtual, hypervisor */
-#define GIC_FIRST_SHARED 32u
-#define FREQUENCY_MAX 10000000000UL /* keeps products with nanoseconds sane */
+#define GIC_FIRST_SHARED  32u
+#define FREQUENCY_MAX     10000000000UL /* keeps products with nanoseconds sane */
 
 static uint32_t timer_irq;
 

@@ -3,16 +3,17 @@
 #include "gic.h"
 
 #include <arch/mmu.h>
+#include <arch/registers.h>
 
 #include "device_tree.h"
 #include "discover.h"
 #include "generic_timer.h"
 #include "panic.h"
 
-#define V2_RANGES 2u
-#define V3_RANGES 2u
+#define V2_RANGES       2u
+#define V3_RANGES       2u
 #define RANGE_BYTES_MAX (64UL << 20)
-#define INTERRUPT_ID 0x3ffu
+#define INTERRUPT_ID    0x3ffu
 
 static const char *const v2_names[] = {"arm,cortex-a15-gic", "arm,gic-400", "arm,cortex-a7-gic", "arm,cortex-a9-gic"};
 
@@ -91,7 +92,10 @@ void irq_init_cpu(void)
 
 uint32_t irq_take(void)
 {
-    return operations->take();
+    uint32_t irq = operations->take();
+    if (panic_active && irq_is_ipi(irq))
+        cpu_halt();
+    return irq;
 }
 
 void irq_end(uint32_t irq)

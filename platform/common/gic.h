@@ -9,12 +9,12 @@
 
 #include "platform.h"
 
-#define GIC_RANGES_MAX 6u
-#define GIC_IPI 0u
+#define GIC_RANGES_MAX    6u
+#define GIC_IPI           0u
 #define GIC_FIRST_PRIVATE 16u
-#define GIC_FIRST_SHARED 32u
-#define GIC_LINES_MAX 1020u
-#define GIC_PRIORITY 0xa0u
+#define GIC_FIRST_SHARED  32u
+#define GIC_LINES_MAX     1020u
+#define GIC_PRIORITY      0xa0u
 #define GIC_PRIORITY_MASK 0xf0u
 
 /* What the device tree says; physical addresses. Constant after gic_discover(). */

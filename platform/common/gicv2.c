@@ -7,29 +7,29 @@
 #include "panic.h"
 
 /* Distributor. */
-#define GICD_CTLR 0x000
-#define GICD_TYPER 0x004
-#define GICD_ISENABLER 0x100
-#define GICD_ICENABLER 0x180
-#define GICD_ICPENDR 0x280
-#define GICD_ICACTIVER 0x380
+#define GICD_CTLR       0x000
+#define GICD_TYPER      0x004
+#define GICD_ISENABLER  0x100
+#define GICD_ICENABLER  0x180
+#define GICD_ICPENDR    0x280
+#define GICD_ICACTIVER  0x380
 #define GICD_IPRIORITYR 0x400
-#define GICD_ITARGETSR 0x800
-#define GICD_SGIR 0xf00
-#define GICD_BYTES 0x1000u
+#define GICD_ITARGETSR  0x800
+#define GICD_SGIR       0xf00
+#define GICD_BYTES      0x1000u
 
 /* CPU interface. */
-#define GICC_CTLR 0x000
-#define GICC_PMR 0x004
-#define GICC_BPR 0x008
-#define GICC_IAR 0x00c
-#define GICC_EOIR 0x010
+#define GICC_CTLR  0x000
+#define GICC_PMR   0x004
+#define GICC_BPR   0x008
+#define GICC_IAR   0x00c
+#define GICC_EOIR  0x010
 #define GICC_BYTES 0x100u
 
-#define IAR_ID 0x3ffu
+#define IAR_ID            0x3ffu
 #define IAR_ID_AND_SENDER 0x1fffu
-#define SPURIOUS_FROM 1020u
-#define PRIORITIES (GIC_PRIORITY * 0x01010101u)
+#define SPURIOUS_FROM     1020u
+#define PRIORITIES        (GIC_PRIORITY * 0x01010101u)
 
 static char *distributor, *interface;
 static uint8_t interface_masks[CPUS_MAX]; /* the distributor's name for each CPU; 0: not up yet */

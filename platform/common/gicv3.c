@@ -11,53 +11,52 @@
 #include "panic.h"
 
 /* Distributor. */
-#define GICD_CTLR 0x0000
-#define GICD_CTLR_GROUP1 (1u << 1)
-#define GICD_CTLR_AFFINITY (1u << 4)
+#define GICD_CTLR               0x0000
+#define GICD_CTLR_GROUP1        (1u << 1)
+#define GICD_CTLR_AFFINITY      (1u << 4)
 #define GICD_CTLR_WRITE_PENDING (1u << 31)
-#define GICD_TYPER 0x0004
-#define GICD_IROUTER 0x6000
-#define GICD_BYTES 0x10000u
+#define GICD_TYPER              0x0004
+#define GICD_IROUTER            0x6000
+#define GICD_BYTES              0x10000u
 
 /* The same layout in the distributor and in a redistributor's second frame. */
-#define IGROUPR 0x0080
-#define ISENABLER 0x0100
-#define ICENABLER 0x0180
-#define ICPENDR 0x0280
-#define ICACTIVER 0x0380
+#define IGROUPR    0x0080
+#define ISENABLER  0x0100
+#define ICENABLER  0x0180
+#define ICPENDR    0x0280
+#define ICACTIVER  0x0380
 #define IPRIORITYR 0x0400
-#define IGRPMODR 0x0d00
+#define IGRPMODR   0x0d00
 
 /* Redistributor, first frame. */
-#define GICR_CTLR 0x0000
+#define GICR_CTLR               0x0000
 #define GICR_CTLR_WRITE_PENDING (1u << 3)
-#define GICR_TYPER 0x0008
-#define GICR_TYPER_VIRTUAL (1u << 1)
-#define GICR_TYPER_LAST (1u << 4)
-#define GICR_WAKER 0x0014
-#define GICR_WAKER_SLEEP (1u << 1)
-#define GICR_WAKER_ASLEEP (1u << 2)
-#define GICR_PRIVATE 0x10000
-#define GICR_BYTES 0x20000u
-#define GICR_BYTES_VIRTUAL 0x40000u
+#define GICR_TYPER              0x0008
+#define GICR_TYPER_VIRTUAL      (1u << 1)
+#define GICR_TYPER_LAST         (1u << 4)
+#define GICR_WAKER              0x0014
+#define GICR_WAKER_SLEEP        (1u << 1)
+#define GICR_WAKER_ASLEEP       (1u << 2)
+#define GICR_PRIVATE            0x10000
+#define GICR_BYTES              0x20000u
+#define GICR_BYTES_VIRTUAL      0x40000u
 
 /* The CPU interface's system registers, by encoding since not every assembler has their names. */
-#define ICC_PMR_EL1 s3_0_c4_c6_0
-#define ICC_SGI1R_EL1 s3_0_c12_c11_5
-#define ICC_IAR1_EL1 s3_0_c12_c12_0
-#define ICC_EOIR1_EL1 s3_0_c12_c12_1
-#define ICC_BPR1_EL1 s3_0_c12_c12_3
-#define ICC_CTLR_EL1 s3_0_c12_c12_4
-#define ICC_SRE_EL1 s3_0_c12_c12_5
-#define ICC_IGRPEN1_EL1 s3_0_c12_c12_7
-#define READ(name) REGISTER_READ(name)
-#define WRITE(name, value) REGISTER_WRITE_EXPANDED(name, value)
-#define REGISTER_WRITE_EXPANDED(name, value) REGISTER_WRITE(name, value)
+#define ICC_PMR_EL1        s3_0_c4_c6_0
+#define ICC_SGI1R_EL1      s3_0_c12_c11_5
+#define ICC_IAR1_EL1       s3_0_c12_c12_0
+#define ICC_EOIR1_EL1      s3_0_c12_c12_1
+#define ICC_BPR1_EL1       s3_0_c12_c12_3
+#define ICC_CTLR_EL1       s3_0_c12_c12_4
+#define ICC_SRE_EL1        s3_0_c12_c12_5
+#define ICC_IGRPEN1_EL1    s3_0_c12_c12_7
+#define READ(name)         REGISTER_READ(name)
+#define WRITE(name, value) REGISTER_WRITE(name, value)
 
 #define SPURIOUS_FROM 1020u
-#define IAR_ID 0xffffffu
-#define PRIORITIES (GIC_PRIORITY * 0x01010101u)
-#define SPINS_MAX 1000000u
+#define IAR_ID        0xffffffu
+#define PRIORITIES    (GIC_PRIORITY * 0x01010101u)
+#define SPINS_MAX     1000000u
 
 static char *distributor;
 static char *redistributors[CPUS_MAX];

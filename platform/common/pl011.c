@@ -5,15 +5,15 @@
 #include <arch/mmu.h>
 #include <arch/registers.h>
 
-#define DATA 0x00
-#define FLAGS 0x18
-#define FLAGS_BUSY (1u << 3)
+#define DATA                0x00
+#define FLAGS               0x18
+#define FLAGS_BUSY          (1u << 3)
 #define FLAGS_TRANSMIT_FULL (1u << 5)
-#define LINE_CONTROL 0x2c
-#define LINE_8N1_FIFO 0x70u
-#define CONTROL 0x30
-#define CONTROL_ON 0x301u /* UART, transmitter, receiver */
-#define CONTROL_ENABLE 0x1u
+#define LINE_CONTROL        0x2c
+#define LINE_8N1_FIFO       0x70u
+#define CONTROL             0x30
+#define CONTROL_ON          0x301u /* UART, transmitter, receiver */
+#define CONTROL_ENABLE      0x1u
 
 /* At 9600 baud a character takes a millisecond. */
 #define SPINS_MAX 1000000u

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define PL011_COMPATIBLE "arm,pl011"
-#define PL011_BYTES 0x48u
+#define PL011_BYTES      0x48u
 
 /* Takes the UART at this physical address, mapped by device_map_range(); turns it on if firmware did not. */
 void pl011_init(uint64_t base);

@@ -11,8 +11,8 @@
 #include "device_tree.h"
 #include "panic.h"
 
-#define CPU_ON 0xc4000003u
-#define SYSTEM_OFF 0x84000008u
+#define CPU_ON       0xc4000003u
+#define SYSTEM_OFF   0x84000008u
 #define SYSTEM_RESET 0x84000009u
 
 enum psci_result {

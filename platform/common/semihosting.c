@@ -6,7 +6,7 @@
 
 #include <arch/registers.h>
 
-#define EXIT_EXTENDED 0x20u
+#define EXIT_EXTENDED           0x20u
 #define REASON_APPLICATION_EXIT 0x20026u
 
 void semihosting_exit(int status)
