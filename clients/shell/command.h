@@ -29,6 +29,9 @@ const struct command *command_find(const char *name);
  * 0 or the negative errno of starting it; a status other than 0 is printed. */
 int run_program(char **arguments);
 
+/* What to tell a person about a negative errno. */
+const char *error_text(int error);
+
 /* Reads a decimal number that fills the whole text. 0, or EINVAL. */
 __attribute__((warn_unused_result)) int parse_number(const char *text, unsigned long *number);
 

@@ -21,6 +21,12 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
+const char *error_text(int error)
+{
+    /* newlib's own words for it are those of an old system. */
+    return error == -EPERM ? "Operation not permitted" : strerror(-error);
+}
+
 int parse_number(const char *text, unsigned long *number)
 {
     char *end;

@@ -8,7 +8,7 @@
 #include <proto/root_client.h>
 #include <stdio.h>
 
-#define HELP_COLUMN 24
+#define HELP_COLUMN 30
 
 static int command_help(int count, char **arguments)
 {

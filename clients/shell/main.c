@@ -81,13 +81,13 @@ static void execute_line(char *line)
     } else if (count == -EILSEQ) {
         printf("shell: the line holds control characters\n");
     } else if (count < 0) {
-        printf("shell: %s\n", strerror(-count));
+        printf("shell: %s\n", error_text(count));
     } else if (count > 0) {
         const int error = execute(count, arguments);
         if (error == -ENOENT && !command_find(arguments[0]))
             printf("%s: there is no such command or program; `help` lists the commands\n", arguments[0]);
         else if (error < 0)
-            printf("%s: %s\n", arguments[0], strerror(-error));
+            printf("%s: %s\n", arguments[0], error_text(error));
     }
 }
 

@@ -30,6 +30,8 @@ static int print_zones(void)
 
     printf("zone         managed KiB     used KiB     free KiB\n");
     for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
+        if (zone.managed == 0)
+            continue;
         printf("%-8.*s %15lu %12lu %12lu\n", (int)sizeof(zone.name), zone.name,
                (unsigned long)zone.managed * KIB_PER_PAGE, (unsigned long)(zone.managed - zone.free) * KIB_PER_PAGE,
                (unsigned long)zone.free * KIB_PER_PAGE);
@@ -76,17 +78,21 @@ static int command_mem(int count, char **arguments)
     return 0;
 }
 
-/* The format of Linux's /proc/buddyinfo. */
+/* The format of Linux's /proc/buddyinfo, which leaves out zones without memory. */
 static int command_buddyinfo(int count, char **arguments)
 {
+    struct memsrv_zone zone;
     struct memsrv_buddy buddy;
     size_t records;
     int error;
 
     (void)count, (void)arguments;
-    for (uint64_t index = 0; (error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records)) == 0; index++) {
-        if (records != 1)
-            return -EPROTO;
+    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
+        if (zone.managed == 0)
+            continue;
+        error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
+        if (error < 0 || records != 1)
+            return error < 0 ? error : -EPROTO;
         printf("Node 0, zone %8.*s ", (int)sizeof(buddy.name), buddy.name);
         for (size_t order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
             printf("%6lu ", (unsigned long)buddy.blocks[order]);

@@ -7,10 +7,14 @@
 
 #include <proto/console_client.h>
 #include <proto/root_client.h>
+#include <quire/clock.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TERMINAL_BLOCK_BYTES 1024
+#define TRIES_MAX            100u
+#define PAUSE_NS             10000000UL
 
 int _close(int file);
 int _fstat(int file, struct stat *status);
@@ -24,10 +28,27 @@ static int is_terminal(int file)
     return file >= STDIN_FILENO && file <= STDERR_FILENO;
 }
 
+/* True if a request that failed with `error` may work a little later, `tries` having been made: the console server was
+ * ended and starts again, or it has too many to wait for. Pauses, then. */
+static bool worth_trying_again(int error, unsigned tries)
+{
+    if ((error != -EPIPE && error != -EAGAIN) || tries >= TRIES_MAX)
+        return false;
+    clock_sleep_until(clock_now_ns() + PAUSE_NS);
+    if (error == -EPIPE)
+        terminal_mode_again();
+    return true;
+}
+
 /* Writes one message's worth. Returns 0 or a negative errno. */
 static int write_part(const char *data, size_t bytes)
 {
-    const int error = console_write(SLOT_CONSOLE, data, bytes);
+    unsigned tries = 1;
+    int error;
+
+    /* A server that is ended while it writes may have shown a part, which then comes twice. */
+    while ((error = console_write(SLOT_CONSOLE, data, bytes)) < 0 && worth_trying_again(error, tries))
+        tries++;
     if (error == 0)
         return 0;
     return root_log(SLOT_ROOT, data, bytes) == 0 ? 0 : -EIO;
@@ -51,16 +72,18 @@ ssize_t _write(int file, const void *data, size_t bytes)
 
 ssize_t _read(int file, void *data, size_t bytes)
 {
+    const size_t capacity = bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX;
+    unsigned tries = 1;
     size_t got = 0;
+    int error;
 
     if (!is_terminal(file))
         return posix_result(-EBADF);
     if (bytes == 0)
         return 0;
-    const int error = console_read(SLOT_CONSOLE, data, bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX, &got);
-    if (error < 0)
-        return posix_result(error == -EAGAIN ? -EAGAIN : -EIO);
-    return (ssize_t)got;
+    while ((error = console_read(SLOT_CONSOLE, data, capacity, &got)) < 0 && worth_trying_again(error, tries))
+        tries++;
+    return error < 0 ? posix_result(-EIO) : (ssize_t)got;
 }
 
 /* There is no table of open files yet, so the terminal stays open. */

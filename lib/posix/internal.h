@@ -25,6 +25,9 @@ size_t tls_bytes(void);
 void tls_place(void *block);
 #define TLS_ALIGNMENT_MAX 64UL
 
+/* Tells a console server that has just started the mode that this program had asked the last one for. */
+void terminal_mode_again(void);
+
 /* Sets errno for a negative errno value and returns -1; for 0 and above returns the value. */
 static inline long posix_result(long result)
 {

@@ -31,15 +31,24 @@ int tcgetattr(int file, struct termios *settings)
     return 0;
 }
 
+static int set_mode(const struct termios *settings)
+{
+    return console_set_mode(SLOT_CONSOLE, settings->c_lflag & ICANON ? CONSOLE_MODE_COOKED : CONSOLE_MODE_RAW);
+}
+
+void terminal_mode_again(void)
+{
+    /* If this fails, so will what the caller tries next. */
+    (void)!set_mode(&terminal_settings);
+}
+
 int tcsetattr(int file, int when, const struct termios *settings)
 {
     if (!isatty(file))
         return (int)posix_result(-ENOTTY);
     if (when < TCSANOW || when > TCSAFLUSH)
         return (int)posix_result(-EINVAL);
-    const int error =
-        console_set_mode(SLOT_CONSOLE, settings->c_lflag & ICANON ? CONSOLE_MODE_COOKED : CONSOLE_MODE_RAW);
-    if (error < 0)
+    if (set_mode(settings) < 0)
         return (int)posix_result(-EIO);
     terminal_settings = *settings;
     return 0;

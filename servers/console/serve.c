@@ -51,6 +51,23 @@ int console_handle_write(struct console_context *console, const struct message *
     return 0;
 }
 
+static void reader_remove_first(struct console_context *console)
+{
+    console->spare_replies[console->spare_count++] = console->readers[0].reply;
+    console->reader_count--;
+    memmove(console->readers, console->readers + 1, console->reader_count * sizeof(console->readers[0]));
+}
+
+/* Makes room for another reader. Whoever has waited longest may be a program that ended meanwhile, which nobody tells. */
+static void reader_refuse_first(struct console_context *console)
+{
+    struct message answer = {0};
+
+    console_reply_read(&answer, -EAGAIN, NULL, 0);
+    (void)!sys_reply(console->readers[0].reply, &answer);
+    reader_remove_first(console);
+}
+
 int console_handle_read(struct console_context *console, const struct message *request, void *input,
                         size_t input_capacity, size_t *input_bytes)
 {
@@ -64,7 +81,7 @@ int console_handle_read(struct console_context *console, const struct message *r
         return 0;
     }
     if (console->spare_count == 0)
-        return -EAGAIN;
+        reader_refuse_first(console);
     console->readers[console->reader_count++] =
         (struct console_reader){.reply = console->reply, .capacity = input_capacity};
     console->reply = console->spare_replies[--console->spare_count];
@@ -88,13 +105,6 @@ int console_handle_size(struct console_context *console, const struct message *r
     *columns = CONSOLE_COLUMNS;
     *rows = CONSOLE_ROWS;
     return 0;
-}
-
-static void reader_remove_first(struct console_context *console)
-{
-    console->spare_replies[console->spare_count++] = console->readers[0].reply;
-    console->reader_count--;
-    memmove(console->readers, console->readers + 1, console->reader_count * sizeof(console->readers[0]));
 }
 
 void console_answer_readers(struct console_context *console)
