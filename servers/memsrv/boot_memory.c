@@ -191,8 +191,8 @@ static uint64_t make_zone(enum zone_type type)
 static void prove_account(uint64_t free_pages)
 {
     const struct boot_account *account = &boot_account;
-    uint64_t used = account->metadata + account->kernel + account->root + account->archive + account->tree +
-                    account->firmware;
+    uint64_t used =
+        account->metadata + account->kernel + account->root + account->archive + account->tree + account->firmware;
     log_line("%lu pages: %lu free, %lu descriptors, %lu kernel, %lu root, %lu archive, %lu tree, %lu firmware",
              account->total, free_pages, account->metadata, account->kernel, account->root, account->archive,
              account->tree, account->firmware);

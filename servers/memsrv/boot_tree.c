@@ -85,7 +85,8 @@ static int read_memory_nodes(const void *tree, struct memblock *memblock)
     int node;
     int error = read_cell_counts(tree, 0, &cells);
 
-    fdt_for_each_subnode(node, tree, 0) {
+    fdt_for_each_subnode(node, tree, 0)
+    {
         if (!error && node_is_memory(tree, node))
             error = for_each_range(tree, node, &cells, memblock, add_memory);
     }
@@ -103,7 +104,8 @@ static int read_reserved_nodes(const void *tree, struct memblock *memblock)
     if (parent < 0)
         return 0;
     int error = read_cell_counts(tree, parent, &cells);
-    fdt_for_each_subnode(node, tree, parent) {
+    fdt_for_each_subnode(node, tree, parent)
+    {
         if (!error)
             error = for_each_range(tree, node, &cells, memblock, add_reserved);
     }

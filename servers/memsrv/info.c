@@ -107,8 +107,7 @@ int memsrv_handle_buddy_info(struct memsrv_context *context, const struct messag
 
 static struct memsrv_area describe(const struct vma *area)
 {
-    struct memsrv_area description = {
-        .start = area->start, .end = area->end, .protection = area->flags & VMA_ACCESS};
+    struct memsrv_area description = {.start = area->start, .end = area->end, .protection = area->flags & VMA_ACCESS};
     if (area->flags & VMA_DEVICE)
         description.flags |= MEMSRV_AREA_DEVICE;
     if (area->flags & AREA_BUFFER)

@@ -244,8 +244,7 @@ uint64_t kernel_object_pages(void)
 static int check_shelf(struct shelf *shelf) REQUIRES(objects_lock)
 {
     uint32_t count = 0;
-    LIST_FOR_EACH(link, &shelf->partial)
-    {
+    LIST_FOR_EACH (link, &shelf->partial) {
         const struct page *page = CONTAINER_OF(link, struct page, link);
         uint64_t taken = page->private_data;
         if (++count > shelf->frames || page->owner != shelf || !(page->flags & PAGE_OBJECT))

@@ -9,7 +9,7 @@
 
 #include "log.h"
 
-#define LINE_BYTES 200u
+#define LINE_BYTES   200u
 #define STATUS_FATAL 101
 
 struct line {

@@ -251,10 +251,8 @@ static int heap_grow(struct space *space, uint64_t old_end, uint64_t new_end) RE
     struct vma *heap = vma_at(&space->areas, old_end - 1);
     if (heap && (heap->flags & VMA_HEAP) && heap->end == old_end)
         return vma_resize(&space->areas, heap, heap->start, new_end);
-    const struct area_request request = {.address = old_end,
-                                         .length = new_end - old_end,
-                                         .flags = VMA_READ | VMA_WRITE | VMA_HEAP,
-                                         .exact = true};
+    const struct area_request request = {
+        .address = old_end, .length = new_end - old_end, .flags = VMA_READ | VMA_WRITE | VMA_HEAP, .exact = true};
     uint64_t address;
     int error;
     return area_add_locked(space, &request, &address, &error) ? 0 : error;

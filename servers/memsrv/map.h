@@ -10,9 +10,9 @@
 #include "space.h"
 
 struct area_request {
-    uint64_t address; /* exact: of the first byte; otherwise a hint, or 0 */
-    uint64_t length;  /* rounded up to whole pages */
-    uint64_t flags;   /* VMA_*, AREA_* */
+    uint64_t address;  /* exact: of the first byte; otherwise a hint, or 0 */
+    uint64_t length;   /* rounded up to whole pages */
+    uint64_t flags;    /* VMA_*, AREA_* */
     uint64_t physical; /* VMA_DEVICE: where the registers are */
     bool exact;
 };
@@ -37,8 +37,8 @@ MUST_CHECK int area_replace_locked(struct memsrv_context *worker, struct space *
                                    const struct area_request *request) REQUIRES(space->lock);
 
 /* Removes what is in the range, areas and pages. EINVAL, ENOMEM, EPERM (an IPC buffer). */
-MUST_CHECK int area_remove_locked(struct memsrv_context *worker, struct space *space, uint64_t address,
-                                  uint64_t length) REQUIRES(space->lock);
+MUST_CHECK int area_remove_locked(struct memsrv_context *worker, struct space *space, uint64_t address, uint64_t length)
+    REQUIRES(space->lock);
 
 /* Gives the range another protection. EINVAL, EACCES, EPERM (an IPC buffer), ENOMEM (a hole, or no memory). */
 MUST_CHECK int area_protect_locked(struct memsrv_context *worker, struct space *space, uint64_t address,

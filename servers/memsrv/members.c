@@ -12,8 +12,7 @@
 
 static struct member *find(struct list *members, uint64_t name)
 {
-    LIST_FOR_EACH(link, members)
-    {
+    LIST_FOR_EACH (link, members) {
         struct member *member = CONTAINER_OF(link, struct member, link);
         if (member->name == name)
             return member;

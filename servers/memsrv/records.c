@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Caches of memsrv's records. Their pages are seen through the window, like all memory of memsrv's own. */
+#include "records.h"
 #include "log.h"
 #include "memory.h"
-#include "records.h"
 
 struct object_cache area_cache;
 struct object_cache member_cache;

@@ -8,15 +8,14 @@
 #include "memory.h"
 #include "space_pages.h"
 
-
 static uint64_t caller_of(const struct message *request)
 {
     return request->badge & ~BADGE_PRIVILEGED;
 }
 
 /* Finds and locks the caller's own space for a request about its memory. */
-static bool enter_own(const struct message *request, struct space **space) TRY_ACQUIRE(true, (*space)->lock)
-    NO_THREAD_SAFETY_ANALYSIS
+static bool enter_own(const struct message *request, struct space **space)
+    TRY_ACQUIRE(true, (*space)->lock) NO_THREAD_SAFETY_ANALYSIS
 {
     uint64_t pid = caller_of(request);
     *space = space_find(pid);
@@ -51,7 +50,8 @@ int memsrv_handle_map(struct memsrv_context *context, const struct message *requ
 
     if (error)
         return error;
-    if ((flags & ~(MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE)) || flags == (MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE))
+    if ((flags & ~(MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE)) ||
+        flags == (MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE))
         return -EINVAL;
     if (!enter_own(request, &space))
         return -ESRCH;

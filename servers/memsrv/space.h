@@ -36,7 +36,7 @@
 struct member {
     struct list link;
     struct kernel_object object;
-    uint64_t name; /* thread: its number; otherwise: the identifier that the program knows */
+    uint64_t name;           /* thread: its number; otherwise: the identifier that the program knows */
     uint64_t buffer_address; /* thread: of its IPC buffer */
 };
 
@@ -79,8 +79,8 @@ static inline struct space *space_find(uint64_t pid)
 }
 
 /* Locks the space if it (still) is that of `pid`; false if not, or if it is NULL. */
-MUST_CHECK static inline bool space_enter(struct space *space, uint64_t pid) TRY_ACQUIRE(true, space->lock)
-    NO_THREAD_SAFETY_ANALYSIS
+MUST_CHECK static inline bool space_enter(struct space *space, uint64_t pid)
+    TRY_ACQUIRE(true, space->lock) NO_THREAD_SAFETY_ANALYSIS
 {
     if (__builtin_expect(!space, 0))
         return false;
@@ -127,8 +127,8 @@ MUST_CHECK int space_thread_destroy_locked(struct memsrv_context *worker, struct
 
 /* Creates an object; `extra` as in sys_object_create(). *slot is in memsrv's table and stays memsrv's. EDQUOT, ENOMEM,
  * or the kernel's error; a failure leaves nothing behind. Makes system calls. */
-MUST_CHECK int space_object_create_locked(struct space *space, enum cap_type type, uint64_t extra,
-                                          uint64_t *identifier, uint64_t *slot) REQUIRES(space->lock);
+MUST_CHECK int space_object_create_locked(struct space *space, enum cap_type type, uint64_t extra, uint64_t *identifier,
+                                          uint64_t *slot) REQUIRES(space->lock);
 
 /* Destroys an object. ENOENT: no such object; EAGAIN: the kernel needs more time. Makes system calls. */
 MUST_CHECK int space_object_destroy_locked(struct space *space, uint64_t identifier) REQUIRES(space->lock);

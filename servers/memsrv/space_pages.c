@@ -9,9 +9,9 @@
 #include "space_pages.h"
 
 /* Tables to leave with the kernel, and from when on it is worth asking for the others. */
-#define TABLES_KEPT      6u
-#define TABLES_PLENTY    24u
-#define PAGES_PER_TABLE  256u
+#define TABLES_KEPT     6u
+#define TABLES_PLENTY   24u
+#define PAGES_PER_TABLE 256u
 
 static long map_items(const struct space *space, const struct map_item *items, uint64_t count)
 {
@@ -154,8 +154,8 @@ void space_trim_tables_locked(struct space *space, uint64_t keep)
     long spare = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_INFO, 0, 0, NULL);
 
     while (spare > (long)keep) {
-        long count = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_TAKE_TABLES,
-                                        (uint64_t)spare - keep, 0, NULL);
+        long count =
+            sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_TAKE_TABLES, (uint64_t)spare - keep, 0, NULL);
         ASSERT(count > 0);
         if (count <= 0)
             return;

@@ -10,8 +10,8 @@
 #include "log.h"
 #include "memory.h"
 
-#define STACK_BYTES     32768u
-#define MEMSRV_PRIORITY 48u
+#define STACK_BYTES        32768u
+#define MEMSRV_PRIORITY    48u
 #define TURNS_BEFORE_YIELD 32u
 
 struct memsrv_context workers[WORKERS_MAX];

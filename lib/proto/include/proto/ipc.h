@@ -24,7 +24,7 @@
 #define BADGE_PRIVILEGED (1UL << 63)
 
 /* Process numbers of the first programs, as they appear in badges. */
-#define PID_ROOT 1u
+#define PID_ROOT   1u
 #define PID_MEMSRV 2u
 
 /* Bytes that one message carries at most. */
@@ -32,7 +32,7 @@
 _Static_assert(PROTO_DATA_MAX == 3584, "docs and servers say 3584");
 
 /* What a dispatcher tells the loop that called it. A handler returns PROTO_PARKED, too, when it has kept the caller. */
-#define PROTO_REPLY 0  /* the message now holds the reply */
+#define PROTO_REPLY  0 /* the message now holds the reply */
 #define PROTO_PARKED 1 /* no reply now: the caller was parked, or is gone */
 
 /* Words that hold `bytes` bytes. */

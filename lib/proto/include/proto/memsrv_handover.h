@@ -10,8 +10,8 @@
 
 #include <quire/abi.h>
 
-#define MEMSRV_HANDOVER_ADDRESS 0x11000UL
-#define MEMSRV_HANDOVER_MAGIC 0x72766f646e6168UL
+#define MEMSRV_HANDOVER_ADDRESS    0x11000UL
+#define MEMSRV_HANDOVER_MAGIC      0x72766f646e6168UL
 #define MEMSRV_HANDOVER_RANGES_MAX 128u
 
 /*
@@ -19,7 +19,7 @@
  * their process; processes may share one, so root asks with space_fault() which it was.
  */
 #define MEMSRV_SLOT_EVENTS 12u
-#define MEMSRV_EVENT_BITS 64u
+#define MEMSRV_EVENT_BITS  64u
 static inline uint64_t memsrv_event(uint64_t pid)
 {
     return 1UL << (pid % MEMSRV_EVENT_BITS);
