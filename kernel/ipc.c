@@ -364,6 +364,13 @@ struct thread *ipc_recv(struct thread *server)
     return sched_next(NULL);
 }
 
+/* What a server that works for nobody runs with: those in line at its endpoint wait for it to receive again. */
+static unsigned claimed_priority(const struct thread *server)
+{
+    const struct thread *first = server->member ? server->member->senders.head : NULL;
+    return first && first->effective > server->priority ? first->effective : server->priority;
+}
+
 struct thread *ipc_reply(struct thread *server)
 {
     long error = 0;
@@ -379,7 +386,7 @@ struct thread *ipc_reply(struct thread *server)
     error = give_reply(server, reply, cap_rights(cap), &caller);
     context_set_result(&server->context, error);
     if (!error && own)
-        server->effective = server->priority;
+        server->effective = (uint8_t)claimed_priority(server);
     if (caller)
         sched_wake(caller);
     return sched_resume(server);
