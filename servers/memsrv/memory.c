@@ -32,6 +32,9 @@ struct page *page_take_slow(struct memsrv_context *worker)
 struct page *system_page_take(uint32_t mark)
 {
     for (int type = (int)preferred_zone; type >= 0; type--) {
+        /* A program may have many records, so they do not touch what is kept for the kernel. */
+        if (mark == PAGE_CACHE && !zone_has_for_programs(&zones[type]))
+            continue;
         struct page *page = buddy_alloc(&zones[type], 0, MIGRATE_UNMOVABLE);
         if (page) {
             page->flags |= mark;

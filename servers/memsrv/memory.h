@@ -64,8 +64,8 @@ static inline void page_give(struct memsrv_context *worker, struct page *page)
     (void)error;
 }
 
-/* Takes a page for the kernel or for memsrv's own records, of any content: the last pages of the machine too. `mark`
- * (PAGE_TABLE, PAGE_OBJECT, PAGE_CACHE) says what for. NULL: none is left. */
+/* Takes a page for the kernel, or for memsrv's own records, of any content. `mark` says what for: PAGE_TABLE and
+ * PAGE_OBJECT get the last pages of the machine, too, PAGE_CACHE only what programs would get. NULL: none is left. */
 MUST_CHECK struct page *system_page_take(uint32_t mark);
 
 /* Gives back a page of system_page_take(). */

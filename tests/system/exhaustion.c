@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs that take all memory, in several ways, lose it again with their lives; everybody else goes on.
+ */
+#include "tap.h"
+
+#include <proto/memsrv_client.h>
+#include <proto/root_client.h>
+#include <quire/process.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define SELF         "/tests/exhaustion"
+#define GIBIBYTE     (1UL << 30)
+#define MAPPINGS     8UL /* of a GiB: more than the machine has */
+#define STATUS_ALIVE 3
+#define ROUNDS       3
+
+static char *map_pages(uint64_t bytes, int protection)
+{
+    char *memory = mmap(NULL, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Touches a page in every `step` bytes of a lot of memory. */
+static int touch_all(uint64_t step)
+{
+    for (uint64_t mapping = 0; mapping < MAPPINGS; mapping++) {
+        volatile char *memory = map_pages(GIBIBYTE, PROT_READ | PROT_WRITE);
+        for (uint64_t offset = 0; memory && offset < GIBIBYTE; offset += step)
+            memory[offset] = 1;
+    }
+    return STATUS_ALIVE;
+}
+
+/* Makes as many areas as it gets; the two protections keep them from merging. */
+static int map_all(void)
+{
+    for (uint64_t count = 0; count <= MEMSRV_AREA_QUOTA; count++) {
+        if (!map_pages(PAGE_SIZE, count % 2 ? PROT_READ : PROT_NONE))
+            return STATUS_ALIVE;
+    }
+    return 0; /* more than there may be */
+}
+
+static uint64_t pages_used(void)
+{
+    struct memsrv_memory memory = {0};
+    size_t count = 0;
+    if (memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0)
+        return 0;
+    return memory.total - memory.free - memory.lists;
+}
+
+static void test_child(const char *mode, int status, const char *what)
+{
+    const char *line[] = {SELF, mode, NULL};
+    uint64_t failures = 1;
+
+    (void)!process_run(line); /* caches fill */
+    uint64_t before = pages_used();
+    int found = status;
+    for (int round = 0; round < ROUNDS && found == status; round++)
+        found = process_run(line);
+    tap_equal(found, status, "%s", what);
+    tap_equal((long)pages_used(), (long)before, "no page is lost by that");
+    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
+}
+
+int main(int count, char **arguments)
+{
+    if (count > 1 && strcmp(arguments[1], "touch") == 0)
+        return touch_all(PAGE_SIZE);
+    if (count > 1 && strcmp(arguments[1], "sparse") == 0)
+        return touch_all(HUGE_PAGE_SIZE);
+    if (count > 1 && strcmp(arguments[1], "map") == 0)
+        return map_all();
+    tap_plan(9);
+    test_child("touch", ROOT_STATUS_FAULT, "who touches more than there is ends");
+    test_child("sparse", STATUS_ALIVE, "few pages with a translation table each fit");
+    test_child("map", STATUS_ALIVE, "areas are limited");
+    return tap_done();
+}
