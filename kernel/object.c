@@ -63,8 +63,7 @@ static long create_slots(struct thread *caller, uint64_t pfn, uint64_t table_slo
 {
     long error = 0;
     struct object *place;
-    struct cap_table *table =
-        (struct cap_table *)cap_find(caller->table, table_slot, CAP_TABLE, RIGHT_CONTROL, &error);
+    struct cap_table *table = (struct cap_table *)cap_find(caller->table, table_slot, CAP_TABLE, RIGHT_CONTROL, &error);
     if (error)
         return error;
     if (table->frames == CAP_TABLE_FRAMES_MAX)

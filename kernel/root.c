@@ -14,7 +14,7 @@
 
 /* Root gives memsrv a priority above its own and then lowers itself. */
 #define ROOT_PRIORITY (PRIORITY_COUNT - 1)
-#define SPARE_TABLES 6u
+#define SPARE_TABLES  6u
 
 /* Frames of root's objects, in this order from the base that boot_allocate_root() gives. */
 enum root_frame {

@@ -30,8 +30,8 @@ static long cap_copy_call(struct thread *caller)
 {
     const struct context *context = &caller->context;
     long error = 0;
-    const struct cap_table *table = (struct cap_table *)cap_find(caller->table, context_argument(context, 0), CAP_TABLE,
-                                                                 RIGHT_CONTROL, &error);
+    const struct cap_table *table =
+        (struct cap_table *)cap_find(caller->table, context_argument(context, 0), CAP_TABLE, RIGHT_CONTROL, &error);
     if (error)
         return error;
     struct cap *to = cap_slot(table, context_argument(context, 1));
@@ -44,8 +44,8 @@ static long cap_copy_call(struct thread *caller)
 static long cap_delete_call(struct thread *caller)
 {
     long error = 0;
-    const struct cap_table *table = (struct cap_table *)cap_find(
-        caller->table, context_argument(&caller->context, 0), CAP_TABLE, RIGHT_CONTROL, &error);
+    const struct cap_table *table = (struct cap_table *)cap_find(caller->table, context_argument(&caller->context, 0),
+                                                                 CAP_TABLE, RIGHT_CONTROL, &error);
     if (error)
         return error;
     struct cap *cap = cap_slot(table, context_argument(&caller->context, 1));

@@ -14,8 +14,8 @@
 
 #define HUGE_FRAMES (1UL << HUGE_PAGE_ORDER)
 
-static uint64_t *gigabytes;   /* the level 1 table */
-static uint64_t *split;       /* level 3 tables, one for each 2 MiB from first_block on, filled when needed */
+static uint64_t *gigabytes; /* the level 1 table */
+static uint64_t *split;     /* level 3 tables, one for each 2 MiB from first_block on, filled when needed */
 static uint64_t first_block, block_count;
 
 #define WINDOW_ENTRY (ENTRY_READ | ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY)

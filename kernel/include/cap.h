@@ -18,7 +18,7 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 struct cap {
-    uint64_t word;  /* object address in bits 0..47 (sign-extended), type in 48..55, rights in 56..63; 0: empty */
+    uint64_t word; /* object address in bits 0..47 (sign-extended), type in 48..55, rights in 56..63; 0: empty */
     uint64_t badge;
     struct cap *next;  /* further capabilities of the same object */
     struct cap **link; /* the pointer that points here */

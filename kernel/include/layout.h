@@ -16,10 +16,10 @@
 #define LAYOUT_U64(x) x##UL
 #endif
 
-#define DIRECT_BASE LAYOUT_U64(0xffff800000000000)
-#define DIRECT_SIZE LAYOUT_U64(0x8000000000)
-#define DEVICE_BASE LAYOUT_U64(0xffff900000000000) /* device registers at base + physical address, 512 GiB */
-#define KERNEL_BASE LAYOUT_U64(0xffffffff80000000)
+#define DIRECT_BASE       LAYOUT_U64(0xffff800000000000)
+#define DIRECT_SIZE       LAYOUT_U64(0x8000000000)
+#define DEVICE_BASE       LAYOUT_U64(0xffff900000000000) /* device registers at base + physical address, 512 GiB */
+#define KERNEL_BASE       LAYOUT_U64(0xffffffff80000000)
 #define KERNEL_STACK_SIZE 16384
 
 #endif

@@ -9,14 +9,14 @@
 
 struct notification;
 
-#define SMALL_STRIDE 128u
+#define SMALL_STRIDE  128u
 #define ASPACE_STRIDE 256u
 
 struct endpoint {
     struct object header;
-    struct wait_queue senders;    /* by priority */
-    struct thread *receivers;     /* last come, first served: its caches are warm */
-    struct thread *members;       /* threads that received here last, waiting or working */
+    struct wait_queue senders; /* by priority */
+    struct thread *receivers;  /* last come, first served: its caches are warm */
+    struct thread *members;    /* threads that received here last, waiting or working */
     struct notification *bound;
 };
 _Static_assert(sizeof(struct endpoint) <= SMALL_STRIDE, "small object");
@@ -53,7 +53,7 @@ struct aspace {
     uint64_t root; /* what the machine's table register takes: address and identifier */
     uint64_t identifier;
     struct cap handler; /* endpoint that gets the faults, with the badge they carry */
-    uint64_t *spare; /* donated tables not in use, linked through their first word */
+    uint64_t *spare;    /* donated tables not in use, linked through their first word */
     uint32_t spare_count;
     uint32_t table_count; /* in use, without the top one */
     uint64_t entries;     /* present or soft entries, huge ones counted once */

@@ -37,26 +37,26 @@ struct thread {
     uint64_t tls;
     uint64_t number;
 
-    uint8_t state;     /* enum thread_state */
-    uint8_t priority;  /* its own */
-    uint8_t effective; /* at least its own: lent by callers */
-    uint8_t cpu;       /* where it runs, ran last, or is queued */
-    uint8_t in_fault;  /* SENDING or CALLING for a fault, not a call */
+    uint8_t state;      /* enum thread_state */
+    uint8_t priority;   /* its own */
+    uint8_t effective;  /* at least its own: lent by callers */
+    uint8_t cpu;        /* where it runs, ran last, or is queued */
+    uint8_t in_fault;   /* SENDING or CALLING for a fault, not a call */
     uint8_t stop_asked; /* runs on another CPU and is to stop there */
-    uint8_t sleeping;  /* in the timeout wheel */
-    uint8_t fp_cpu;    /* the CPU whose registers still hold fp, if that CPU agrees */
-    uint8_t fp_eager;  /* so many times its fp is loaded at switch-in, not by a trap: it used it lately */
-    uint32_t affinity; /* mask of CPUs */
+    uint8_t sleeping;   /* in the timeout wheel */
+    uint8_t fp_cpu;     /* the CPU whose registers still hold fp, if that CPU agrees */
+    uint8_t fp_eager;   /* so many times its fp is loaded at switch-in, not by a trap: it used it lately */
+    uint32_t affinity;  /* mask of CPUs */
 
     struct wait_links links; /* in a run queue: next and previous alone */
     void *waiting_on;        /* endpoint or notification of a queued thread */
     struct reply *reply;     /* CALLING: the reply object that holds it; RECEIVING: the one to receive into */
     struct endpoint *member; /* endpoint it received from last: whose queue lends it priority */
     struct thread *member_next, **member_link;
-    struct reply *serving;   /* the caller it works for now */
-    uint64_t origin;         /* fault on whose behalf it works */
-    uint64_t badge;          /* SENDING: of the capability it sends through */
-    uint8_t may_grant;       /* SENDING: that capability has RIGHT_GRANT */
+    struct reply *serving; /* the caller it works for now */
+    uint64_t origin;       /* fault on whose behalf it works */
+    uint64_t badge;        /* SENDING: of the capability it sends through */
+    uint8_t may_grant;     /* SENDING: that capability has RIGHT_GRANT */
 
     uint64_t deadline; /* ns */
     struct thread *sleep_next, **sleep_link;
@@ -71,7 +71,7 @@ struct thread {
 _Static_assert(__builtin_offsetof(struct thread, context) == THREAD_CONTEXT, "vectors.S");
 #define THREAD_STRIDE 1344u
 _Static_assert(sizeof(struct thread) <= THREAD_STRIDE, "OBJECTS_PER_FRAME_THREAD threads fit a frame");
-_Static_assert(THREAD_STRIDE * OBJECTS_PER_FRAME_THREAD <= PAGE_SIZE, "threads fit a frame");
+_Static_assert(THREAD_STRIDE *OBJECTS_PER_FRAME_THREAD <= PAGE_SIZE, "threads fit a frame");
 
 struct run_queue {
     uint64_t ready; /* bit p: heads[p] is not empty */
@@ -80,13 +80,13 @@ struct run_queue {
 };
 
 struct cpu {
-    uint8_t *stack_top;     /* at CPU_STACK_TOP */
-    struct thread *current; /* at CPU_CURRENT; NULL: idle */
-    struct aspace *aspace;  /* whose tables the CPU uses now; NULL: none */
+    uint8_t *stack_top;       /* at CPU_STACK_TOP */
+    struct thread *current;   /* at CPU_CURRENT; NULL: idle */
+    struct aspace *aspace;    /* whose tables the CPU uses now; NULL: none */
     struct thread *fp_loaded; /* whose fp the registers hold */
-    uint8_t fp_enabled;     /* current may use them without a trap */
+    uint8_t fp_enabled;       /* current may use them without a trap */
     uint8_t timer_armed;
-    uint8_t slice_used;     /* the tick has found current running once already */
+    uint8_t slice_used; /* the tick has found current running once already */
     uint32_t index;
     uint64_t fault_count;
     struct run_queue queue;

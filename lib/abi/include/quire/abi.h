@@ -12,11 +12,11 @@
 
 #include <stdint.h>
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE (1UL << PAGE_SHIFT)
-#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PAGE_SHIFT      12
+#define PAGE_SIZE       (1UL << PAGE_SHIFT)
+#define PAGE_MASK       (~(PAGE_SIZE - 1))
 #define HUGE_PAGE_SHIFT 21
-#define HUGE_PAGE_SIZE (1UL << HUGE_PAGE_SHIFT)
+#define HUGE_PAGE_SIZE  (1UL << HUGE_PAGE_SHIFT)
 #define HUGE_PAGE_ORDER (HUGE_PAGE_SHIFT - PAGE_SHIFT)
 
 /* User addresses are below this; the upper half of the machine's address space is the kernel's. */
@@ -66,15 +66,15 @@ enum cap_type {
 };
 
 /* Rights. A copy has at most the rights of its source. The meaning of the first three depends on the type. */
-#define RIGHT_SEND 0x01u    /* endpoint: call; notification: signal; IRQ: acknowledge */
+#define RIGHT_SEND    0x01u /* endpoint: call; notification: signal; IRQ: acknowledge */
 #define RIGHT_RECEIVE 0x02u /* endpoint: receive; notification: wait; reply: receive into and reply */
 #define RIGHT_CONTROL 0x04u /* thread, address space, table, IRQ, physical: every other operation */
-#define RIGHT_GRANT 0x08u   /* endpoint: messages may carry capabilities */
-#define RIGHT_COPY 0x10u    /* the capability may be copied and sent on */
-#define RIGHT_ALL 0x1fu
+#define RIGHT_GRANT   0x08u /* endpoint: messages may carry capabilities */
+#define RIGHT_COPY    0x10u /* the capability may be copied and sent on */
+#define RIGHT_ALL     0x1fu
 
 /* Slots of a table are numbered from 0 through all of its frames; slot 0 is never valid. */
-#define SLOTS_PER_FRAME 128u
+#define SLOTS_PER_FRAME      128u
 #define CAP_TABLE_FRAMES_MAX 256u
 
 /* Where a new program finds its first capabilities; whoever spawns it fills these. */
@@ -99,18 +99,18 @@ enum standard_slot {
  * kernel and the thread share. The tag is: label (operation of a request, or status of a reply) in the upper half,
  * flags in bits 24..31 (set by the kernel alone), capability count in bits 16..18, buffer words in bits 0..8.
  */
-#define MSG_REGISTERS 6
+#define MSG_REGISTERS    6
 #define MSG_BUFFER_WORDS 448u
-#define MSG_CAPS_MAX 4u
+#define MSG_CAPS_MAX     4u
 
 #define MSG_FLAG_NOTIFICATION 0x01u /* words[0] holds the bits of the endpoint's bound notification */
-#define MSG_FLAG_FAULT 0x02u        /* a fault; see struct fault_message */
+#define MSG_FLAG_FAULT        0x02u /* a fault; see struct fault_message */
 
 #define MSG_TAG(label, words, caps) ((uint64_t)(uint32_t)(label) << 32 | (uint64_t)(caps) << 16 | (uint64_t)(words))
-#define MSG_LABEL(tag) ((int32_t)((tag) >> 32))
-#define MSG_FLAGS(tag) ((uint32_t)((tag) >> 24) & 0xffu)
-#define MSG_CAPS(tag) ((uint32_t)((tag) >> 16) & 7u)
-#define MSG_WORDS(tag) ((uint32_t)(tag)&0x1ffu)
+#define MSG_LABEL(tag)              ((int32_t)((tag) >> 32))
+#define MSG_FLAGS(tag)              ((uint32_t)((tag) >> 24) & 0xffu)
+#define MSG_CAPS(tag)               ((uint32_t)((tag) >> 16) & 7u)
+#define MSG_WORDS(tag)              ((uint32_t)(tag)&0x1ffu)
 
 struct ipc_buffer {
     uint64_t words[MSG_BUFFER_WORDS];
@@ -139,11 +139,12 @@ struct fault_message {
 };
 _Static_assert(sizeof(struct fault_message) == MSG_REGISTERS * sizeof(uint64_t), "a fault fills the registers");
 
-#define FAULT_READ 0x1u
-#define FAULT_WRITE 0x2u
+#define FAULT_READ    0x1u
+#define FAULT_WRITE   0x2u
 #define FAULT_EXECUTE 0x4u
-#define FAULT_PRESENT 0x8u    /* an entry is there and its rights forbid the access */
-#define FAULT_EXCEPTION 0x10u /* not a memory access: undefined instruction, alignment, breakpoint; entry: raw syndrome */
+#define FAULT_PRESENT 0x8u /* an entry is there and its rights forbid the access */
+#define FAULT_EXCEPTION                                                                                                \
+    0x10u /* not a memory access: undefined instruction, alignment, breakpoint; entry: raw syndrome */
 #define FAULT_SPARE_TABLES(access) ((access) >> 32)
 
 /* A reply to a fault with label FAULT_RESUME applies its map items and resumes the thread; any other label leaves
@@ -155,27 +156,27 @@ _Static_assert(sizeof(struct fault_message) == MSG_REGISTERS * sizeof(uint64_t),
  * Entries and map items. An entry names a frame and its rights; the kernel translates it to and from what the machine
  * wants. ENTRY_SOFT marks an entry that maps nothing and holds the upper 52 bits for its writer, e.g. a swap slot.
  */
-#define ENTRY_READ 0x001UL
-#define ENTRY_WRITE 0x002UL
-#define ENTRY_EXECUTE 0x004UL
-#define ENTRY_DEVICE 0x008UL   /* not memory: ordered, uncached */
+#define ENTRY_READ     0x001UL
+#define ENTRY_WRITE    0x002UL
+#define ENTRY_EXECUTE  0x004UL
+#define ENTRY_DEVICE   0x008UL /* not memory: ordered, uncached */
 #define ENTRY_ACCESSED 0x010UL /* map: counted as accessed already */
-#define ENTRY_DIRTY 0x020UL    /* map: counted as written already; without it the first write is noted by the kernel */
-#define ENTRY_SOFT 0x040UL
-#define ENTRY_HUGE 0x080UL /* 2 MiB */
-#define ENTRY_FLAGS 0xfffUL
-#define ENTRY_ADDRESS 0x0000fffffffff000UL
+#define ENTRY_DIRTY    0x020UL /* map: counted as written already; without it the first write is noted by the kernel */
+#define ENTRY_SOFT     0x040UL
+#define ENTRY_HUGE     0x080UL /* 2 MiB */
+#define ENTRY_FLAGS    0xfffUL
+#define ENTRY_ADDRESS  0x0000fffffffff000UL
 
 struct map_item {
     uint64_t target; /* user address, with MAP_ITEM_* in the low 12 bits */
     uint64_t entry;
 };
-#define MAP_ITEM_MAP 0x1UL     /* install entry at target; EEXIST if one is there, unless MAP_ITEM_REPLACE */
-#define MAP_ITEM_TABLE 0x2UL   /* donate the frame entry>>12 as a spare translation table of the space */
-#define MAP_ITEM_SOFT 0x3UL    /* store a soft entry */
-#define MAP_ITEM_KIND 0xfUL
+#define MAP_ITEM_MAP     0x1UL /* install entry at target; EEXIST if one is there, unless MAP_ITEM_REPLACE */
+#define MAP_ITEM_TABLE   0x2UL /* donate the frame entry>>12 as a spare translation table of the space */
+#define MAP_ITEM_SOFT    0x3UL /* store a soft entry */
+#define MAP_ITEM_KIND    0xfUL
 #define MAP_ITEM_REPLACE 0x10UL /* the old frame, if any, loses this mapping */
-#define MAP_ITEMS_MAX (MSG_BUFFER_WORDS / 2)
+#define MAP_ITEMS_MAX    (MSG_BUFFER_WORDS / 2)
 
 /* What unmap and harvest put in the buffer: one for each entry found. */
 struct map_result {
@@ -186,16 +187,16 @@ struct map_result {
 
 /* SYS_THREAD_CONTROL operations; arguments in this order after the capability and the operation. */
 enum thread_operation {
-    THREAD_CONFIGURE = 0,  /* aspace slot, table slot, IPC buffer pfn, IPC buffer address, number */
-    THREAD_START = 1,      /* instruction pointer, stack pointer, argument */
-    THREAD_STOP = 2,       /* EAGAIN: it runs on another CPU, which was told; ask again */
-    THREAD_RESUME = 3,     /* makes a stopped thread run on from where it was */
-    THREAD_PRIORITY = 4,   /* 0 (lowest) .. 63, at most the caller's own */
-    THREAD_AFFINITY = 5,   /* bit mask of CPUs, at least one of them present */
-    THREAD_READ = 6,       /* registers into the caller's IPC buffer: struct thread_registers */
-    THREAD_WRITE = 7,      /* registers from the caller's IPC buffer; the thread must be stopped */
-    THREAD_SET_EVENT = 8,  /* notification slot (0: none), bits signalled when the thread stops on a fault */
-    THREAD_INFO = 9,       /* struct thread_info into the caller's IPC buffer */
+    THREAD_CONFIGURE = 0, /* aspace slot, table slot, IPC buffer pfn, IPC buffer address, number */
+    THREAD_START = 1,     /* instruction pointer, stack pointer, argument */
+    THREAD_STOP = 2,      /* EAGAIN: it runs on another CPU, which was told; ask again */
+    THREAD_RESUME = 3,    /* makes a stopped thread run on from where it was */
+    THREAD_PRIORITY = 4,  /* 0 (lowest) .. 63, at most the caller's own */
+    THREAD_AFFINITY = 5,  /* bit mask of CPUs, at least one of them present */
+    THREAD_READ = 6,      /* registers into the caller's IPC buffer: struct thread_registers */
+    THREAD_WRITE = 7,     /* registers from the caller's IPC buffer; the thread must be stopped */
+    THREAD_SET_EVENT = 8, /* notification slot (0: none), bits signalled when the thread stops on a fault */
+    THREAD_INFO = 9,      /* struct thread_info into the caller's IPC buffer */
     THREAD_OPERATION_COUNT
 };
 #define PRIORITY_COUNT 64u
@@ -236,7 +237,7 @@ enum aspace_operation {
 
 /* SYS_SYSTEM operations; all need CAP_PHYSICAL. */
 enum system_operation {
-    SYSTEM_POWER_OFF = 0,    /* exit status (seen by an emulator) */
+    SYSTEM_POWER_OFF = 0, /* exit status (seen by an emulator) */
     SYSTEM_RESET = 1,
     SYSTEM_LOG = 2,          /* bytes (at most 3584) of the caller's buffer to the kernel's log device */
     SYSTEM_WINDOW = 3,       /* aspace slot: shows there, at WINDOW_BASE + physical address, every user frame */
@@ -260,13 +261,13 @@ enum frame_type {
 /* Objects of a type in one frame; `index` of SYS_OBJECT_CREATE is below this. */
 #define OBJECTS_PER_FRAME_THREAD 3u
 #define OBJECTS_PER_FRAME_ASPACE 16u
-#define OBJECTS_PER_FRAME_SMALL 32u /* endpoint, notification, reply, IRQ */
-#define OBJECTS_PER_FRAME_TABLE 1u
+#define OBJECTS_PER_FRAME_SMALL  32u /* endpoint, notification, reply, IRQ */
+#define OBJECTS_PER_FRAME_TABLE  1u
 
 /* Boot information: one page that root finds mapped, read-only, at BOOT_INFO_ADDRESS. */
-#define BOOT_INFO_ADDRESS 0x10000UL
-#define BOOT_INFO_MAGIC 0x6572697571UL
-#define BOOT_REGIONS_MAX 64u
+#define BOOT_INFO_ADDRESS  0x10000UL
+#define BOOT_INFO_MAGIC    0x6572697571UL
+#define BOOT_REGIONS_MAX   64u
 #define BOOT_ARGUMENTS_MAX 1024u
 
 enum boot_region_kind {
@@ -286,7 +287,7 @@ struct boot_region {
 struct boot_info {
     uint64_t magic;
     uint64_t cpu_count;
-    uint64_t timer_frequency; /* Hz of the counter that user space reads */
+    uint64_t timer_frequency;            /* Hz of the counter that user space reads */
     uint64_t archive_base, archive_size; /* physical, bytes, exact */
     uint64_t tree_base, tree_size;
     uint64_t console_base, console_irq; /* the UART of the tree's chosen node */
@@ -298,7 +299,7 @@ struct boot_info {
 _Static_assert(sizeof(struct boot_info) <= PAGE_SIZE, "boot information is one page");
 
 /* Deadlines of SYS_WAIT. */
-#define DEADLINE_POLL 0UL
+#define DEADLINE_POLL  0UL
 #define DEADLINE_NEVER UINT64_MAX
 
 #endif

@@ -106,8 +106,8 @@ SYS_MUST_CHECK static inline long sys_thread_control(uint64_t thread, enum threa
  * `extra`: CAP_ASPACE: pfn of its top translation table; CAP_IRQ: interrupt number; CAP_SLOTS: slot of the table that
  * grows (`slot` is 0). EBUSY: the frame is mapped or otherwise used, or the place is taken.
  */
-SYS_MUST_CHECK static inline long sys_object_create(uint64_t physical, enum cap_type type, uint64_t pfn,
-                                                    uint64_t index, uint64_t slot, uint64_t extra)
+SYS_MUST_CHECK static inline long sys_object_create(uint64_t physical, enum cap_type type, uint64_t pfn, uint64_t index,
+                                                    uint64_t slot, uint64_t extra)
 {
     return sys_trap6(SYS_OBJECT_CREATE, physical, type, pfn, index, slot, extra);
 }
@@ -185,8 +185,8 @@ SYS_MUST_CHECK static inline long sys_irq_ack(uint64_t irq)
 }
 
 /* See enum system_operation. */
-SYS_MUST_CHECK static inline long sys_system(uint64_t physical, enum system_operation operation, uint64_t a,
-                                             uint64_t b, uint64_t *second)
+SYS_MUST_CHECK static inline long sys_system(uint64_t physical, enum system_operation operation, uint64_t a, uint64_t b,
+                                             uint64_t *second)
 {
     return sys_trap_out2(SYS_SYSTEM, physical, operation, a, b, 0, second);
 }

@@ -7,14 +7,14 @@
 #define ARCH_CONTEXT_H
 
 /* Offsets in struct context; vectors.S addresses it through SP_EL1. */
-#define CONTEXT_SP 248
-#define CONTEXT_PC 256
+#define CONTEXT_SP    248
+#define CONTEXT_PC    256
 #define CONTEXT_FLAGS 264
 
 /* Offset of context in struct thread, and of the fields of struct cpu that vectors.S uses. */
 #define THREAD_CONTEXT 16
-#define CPU_STACK_TOP 0
-#define CPU_CURRENT 8
+#define CPU_STACK_TOP  0
+#define CPU_CURRENT    8
 
 #ifndef __ASSEMBLER__
 
@@ -36,9 +36,9 @@ struct fp_state {
 
 /* Registers of a message: the result and then the tag, the words, badge and origin. */
 #define CONTEXT_RESULT 0
-#define CONTEXT_TAG 1
-#define CONTEXT_WORDS 2
-#define CONTEXT_BADGE 8
+#define CONTEXT_TAG    1
+#define CONTEXT_WORDS  2
+#define CONTEXT_BADGE  8
 #define CONTEXT_ORIGIN 9
 
 static inline uint64_t context_argument(const struct context *context, unsigned index)

@@ -14,23 +14,23 @@
 
 #include <quire/abi.h>
 
-#define PTE_VALID (1UL << 0)
-#define PTE_TABLE (1UL << 1) /* levels 0..2: a table; level 3: always set */
-#define PTE_DEVICE (1UL << 2) /* MAIR index 1 */
-#define PTE_USER (1UL << 6)
-#define PTE_READ_ONLY (1UL << 7)
-#define PTE_SHAREABLE (3UL << 8)
-#define PTE_ACCESSED (1UL << 10)
-#define PTE_NOT_GLOBAL (1UL << 11)
+#define PTE_VALID             (1UL << 0)
+#define PTE_TABLE             (1UL << 1) /* levels 0..2: a table; level 3: always set */
+#define PTE_DEVICE            (1UL << 2) /* MAIR index 1 */
+#define PTE_USER              (1UL << 6)
+#define PTE_READ_ONLY         (1UL << 7)
+#define PTE_SHAREABLE         (3UL << 8)
+#define PTE_ACCESSED          (1UL << 10)
+#define PTE_NOT_GLOBAL        (1UL << 11)
 #define PTE_KERNEL_NO_EXECUTE (1UL << 53)
-#define PTE_USER_NO_EXECUTE (1UL << 54)
-#define PTE_WRITE (1UL << 55) /* ours: writable, once it is dirty */
-#define PTE_DIRTY (1UL << 56) /* ours */
-#define PTE_ADDRESS 0x0000fffffffff000UL
+#define PTE_USER_NO_EXECUTE   (1UL << 54)
+#define PTE_WRITE             (1UL << 55) /* ours: writable, once it is dirty */
+#define PTE_DIRTY             (1UL << 56) /* ours */
+#define PTE_ADDRESS           0x0000fffffffff000UL
 
 #define TABLE_LEVELS 4u
-#define LEAF_LEVEL 3u
-#define HUGE_LEVEL 2u
+#define LEAF_LEVEL   3u
+#define HUGE_LEVEL   2u
 
 static inline unsigned pte_index(uint64_t address, unsigned level)
 {
