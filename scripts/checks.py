@@ -18,7 +18,7 @@ FOLDERS = ("clients", "kernel", "lib", "platform", "scripts", "servers", "tests"
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
 # Folders where the architecture may be asked for: everywhere else there are two files behind one interface.
-ARCH_FOLDERS = re.compile(r"^(kernel/arch/|platform/|lib/abi/include/(aarch64|x86_64)/)")
+ARCH_FOLDERS = re.compile(r"^(platform/|(\w+/)+arch/|lib/abi/include/(aarch64|x86_64)/)")
 ARCH_CONDITION = re.compile(r"^\s*#\s*(el)?if.*(__aarch64__|__arm__|__x86_64__|__i386__|__riscv|\bARCH_|\bBOARD_)")
 # Only gcc knows these; clang is run as a second opinion on the same command line.
 GCC_ONLY = ("-fno-aggressive-loop-optimizations", "-Winvalid-pch")

@@ -71,7 +71,7 @@ struct thread {
 _Static_assert(__builtin_offsetof(struct thread, context) == THREAD_CONTEXT, "vectors.S");
 #define THREAD_STRIDE 1344u
 _Static_assert(sizeof(struct thread) <= THREAD_STRIDE, "OBJECTS_PER_FRAME_THREAD threads fit a frame");
-_Static_assert(THREAD_STRIDE *OBJECTS_PER_FRAME_THREAD <= PAGE_SIZE, "threads fit a frame");
+_Static_assert(THREAD_STRIDE <= PAGE_SIZE / OBJECTS_PER_FRAME_THREAD, "threads fit a frame");
 
 struct run_queue {
     uint64_t ready; /* bit p: heads[p] is not empty */

@@ -143,7 +143,7 @@ int buddy_add_range_locked(struct zone *zone, uint64_t start_pfn, uint64_t end_p
         unsigned order = pfn ? lowest_bit(pfn) : PAGEBLOCK_ORDER;
         if (order > PAGEBLOCK_ORDER)
             order = PAGEBLOCK_ORDER;
-        while (pfn + (1UL << order) > end_pfn)
+        while (order > 0 && pfn + (1UL << order) > end_pfn)
             order--;
         for (uint64_t i = 0; i < 1UL << order; i++) {
             page[i].flags = 0;

@@ -17,7 +17,7 @@ struct slab {
 _Static_assert(sizeof(struct slab) == 64, "the head takes one cache line");
 _Static_assert((PAGE_SIZE - sizeof(struct slab)) / OBJECT_SIZE_MIN == OBJECTS_PER_SLAB_MAX, "as the header says");
 _Static_assert(OBJECTS_PER_SLAB_MAX <= SLAB_BITMAP_WORDS * 64, "the bitmap has a bit for each object");
-_Static_assert(sizeof(struct slab) + 2 * OBJECT_SIZE_MAX <= PAGE_SIZE, "two objects fit");
+_Static_assert(OBJECT_SIZE_MAX <= (PAGE_SIZE - sizeof(struct slab)) / 2, "two objects fit");
 
 static inline uint8_t *slab_object(const struct object_cache *cache, struct slab *slab, uint32_t index)
 {

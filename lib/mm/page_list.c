@@ -55,7 +55,7 @@ void page_list_drain_batch(struct page_list *list)
     uint32_t count = list->count < PAGE_LIST_BATCH ? list->count : PAGE_LIST_BATCH;
     return_oldest(list, count);
     list->count -= count;
-    memmove(list->pages, list->pages + count, list->count * sizeof(list->pages[0]));
+    memmove(list->pages, list->pages + count, list->count * sizeof(struct page *));
 }
 
 void page_list_drain(struct page_list *list)

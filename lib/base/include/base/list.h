@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <base/check.h>
+
 struct list {
     struct list *next;
     struct list *previous;
@@ -42,6 +44,7 @@ static inline bool list_empty(const struct list *head)
 static inline void list_insert_after(struct list *position, struct list *link)
 {
     struct list *next = position->next;
+    ASSERT(next); /* a head that nobody initialised */
     link->next = next;
     link->previous = position;
     next->previous = link;
