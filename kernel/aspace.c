@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Address spaces: the translation tables, made of donated frames. A table that gets its last entry taken away returns
- * to the space's spare tables; a walk that needs a table takes one from there. The kernel neither finds nor frees
- * memory itself.
- */
+/* Address spaces come and go, and what becomes of a single map item. The tables themselves are space_tables.c. */
 #include <errno.h>
 
 #include <arch/cpu.h>
@@ -35,16 +31,6 @@ static long take_identifier(uint64_t *identifier)
     return -EAGAIN;
 }
 
-static uint64_t pfn_of(const void *direct)
-{
-    return direct_map_to_physical(direct) >> PAGE_SHIFT;
-}
-
-static struct frame *frame_of_table(const uint64_t *table)
-{
-    return frame_find(&frames, pfn_of(table));
-}
-
 long aspace_init(struct aspace *aspace, uint64_t top_pfn)
 {
     uint64_t identifier;
@@ -60,6 +46,7 @@ long aspace_init(struct aspace *aspace, uint64_t top_pfn)
     aspace->top = direct_map(top_pfn << PAGE_SHIFT);
     __builtin_memset(aspace->top, 0, PAGE_SIZE);
     aspace->identifier = identifier;
+    space_forget_leaf(aspace);
     aspace->root = table_register(top_pfn << PAGE_SHIFT, identifier);
     table_write_barrier();
     return 0;
@@ -67,7 +54,8 @@ long aspace_init(struct aspace *aspace, uint64_t top_pfn)
 
 bool aspace_in_use(const struct aspace *aspace)
 {
-    return aspace->users || aspace->entries || aspace->table_count || aspace->spare_count;
+    /* Entries are in tables, so where there is no table but the top one there is no entry. */
+    return aspace->users || aspace->table_count || aspace->spare_count;
 }
 
 long aspace_destroy(struct aspace *aspace)
@@ -76,135 +64,18 @@ long aspace_destroy(struct aspace *aspace)
         return -EBUSY;
     if (aspace->window) {
         aspace->top[pte_index(WINDOW_BASE, 0)] = 0;
-        frame_of_table(aspace->top)->references--;
+        space_frame(aspace->top)->references--;
     }
     table_write_barrier();
     tlb_drop_space(aspace->identifier);
     tlb_finish();
-    uint64_t pfn = pfn_of(aspace->top);
+    uint64_t pfn = space_table_pfn(aspace->top);
     long error = frame_return_table(&frames, pfn);
     KERNEL_ASSERT(error == 0);
     window_add(pfn);
     identifiers[aspace->identifier / 64] &= ~(1UL << aspace->identifier % 64);
     cap_clear(&aspace->handler);
     return error;
-}
-
-static long give_spare(struct aspace *aspace, uint64_t pfn)
-{
-    long error = frame_take_table(&frames, pfn);
-    if (error)
-        return error;
-    window_remove(pfn);
-    uint64_t *table = direct_map(pfn << PAGE_SHIFT);
-    __builtin_memset(table, 0, PAGE_SIZE);
-    *(uint64_t **)(void *)table = aspace->spare;
-    aspace->spare = table;
-    aspace->spare_count++;
-    return 0;
-}
-
-static uint64_t *take_spare(struct aspace *aspace)
-{
-    uint64_t *table = aspace->spare;
-    if (!table)
-        return NULL;
-    aspace->spare = *(uint64_t **)(void *)table;
-    aspace->spare_count--;
-    table[0] = 0;
-    return table;
-}
-
-/* Finds the entry for `address` at `level`, adding tables from the spare ones. NULL with *error: ENOMEM, no spare
- * table; EEXIST, a larger page covers the address. */
-static inline uint64_t *entry_for_map(struct aspace *aspace, uint64_t address, unsigned level, long *error)
-{
-    uint64_t *table = aspace->top;
-    for (unsigned i = 0; i < level; i++) {
-        uint64_t *entry = &table[pte_index(address, i)];
-        if (__builtin_expect(pte_is_table(*entry), 1)) {
-            table = direct_map(*entry & PTE_ADDRESS);
-            continue;
-        }
-        if (*entry) {
-            *error = -EEXIST;
-            return NULL;
-        }
-        uint64_t *fresh = take_spare(aspace);
-        if (!fresh) {
-            *error = -ENOMEM;
-            return NULL;
-        }
-        table_write_barrier();
-        *entry = pte_for_table(direct_map_to_physical(fresh));
-        frame_of_table(table)->references++;
-        aspace->table_count++;
-        table = fresh;
-    }
-    return &table[pte_index(address, level)];
-}
-
-uint64_t *space_entry(const struct aspace *aspace, uint64_t address, unsigned *level)
-{
-    uint64_t *table = aspace->top;
-    for (*level = 0;; ++*level) {
-        uint64_t *entry = &table[pte_index(address, *level)];
-        if (*level == LEAF_LEVEL || !pte_is_table(*entry))
-            return entry;
-        table = direct_map(*entry & PTE_ADDRESS);
-    }
-}
-
-void space_drop_leaf(struct aspace *aspace, uint64_t *entry, unsigned level)
-{
-    uint64_t old = *entry;
-    *entry = 0;
-    aspace->entries--;
-    frame_of_table(entry)->references--;
-    space_forget_frame(old, level);
-}
-
-void space_forget_frame(uint64_t old, unsigned level)
-{
-    if (!pte_is_present(old) || (old & PTE_DEVICE))
-        return;
-    uint64_t pfn = (old & PTE_ADDRESS) >> PAGE_SHIFT;
-    if (level == LEAF_LEVEL)
-        frame_remove_mapping(&frames, pfn);
-    else
-        frame_remove_mappings(&frames, pfn, 1UL << HUGE_PAGE_ORDER);
-}
-
-void space_prune(struct aspace *aspace, uint64_t address)
-{
-    uint64_t *tables[TABLE_LEVELS];
-    unsigned level = 0;
-
-    tables[0] = aspace->top;
-    while (level < LEAF_LEVEL) {
-        uint64_t entry = tables[level][pte_index(address, level)];
-        if (!pte_is_table(entry))
-            break;
-        tables[++level] = direct_map(entry & PTE_ADDRESS);
-    }
-    for (; level > 0 && frame_of_table(tables[level])->references == 0; level--) {
-        tables[level - 1][pte_index(address, level - 1)] = 0;
-        frame_of_table(tables[level - 1])->references--;
-        table_write_barrier();
-        tlb_drop_page(aspace->identifier, address);
-        tlb_finish();
-        *(uint64_t **)(void *)tables[level] = aspace->spare;
-        aspace->spare = tables[level];
-        aspace->spare_count++;
-        aspace->table_count--;
-    }
-}
-
-bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes)
-{
-    if (address >= USER_VA_END || bytes > USER_VA_END - address)
-        return false;
-    return !aspace->window || address + bytes <= WINDOW_BASE || address >= WINDOW_BASE + WINDOW_SIZE;
 }
 
 static bool is_kernel_device(uint64_t physical, uint64_t bytes)
@@ -242,25 +113,49 @@ static long take_frame(uint64_t entry, unsigned level)
     return frame_add_mappings(&frames, pfn, count);
 }
 
-/* Puts `entry` at `address`; see MAP_ITEM_MAP and MAP_ITEM_SOFT. */
-static inline long put_entry(struct aspace *aspace, uint64_t address, uint64_t entry, bool replace)
+/* EBUSY if a map item asks for more than the entry that it is to replace. */
+static long check_old(uint64_t old, uint64_t target, unsigned level)
+{
+    if (!(target & MAP_ITEM_REPLACE))
+        return -EEXIST;
+    if ((target & MAP_ITEM_IF_READ_ONLY) && pte_is_present(old) && (old & PTE_WRITE))
+        return -EBUSY;
+    return (target & MAP_ITEM_IF_SHARED) && !space_leaf_shared(old, level) ? -EBUSY : 0;
+}
+
+/* Puts an entry where another is. */
+static void replace_entry(struct aspace *aspace, uint64_t address, uint64_t *slot, uint64_t pte, unsigned level)
+{
+    uint64_t old = *slot;
+
+    *slot = 0;
+    if (pte_is_present(old)) {
+        table_write_barrier();
+        tlb_drop_page(aspace->identifier, address);
+        tlb_finish();
+    }
+    space_forget_frame(old, level);
+    *slot = pte;
+}
+
+/* Puts an entry at the address of `target`; see MAP_ITEM_MAP and MAP_ITEM_SOFT. */
+static inline long put_entry(struct aspace *aspace, uint64_t target, uint64_t entry)
 {
     unsigned level = entry & ENTRY_HUGE && !(entry & ENTRY_SOFT) ? HUGE_LEVEL : LEAF_LEVEL;
+    uint64_t address = target & PAGE_MASK;
     long error = 0;
 
     if (__builtin_expect(!space_range_ok(aspace, address, pte_span(level)) || address % pte_span(level), 0))
         return -EINVAL;
-    uint64_t *slot = entry_for_map(aspace, address, level, &error);
+    uint64_t *slot = space_entry_for_map(aspace, address, level, target & MAP_ITEM_REPLACE, &error);
     if (__builtin_expect(!slot, 0)) {
         space_prune(aspace, address);
         return error;
     }
     uint64_t old = *slot;
-    if (__builtin_expect(old != 0, 0)) {
-        if (!replace || (level == HUGE_LEVEL && pte_is_table(old)))
-            return -EEXIST;
-    }
-    if (!(entry & ENTRY_SOFT))
+    if (__builtin_expect(old != 0, 0))
+        error = level == HUGE_LEVEL && pte_is_table(old) ? -EEXIST : check_old(old, target, level);
+    if (!error && !(entry & ENTRY_SOFT))
         error = take_frame(entry, level);
     if (__builtin_expect(error != 0, 0)) {
         if (!old)
@@ -268,53 +163,76 @@ static inline long put_entry(struct aspace *aspace, uint64_t address, uint64_t e
         return error;
     }
     if (__builtin_expect(old != 0, 0)) {
-        *slot = 0;
-        if (pte_is_present(old)) {
-            table_write_barrier();
-            tlb_drop_page(aspace->identifier, address);
-            tlb_finish();
-        }
-        space_forget_frame(old, level);
+        replace_entry(aspace, address, slot, pte_from_entry(entry, level), level);
     } else {
-        aspace->entries++;
-        frame_of_table(slot)->references++;
+        space_frame(slot)->references++;
+        *slot = pte_from_entry(entry, level);
     }
-    *slot = pte_from_entry(entry, level);
     table_write_barrier();
+    return 0;
+}
+
+/* Gives the page at `address` the rights of `entry` besides its own; see MAP_ITEM_PROMOTE. */
+static long promote(struct aspace *aspace, uint64_t address, uint64_t entry)
+{
+    const uint64_t more = ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE | ENTRY_ACCESSED | ENTRY_DIRTY;
+    unsigned level;
+
+    if (!space_range_ok(aspace, address, PAGE_SIZE))
+        return -EINVAL;
+    long error = space_privatize(aspace, address);
+    if (error)
+        return error;
+    uint64_t *slot = space_entry(aspace, address, &level);
+    if (!pte_is_present(*slot) || (*slot & PTE_DEVICE))
+        return -ENOENT;
+    if (space_leaf_shared(*slot, level))
+        return -EBUSY;
+    *slot = pte_from_entry(pte_to_entry(*slot, level) | (entry & more), level);
+    table_write_barrier();
+    tlb_drop_page(aspace->identifier, address);
+    tlb_finish();
     return 0;
 }
 
 long aspace_apply(struct aspace *aspace, const struct map_item *item)
 {
-    uint64_t address = item->target & PAGE_MASK;
-    bool replace = item->target & MAP_ITEM_REPLACE;
     uint64_t kind = item->target & MAP_ITEM_KIND;
 
     if (__builtin_expect(kind == MAP_ITEM_MAP && !(item->entry & ENTRY_SOFT), 1))
-        return put_entry(aspace, address, item->entry, replace);
+        return put_entry(aspace, item->target, item->entry);
+    if (kind == MAP_ITEM_PROMOTE)
+        return promote(aspace, item->target & PAGE_MASK, item->entry);
     if (kind == MAP_ITEM_SOFT)
-        return put_entry(aspace, address, item->entry | ENTRY_SOFT, replace);
+        return put_entry(aspace, item->target, item->entry | ENTRY_SOFT);
     if (kind == MAP_ITEM_TABLE)
-        return give_spare(aspace, (item->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+        return space_give_spare(aspace, (item->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
     return -EINVAL;
 }
 
 uint64_t aspace_entry(const struct aspace *aspace, uint64_t address)
 {
     unsigned level;
+    bool shared;
     if (!space_range_ok(aspace, address & PAGE_MASK, PAGE_SIZE))
         return 0;
-    const uint64_t *entry = space_entry(aspace, address, &level);
-    return pte_to_entry(*entry, level);
+    const uint64_t *entry = space_find(aspace, address, &level, &shared);
+    uint64_t found = pte_to_entry(*entry, level);
+    if (pte_is_present(*entry) && (shared || space_leaf_shared(*entry, level)))
+        found |= ENTRY_SHARED;
+    return found;
 }
 
 bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access)
 {
     unsigned level;
+    bool shared;
     if (!space_range_ok(aspace, address & PAGE_MASK, PAGE_SIZE))
         return false;
-    uint64_t *entry = space_entry(aspace, address, &level);
+    uint64_t *entry = space_find(aspace, address, &level, &shared);
     uint64_t pte = *entry;
+    if (shared && (access & FAULT_WRITE) && !space_is_last_sharer(aspace, address))
+        return false;
     if (!pte_is_present(pte) || !(pte & PTE_USER))
         return false;
     if ((access & FAULT_EXECUTE) && (pte & PTE_USER_NO_EXECUTE))
@@ -344,7 +262,7 @@ static long take_tables(struct aspace *aspace, struct ipc_buffer *buffer, uint64
         limit = MSG_BUFFER_WORDS;
     uint64_t count = 0;
     for (; count < limit && aspace->spare; count++) {
-        uint64_t pfn = pfn_of(take_spare(aspace));
+        uint64_t pfn = space_table_pfn(space_take_spare(aspace));
         long error = frame_return_table(&frames, pfn);
         KERNEL_ASSERT(error == 0);
         if (error)

@@ -62,7 +62,7 @@ long frame_return_table(struct frame_table *table, uint64_t pfn)
     struct frame *frame = frame_find(table, pfn);
     if (!frame || frame->type != FRAME_TABLE)
         return -EPERM;
-    if (frame->references)
+    if (frame->references || frame->sharers)
         return -EBUSY;
     *frame = (struct frame){.type = FRAME_USER};
     return 0;
@@ -97,7 +97,7 @@ long frame_table_check(const struct frame_table *table, uint64_t first, uint64_t
 {
     for (uint64_t i = first; i < table->count && i - first < count; i++) {
         const struct frame *frame = &table->frames[i];
-        if (frame->type > FRAME_OBJECT || frame->reserved)
+        if (frame->type > FRAME_OBJECT || (frame->sharers && frame->type != FRAME_TABLE))
             return -EINVAL;
         if (frame->type == FRAME_OBJECT && (frame->references == 0 || frame->kind == CAP_NONE))
             return -EINVAL;

@@ -11,6 +11,8 @@
 #include "space_tables.h"
 
 #define RANGE_STEPS 512u
+/* A shared table that goes or is copied counts as so many. */
+#define TABLE_STEPS 128u
 /* From this many pages on it is cheaper to drop all that the TLBs hold of the space. */
 #define TLB_PAGES_MAX 32u
 
@@ -22,12 +24,17 @@ struct range {
     uint32_t count;             /* results, or entries changed */
     uint32_t stale;             /* entries that TLBs may still hold */
     bool removes;               /* entries go, so tables may get empty */
+    bool changes;               /* entries change, so no other space may use their table */
+    bool elsewhere;             /* other spaces may have it in their TLBs, too */
+    bool shared;                /* the entry at `address` is in a table that other spaces may use */
     long error;
     uint64_t stale_pages[TLB_PAGES_MAX];
 };
 
-/* What a call does to one leaf in use. False: no room for the result, come again. */
+/* What a call does to one leaf in use. False: no room for the result, come again; or an error. */
 typedef bool leaf_operation(struct range *range, uint64_t *entry, unsigned level);
+
+enum step { STEP_DONE, STEP_AGAIN, STEP_STOP };
 
 struct aspace *space_argument(const struct thread *caller, long *error)
 {
@@ -49,7 +56,9 @@ static void drop_stale(const struct range *range)
     if (!range->stale)
         return;
     table_write_barrier();
-    if (range->stale > TLB_PAGES_MAX) {
+    if (range->elsewhere) {
+        tlb_drop_everything();
+    } else if (range->stale > TLB_PAGES_MAX) {
         tlb_drop_space(range->aspace->identifier);
     } else {
         for (uint32_t i = 0; i < range->stale; i++)
@@ -66,50 +75,83 @@ static bool put_result(struct range *range, uint64_t entry)
     return true;
 }
 
-/* One entry above the leaf level: nothing, or a huge page, which the range must cover whole. */
-static bool walk_span(struct range *range, uint64_t *entry, unsigned level, leaf_operation *operation)
+/* True if the range covers all of a huge page or table whose first address is next. */
+static bool covers_span(const struct range *range)
+{
+    return range->address % HUGE_PAGE_SIZE == 0 && range->end - range->address >= HUGE_PAGE_SIZE;
+}
+
+/* A huge page of which a part is meant becomes pages; registers cannot. */
+static enum step split_span(struct range *range, uint64_t *entry)
+{
+    range->error = *entry & PTE_DEVICE ? -EINVAL : space_split(range->aspace, entry, range->address);
+    return range->error ? STEP_STOP : STEP_AGAIN;
+}
+
+/* One entry above the leaf level: nothing, or a huge page. */
+static enum step walk_span(struct range *range, uint64_t *entry, unsigned level, leaf_operation *operation)
 {
     uint64_t span = pte_span(level);
-    uint64_t next = (range->address & ~(span - 1)) + span;
 
-    if (*entry) {
-        if (range->address % span || next > range->end) {
-            range->error = -EINVAL;
-            return false;
-        }
-        if (!operation(range, entry, level))
-            return false;
+    if (*entry && range->changes && !covers_span(range))
+        return split_span(range, entry);
+    if (*entry && !operation(range, entry, level))
+        return range->error == -EMLINK ? split_span(range, entry) : STEP_STOP;
+    range->address = (range->address & ~(span - 1)) + span;
+    return STEP_DONE;
+}
+
+/* A table that other spaces may use, too, before something in it changes: it goes whole, or is made the space's own. */
+static enum step part_with_table(struct range *range)
+{
+    uint64_t *entry = space_shared_entry(range->aspace, range->address);
+
+    if (!range->removes || !covers_span(range) || !space_table_in_common(*entry)) {
+        range->error = space_privatize(range->aspace, range->address);
+        return range->error ? STEP_STOP : STEP_AGAIN;
     }
-    range->address = next;
-    return true;
+    if (range->count == MAP_ITEMS_MAX)
+        return STEP_STOP;
+    uint64_t first = range->address;
+    uint64_t entries = space_unlink(range->aspace, entry);
+    (void)put_result(range, entries << PAGE_SHIFT | ENTRY_TABLE);
+    range->stale = TLB_PAGES_MAX + 1;
+    range->address += HUGE_PAGE_SIZE;
+    space_prune(range->aspace, first);
+    return STEP_DONE;
 }
 
 /* The entries of one last-level table, from that of range->address on. */
-static bool walk_table(struct range *range, uint64_t *entry, unsigned *steps, leaf_operation *operation)
+static enum step walk_table(struct range *range, uint64_t *entry, unsigned *steps, leaf_operation *operation)
 {
     for (unsigned i = pte_index(range->address, LEAF_LEVEL); i < 512 && range->address < range->end && *steps;
          i++, entry++, --*steps) {
         if (*entry && !operation(range, entry, LEAF_LEVEL))
-            return false;
+            return STEP_STOP;
         range->address += PAGE_SIZE;
     }
-    return true;
+    return STEP_DONE;
 }
 
 /* Runs `operation` over the entries in use of the range, a bounded number of them. */
 static void walk(struct range *range, leaf_operation *operation)
 {
     unsigned steps = RANGE_STEPS;
-    bool more = true;
+    enum step step = STEP_DONE;
 
-    while (more && range->address < range->end && steps) {
+    while (step != STEP_STOP && range->address < range->end && steps) {
         unsigned level;
         uint64_t first = range->address;
-        uint64_t *entry = space_entry(range->aspace, first, &level);
+        uint64_t *entry = space_find(range->aspace, first, &level, &range->shared);
+        if (range->shared && range->changes) {
+            step = part_with_table(range);
+            steps = steps < TABLE_STEPS ? 0 : steps - TABLE_STEPS;
+            continue;
+        }
         if (level == LEAF_LEVEL) {
-            more = walk_table(range, entry, &steps, operation);
+            step = walk_table(range, entry, &steps, operation);
         } else {
-            more = walk_span(range, entry, level, operation);
+            step = walk_span(range, entry, level, operation);
             steps--;
         }
         if (range->removes)
@@ -120,13 +162,21 @@ static void walk(struct range *range, leaf_operation *operation)
 static bool unmap_leaf(struct range *range, uint64_t *entry, unsigned level)
 {
     uint64_t pte = *entry;
+    uint64_t last = pte_is_present(pte) && !(pte & PTE_DEVICE) ? ENTRY_LAST : 0;
     if (!pte_is_present(pte) && (range->argument & UNMAP_KEEP_SOFT))
         return true;
-    if (!put_result(range, pte_to_entry(pte, level)))
+    if (last && space_leaf_shared(pte, level))
+        last = 0;
+    if (!last && level == HUGE_LEVEL && space_leaf_last(pte)) {
+        /* Some of its frames are mapped elsewhere and some are not: no one answer is right. */
+        range->error = -EMLINK;
+        return false;
+    }
+    if (!put_result(range, pte_to_entry(pte, level) | last))
         return false;
     if (pte_is_present(pte))
         mark_stale(range);
-    space_drop_leaf(range->aspace, entry, level);
+    space_drop_leaf(entry, level);
     return true;
 }
 
@@ -137,6 +187,8 @@ static bool protect_leaf(struct range *range, uint64_t *entry, unsigned level)
     uint64_t rights = ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE;
     uint64_t old = pte_to_entry(*entry, level);
     uint64_t wanted = (old & ~rights) | (range->argument & rights);
+    if ((wanted & ENTRY_WRITE) && (range->argument & PROTECT_IF_LAST) && space_leaf_shared(*entry, level))
+        wanted &= ~ENTRY_WRITE;
     if (wanted == old)
         return true;
     if (!(old & ENTRY_WRITE))
@@ -150,13 +202,15 @@ static bool protect_leaf(struct range *range, uint64_t *entry, unsigned level)
 static bool harvest_leaf(struct range *range, uint64_t *entry, unsigned level)
 {
     uint64_t found = pte_to_entry(*entry, level);
-    if (!put_result(range, found))
+    if (!put_result(range, found | (range->shared || space_leaf_shared(*entry, level) ? ENTRY_SHARED : 0)))
         return false;
     uint64_t clear = range->argument & (ENTRY_ACCESSED | ENTRY_DIRTY);
     if (pte_is_present(*entry) && (found & clear)) {
         *entry = pte_from_entry(found & ~clear, level);
         mark_stale(range);
     }
+    /* In a shared table the right to write is the table's to withhold, not the entry's. */
+    range->elsewhere |= range->shared;
     return true;
 }
 
@@ -177,7 +231,7 @@ static long begin(struct thread *caller, struct range *range)
     range->argument = context_argument(context, 4);
     range->results = (struct map_result *)caller->buffer->words;
     range->count = range->stale = 0;
-    range->removes = false;
+    range->removes = range->changes = range->shared = range->elsewhere = false;
     range->error = 0;
     return 0;
 }
@@ -195,7 +249,7 @@ long aspace_unmap(struct thread *caller)
     long error = begin(caller, &range);
     if (error)
         return error;
-    range.removes = true;
+    range.removes = range.changes = true;
     walk(&range, unmap_leaf);
     return finish(caller, &range);
 }
@@ -206,6 +260,7 @@ long aspace_protect(struct thread *caller)
     long error = begin(caller, &range);
     if (error)
         return error;
+    range.changes = true;
     walk(&range, protect_leaf);
     return finish(caller, &range);
 }

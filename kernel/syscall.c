@@ -82,6 +82,7 @@ static syscall_handler *const handlers[SYS_COUNT] = {
     [SYS_SYSTEM] = system_control,
     [SYS_NOTIFICATION_BIND] = notification_bind,
     [SYS_IRQ_BIND] = irq_bind,
+    [SYS_SHARE] = aspace_share,
 };
 
 struct thread *syscall(struct thread *caller, uint32_t number)

@@ -15,7 +15,7 @@ struct frame {
     uint32_t references; /* user: mappings; table: entries in use; object: objects in it */
     uint8_t type;        /* enum frame_type */
     uint8_t kind;        /* object: enum cap_type */
-    uint16_t reserved;
+    uint16_t sharers;    /* table: address spaces that use it, besides one */
 };
 _Static_assert(sizeof(struct frame) == 8, "0.2% of memory");
 
@@ -48,7 +48,7 @@ void frame_remove_mappings(struct frame_table *table, uint64_t pfn, uint64_t cou
 /* Makes a user frame that nothing maps a translation table without entries. EFAULT, EPERM as above; EBUSY: mapped. */
 MUST_CHECK long frame_take_table(struct frame_table *table, uint64_t pfn);
 
-/* Makes a table without entries a user frame. EBUSY: it has entries. EPERM: not a table. */
+/* Makes a table without entries, which one space at most uses, a user frame. EBUSY: it has entries. EPERM: no table. */
 MUST_CHECK long frame_return_table(struct frame_table *table, uint64_t pfn);
 
 /*

@@ -126,7 +126,7 @@ struct irq *irq_owner(uint32_t number);
 long irq_claim(struct irq *irq, uint64_t number);
 void irq_release(struct irq *irq);
 
-/* aspace.c and map.c */
+/* aspace.c, space_ranges.c and space_share.c */
 long aspace_init(struct aspace *aspace, uint64_t top_pfn);
 /* EBUSY: threads use it, or there are entries, tables or spare tables in it. */
 bool aspace_in_use(const struct aspace *aspace);
@@ -137,8 +137,9 @@ long aspace_map(struct thread *caller);
 long aspace_unmap(struct thread *caller);
 long aspace_protect(struct thread *caller);
 long aspace_harvest(struct thread *caller);
+long aspace_share(struct thread *caller);
 
-/* What is mapped at `address` (below USER_VA_END), as ABI entry; 0 if nothing. */
+/* What is mapped at `address` (below USER_VA_END), as a harvest returns it; 0 if nothing. */
 uint64_t aspace_entry(const struct aspace *aspace, uint64_t address);
 
 /* Notes an access or a first write that the machine does not note by itself. True: done, the access can be retried. */

@@ -56,7 +56,8 @@ struct aspace {
     uint64_t *spare;    /* donated tables not in use, linked through their first word */
     uint32_t spare_count;
     uint32_t table_count; /* in use, without the top one */
-    uint64_t entries;     /* present or soft entries, huge ones counted once */
+    uint64_t leaf_number; /* address / HUGE_PAGE_SIZE of the table in `leaf`; LEAF_NONE: none */
+    uint64_t *leaf;       /* the last-level table that was used last, which no other space uses */
     uint32_t users;       /* threads */
     bool window;          /* shows the window: see SYSTEM_WINDOW */
 };

@@ -91,7 +91,7 @@ static void damage_is_found(void)
         {.type = FRAME_USER, .kind = CAP_THREAD},
         {.type = FRAME_TABLE, .references = ENTRIES + 1},
         {.type = FRAME_KERNEL, .references = 1},
-        {.type = FRAME_USER, .reserved = 1},
+        {.type = FRAME_USER, .sharers = 1},
     };
     start();
     for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {

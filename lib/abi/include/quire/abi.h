@@ -47,6 +47,7 @@ enum syscall_number {
     SYS_SYSTEM = 20,
     SYS_NOTIFICATION_BIND = 21,
     SYS_IRQ_BIND = 22,
+    SYS_SHARE = 23,
     SYS_COUNT
 };
 
@@ -164,6 +165,9 @@ _Static_assert(sizeof(struct fault_message) == MSG_REGISTERS * sizeof(uint64_t),
 #define ENTRY_DIRTY    0x020UL /* map: counted as written already; without it the first write is noted by the kernel */
 #define ENTRY_SOFT     0x040UL
 #define ENTRY_HUGE     0x080UL /* 2 MiB */
+#define ENTRY_LAST     0x100UL /* unmap: no other entry maps the frame now */
+#define ENTRY_TABLE    0x200UL /* unmap: a table shared with other spaces went; the upper bits count its entries */
+#define ENTRY_SHARED   0x400UL /* harvest, fault: something else maps the frame, too, or reaches it by this very table */
 #define ENTRY_FLAGS    0xfffUL
 #define ENTRY_ADDRESS  0x0000fffffffff000UL
 
@@ -171,12 +175,15 @@ struct map_item {
     uint64_t target; /* user address, with MAP_ITEM_* in the low 12 bits */
     uint64_t entry;
 };
-#define MAP_ITEM_MAP     0x1UL /* install entry at target; EEXIST if one is there, unless MAP_ITEM_REPLACE */
-#define MAP_ITEM_TABLE   0x2UL /* donate the frame entry>>12 as a spare translation table of the space */
-#define MAP_ITEM_SOFT    0x3UL /* store a soft entry */
-#define MAP_ITEM_KIND    0xfUL
-#define MAP_ITEM_REPLACE 0x10UL /* the old frame, if any, loses this mapping */
-#define MAP_ITEMS_MAX    (MSG_BUFFER_WORDS / 2)
+#define MAP_ITEM_MAP          0x1UL /* install entry at target; EEXIST if one is there, unless MAP_ITEM_REPLACE */
+#define MAP_ITEM_TABLE        0x2UL /* donate the frame entry>>12 as a spare translation table of the space */
+#define MAP_ITEM_SOFT         0x3UL /* store a soft entry */
+#define MAP_ITEM_PROMOTE      0x4UL /* give the page that is there more rights; EBUSY if something else maps its frame */
+#define MAP_ITEM_KIND         0xfUL
+#define MAP_ITEM_REPLACE      0x10UL /* the old frame, if any, loses this mapping */
+#define MAP_ITEM_IF_READ_ONLY 0x20UL /* with REPLACE: EBUSY if the old entry can be written */
+#define MAP_ITEM_IF_SHARED    0x40UL /* with REPLACE: EBUSY if nothing else maps the old frame */
+#define MAP_ITEMS_MAX         (MSG_BUFFER_WORDS / 2)
 
 /* What unmap and harvest put in the buffer: one for each entry found. */
 struct map_result {
@@ -184,6 +191,8 @@ struct map_result {
     uint64_t entry;
 };
 #define UNMAP_KEEP_SOFT 0x1u /* soft entries stay */
+/* With the rights of SYS_PROTECT: pages that something else maps, too, do not get ENTRY_WRITE. */
+#define PROTECT_IF_LAST 0x1000UL
 
 /* SYS_THREAD_CONTROL operations; arguments in this order after the capability and the operation. */
 enum thread_operation {

@@ -138,8 +138,20 @@ SYS_MUST_CHECK static inline long sys_unmap(uint64_t physical, uint64_t aspace, 
     return sys_trap_out2(SYS_UNMAP, physical, aspace, address, pages, flags, next);
 }
 
+/*
+ * Shows what `from` maps in [address, address + pages) in `to` as well, at the same addresses, until one of the two
+ * changes it: whole tables where that is possible, so both ends are multiples of HUGE_PAGE_SIZE. Neither can write
+ * until its pages are its own again. A bounded part at a call; returns tables and huge pages shared, *next is where to
+ * go on. EEXIST: something is mapped there in `to`; ENOMEM: it has not enough spare tables.
+ */
+SYS_MUST_CHECK static inline long sys_share(uint64_t physical, uint64_t from, uint64_t to, uint64_t address,
+                                            uint64_t pages, uint64_t *next)
+{
+    return sys_trap_out2(SYS_SHARE, physical, from, to, address, pages, next);
+}
+
 /* Sets the rights (ENTRY_READ/WRITE/EXECUTE) of the present entries in the range exactly as given, a bounded part of
- * them at a call. An entry that becomes writable is clean. Returns the number changed; *next is where to go on. */
+ * them at a call. With PROTECT_IF_LAST, pages that are mapped elsewhere, too, do not get ENTRY_WRITE. An entry that becomes writable is clean. Returns the number changed; *next is where to go on. */
 SYS_MUST_CHECK static inline long sys_protect(uint64_t physical, uint64_t aspace, uint64_t address, uint64_t pages,
                                               uint64_t rights, uint64_t *next)
 {

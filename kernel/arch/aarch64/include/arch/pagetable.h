@@ -48,6 +48,26 @@ static inline uint64_t pte_for_table(uint64_t physical)
     return physical | PTE_TABLE | PTE_VALID;
 }
 
+/* In the entry of a table that several spaces may use: nothing below can be written (APTable). */
+#define PTE_TABLE_SHARED (1UL << 62)
+
+static inline bool pte_is_shared_table(uint64_t pte)
+{
+    return (pte & (PTE_VALID | PTE_TABLE | PTE_TABLE_SHARED)) == (PTE_VALID | PTE_TABLE | PTE_TABLE_SHARED);
+}
+
+/* A leaf without the right to write; whether it was written stays noted. */
+static inline uint64_t pte_write_protect(uint64_t pte)
+{
+    return (pte & ~PTE_WRITE) | PTE_READ_ONLY;
+}
+
+/* The leaf for page `index` of a huge page. */
+static inline uint64_t pte_part_of_huge(uint64_t pte, unsigned index)
+{
+    return (pte | PTE_TABLE) + ((uint64_t)index << PAGE_SHIFT);
+}
+
 static inline bool pte_is_table(uint64_t pte)
 {
     return (pte & (PTE_VALID | PTE_TABLE)) == (PTE_VALID | PTE_TABLE);
@@ -132,6 +152,12 @@ static inline void tlb_drop_page_everywhere(uint64_t address)
 static inline void tlb_drop_space(uint64_t identifier)
 {
     __asm__ volatile("tlbi aside1is, %0" ::"r"(identifier << 48) : "memory");
+}
+
+/* All that the TLBs of all CPUs hold. */
+static inline void tlb_drop_everything(void)
+{
+    __asm__ volatile("tlbi vmalle1is" ::: "memory");
 }
 
 static inline void tlb_finish(void)
