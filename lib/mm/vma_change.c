@@ -39,6 +39,9 @@ static struct vma *split(struct vma_tree *tree, struct vma *vma, uint64_t addres
     node->flags = vma->flags;
     node->offset = vma->offset + (address - vma->start);
     node->object = vma->object;
+    node->touched = vma->touched;
+    node->owner = vma->owner;
+    list_init(&node->object_link);
     tree->bytes -= vma->end - address;
     vma->end = address;
     vma_link(tree, node, next);
@@ -77,6 +80,7 @@ static void absorb(struct vma_tree *tree, struct vma *lower, struct vma *upper, 
     vma_remove(tree, upper);
     tree->bytes += end - lower->end;
     lower->end = end;
+    lower->touched = lower->touched || upper->touched;
     vma_update_gap(tree, vma_next(tree, lower));
     list_push_back(released, &upper->link);
 }

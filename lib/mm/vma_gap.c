@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The search for free space in an address space, from the top down. */
+/* The search for free space in an address space, from the top down, and room for areas that grow. */
 #include <errno.h>
 
 #include "vma_internal.h"
@@ -57,5 +57,22 @@ int vma_find_gap(const struct vma_tree *tree, const struct vma_gap_request *requ
     if (!gap_fits(&search, last_end, tree->high, &top) && !search_subtree(tree->root, &search, &top))
         return -ENOMEM;
     *start = align_down(top - request->length, alignment);
+    return 0;
+}
+
+int vma_plan_growth_down(const struct vma_tree *tree, const struct vma *vma, uint64_t address, uint64_t guard,
+                         uint64_t limit, uint64_t *start)
+{
+    uint64_t wanted = align_down(address, PAGE_SIZE);
+    if (!(vma->flags & VMA_GROWS_DOWN) || address >= vma->start || wanted < tree->low)
+        return -EINVAL;
+    const struct vma *below = vma_previous(tree, vma);
+    if (below && below->end > wanted)
+        return -ENOMEM;
+    if (below && (below->flags & VMA_ACCESS) && !(below->flags & VMA_GROWS_DOWN) && wanted - below->end < guard)
+        return -ENOMEM;
+    if (vma->end - wanted > limit)
+        return -ENOMEM;
+    *start = wanted;
     return 0;
 }

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap's end and memory mappings: requests to memsrv.
+ * The heap's end: requests to memsrv.
  */
 #include "internal.h"
 
 #include <proto/memsrv_client.h>
 #include <stdlib.h>
 #include <sys/lock.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-_Static_assert(PROT_READ == MEMSRV_PROTECT_READ && PROT_WRITE == MEMSRV_PROTECT_WRITE &&
-                   PROT_EXEC == MEMSRV_PROTECT_EXECUTE,
-               "protections are passed on as they are");
 
 void *_sbrk(ptrdiff_t increment);
 int brk(void *address);
@@ -55,40 +50,6 @@ void *_sbrk(ptrdiff_t increment)
 int brk(void *address)
 {
     return (int)posix_result(heap_end_move((uint64_t)address));
-}
-
-void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
-{
-    uint64_t mapped = 0;
-    uint64_t request = 0;
-    int error = 0;
-
-    (void)file, (void)offset;
-    if ((flags & MAP_TYPE) != MAP_SHARED && (flags & MAP_TYPE) != MAP_PRIVATE)
-        error = -EINVAL;
-    else if ((flags & MAP_TYPE) == MAP_SHARED || !(flags & MAP_ANONYMOUS))
-        error = -ENOSYS;
-    if (flags & MAP_FIXED_NOREPLACE)
-        request = MEMSRV_MAP_FIXED_NOREPLACE;
-    else if (flags & MAP_FIXED)
-        request = MEMSRV_MAP_FIXED;
-    if (error == 0)
-        error = memsrv_map(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)protection, request, &mapped);
-    if (error < 0) {
-        errno = -error;
-        return MAP_FAILED;
-    }
-    return (void *)mapped;
-}
-
-int munmap(void *address, size_t length)
-{
-    return (int)posix_result(memsrv_unmap(SLOT_MEMSRV, (uint64_t)address, length));
-}
-
-int mprotect(void *address, size_t length, int protection)
-{
-    return (int)posix_result(memsrv_protect(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)protection));
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t bytes)

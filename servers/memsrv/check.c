@@ -5,8 +5,10 @@
 #include <quire/syscall.h>
 
 #include "account.h"
+#include "areas.h"
 #include "log.h"
 #include "memory.h"
+#include "object.h"
 #include "records.h"
 #include "space_pages.h"
 
@@ -32,7 +34,12 @@ static bool entry_is_right(struct space *space, const struct map_result *found) 
     if (area->flags & VMA_DEVICE)
         return physical == area->offset + (found->address - area->start);
     const struct page *page = mem_map_find(&memory_map, physical >> PAGE_SHIFT);
-    return page && page->owner == space && page->index == found->address && (page->flags & PAGE_ALLOCATED);
+    if (!page || !(page->flags & PAGE_ALLOCATED) || !area->touched)
+        return false;
+    if (page->flags & PAGE_OF_OBJECT)
+        return page->owner == area->object && page->index == area_index(area, found->address) &&
+               ((area->flags & VMA_SHARED) || !(found->entry & ENTRY_WRITE));
+    return page->owner == space && page->index == found->address && !(area->flags & VMA_SHARED);
 }
 
 /* The translations of [start, end) one after the other. Returns the pages of memory found, or -1. */
@@ -66,7 +73,7 @@ static uint64_t pages_on_their_way(const struct memsrv_context *worker)
 
 static uint64_t check_space(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    uint64_t failures = report("areas of pid", space->pid, vma_tree_check(&space->areas));
+    uint64_t failures = report("areas of pid", space->pid, areas_check_locked(space));
     if (!space_has_memory(space))
         return failures;
     space_wait_for_faults_locked(worker, space);
@@ -125,6 +132,7 @@ uint64_t check_all(struct memsrv_context *worker)
     }
     failures += report("records", 0, records_check());
     failures += report("objects", 0, kernel_objects_check());
+    failures += report("memory objects", 0, (long)objects_check());
     failures += check_spaces(worker);
     failures += check_account();
     return failures + check_kernel();

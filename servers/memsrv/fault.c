@@ -11,7 +11,9 @@
 
 #include "fault.h"
 #include "log.h"
+#include "map.h"
 #include "memory.h"
+#include "object_fault.h"
 #include "space_pages.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
@@ -36,9 +38,20 @@ static __attribute__((noinline, cold)) void refuse(struct space *space, struct m
 {
     if (!space->fault_refused) {
         space->fault_refused = true;
+        space->fault_kind = MEMSRV_FAULT_KIND_ACCESS;
         memcpy(&space->fault, m->words, sizeof(space->fault));
     }
     answer_refuse(m);
+}
+
+/* Past the end of what an area maps. */
+static __attribute__((noinline, cold)) void refuse_bus(struct space *space, struct message *m) REQUIRES(space->lock)
+{
+    bool first = !space->fault_refused;
+    refuse(space, m);
+    if (first)
+        space->fault_kind = MEMSRV_FAULT_KIND_BUS;
+    m->tag = MSG_TAG(FAULT_BUS_ERROR, 0, 0);
 }
 
 static __attribute__((noinline, cold)) void refuse_without_memory(struct space *space, struct message *m)
@@ -119,6 +132,34 @@ static __attribute__((noinline, cold)) bool answer_present(struct space *space, 
     return true;
 }
 
+/* A fault in a mapping of a memory object. */
+static __attribute__((noinline)) void answer_object(struct memsrv_context *worker, struct space *space,
+                                                    struct message *m, struct vma *area) REQUIRES(space->lock)
+{
+    const uint64_t spare = FAULT_SPARE_TABLES(m->words[1]);
+    struct object_fault fault = {
+        .address = m->words[0] & PAGE_MASK, .access = m->words[1], .entry = m->words[3]};
+    int error = object_fault_locked(worker, space, area, &fault);
+
+    if (error == -EFAULT) {
+        refuse_bus(space, m);
+    } else if (error) {
+        refuse_without_memory(space, m);
+    } else if (!fault.page) {
+        answer_resume(m);
+    } else {
+        worker->fault_page = fault.page;
+        worker->fault_replaces = fault.replaces;
+        worker->answering = space;
+        m->tag = MSG_TAG(FAULT_RESUME, 0, 0);
+        m->words[0] = fault.address | MAP_ITEM_MAP | (fault.replaces ? MAP_ITEM_REPLACE : 0);
+        m->words[1] = page_address(fault.page) | fault.rights;
+        m->words[2] = 0;
+        if (spare < FAULT_TABLES)
+            add_tables(worker, space, m, spare);
+    }
+}
+
 void fault_answer(struct memsrv_context *worker, struct message *m)
 {
     const uint64_t access = m->words[1];
@@ -129,9 +170,16 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
         answer_refuse(m);
         return;
     }
-    const struct vma *area = vma_at(&space->areas, m->words[0]);
+    struct vma *area = vma_at(&space->areas, m->words[0]);
+    if (UNLIKELY(!area))
+        area = area_grow_down_locked(space, m->words[0]);
     if (UNLIKELY(!may_take_page(area, access))) {
         refuse(space, m);
+        space_leave(space);
+        return;
+    }
+    if (UNLIKELY(area->object != NULL)) {
+        answer_object(worker, space, m, area);
         space_leave(space);
         return;
     }
@@ -147,8 +195,10 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
     }
     page->owner = space;
     page->index = address;
+    area->touched = true;
     space->resident++;
     worker->fault_page = page;
+    worker->fault_replaces = false;
     worker->answering = space;
     answer_map(worker, space, m, area, page, address);
     space_leave(space);
@@ -174,14 +224,14 @@ void fault_retry(struct memsrv_context *worker, struct message *m, int error)
     struct page *page = worker->fault_page;
 
     if (page) {
-        struct space *space = page->owner;
+        struct space *space = worker->answering;
+        const struct object_fault fault = {.page = page, .replaces = worker->fault_replaces};
         uint32_t tables = take_tables_back(worker);
-        page_give(worker, page);
         /* In this order: whoever waits for the answers holds the lock that the figures need. */
         __atomic_store_n(&worker->settling, space, __ATOMIC_RELAXED);
         fault_settled(worker);
         spinlock_acquire(&space->lock);
-        space->resident--;
+        object_fault_undo_locked(worker, space, &fault);
         space->tables -= tables;
         spinlock_release(&space->lock);
         __atomic_store_n(&worker->settling, NULL, __ATOMIC_RELEASE);

@@ -8,7 +8,8 @@
 #include "worker.h"
 
 /* Labels of replies that leave the thread stopped, for root to see to. */
-#define FAULT_REFUSED 1
+#define FAULT_REFUSED   1
+#define FAULT_BUS_ERROR 2 /* past the end of a memory object */
 
 /*
  * Makes fault message *m the reply to it. A page that the reply maps, and tables that it gives, are noted in the worker

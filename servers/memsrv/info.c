@@ -6,6 +6,7 @@
 
 #include "account.h"
 #include "memory.h"
+#include "object.h"
 #include "records.h"
 #include "space_pages.h"
 
@@ -29,11 +30,12 @@ void account_read(struct memsrv_memory *memory)
         struct space *space = &spaces[i];
         spinlock_acquire(&space->lock);
         if (space->pid) {
-            memory->user += space->resident;
+            memory->user += space->resident - space->object_resident;
             memory->table += space->tables;
         }
         spinlock_release(&space->lock);
     }
+    memory->user += objects_pages();
     memory->free = memory_free_pages();
     memory->lists = memory_listed_pages();
 }
@@ -114,6 +116,12 @@ static struct memsrv_area describe(const struct vma *area)
         description.flags |= MEMSRV_AREA_BUFFER;
     if (area->flags & VMA_HEAP)
         description.flags |= MEMSRV_AREA_HEAP;
+    if (area->flags & VMA_SHARED)
+        description.flags |= MEMSRV_AREA_SHARED;
+    if (area->flags & VMA_LOCKED)
+        description.flags |= MEMSRV_AREA_LOCKED;
+    if (area->flags & VMA_GROWS_DOWN)
+        description.flags |= MEMSRV_AREA_GROWS_DOWN;
     return description;
 }
 

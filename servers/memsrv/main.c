@@ -7,9 +7,24 @@
 
 #include "boot_memory.h"
 #include "kernel_objects.h"
+#include "layout.h"
+#include "limits.h"
 #include "log.h"
 #include "memory.h"
+#include "object.h"
 #include "records.h"
+
+/* Pages that programs can have. */
+static uint64_t managed_pages(void)
+{
+    uint64_t pages = 0;
+    for (unsigned type = 0; type < ZONE_COUNT; type++) {
+        struct zone_info info;
+        zone_read_info(&zones[type], &info);
+        pages += info.managed_pages;
+    }
+    return pages;
+}
 
 int main(void)
 {
@@ -19,6 +34,9 @@ int main(void)
     boot_memory(info, handover);
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
+    layout_init(info);
+    limits_init(managed_pages());
+    objects_init();
     spaces_init();
     workers[0].thread_slot = SLOT_THREAD;
     workers[0].reply_slot = SLOT_REPLY;

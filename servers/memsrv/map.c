@@ -1,38 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Mapping, unmapping, protecting: areas first, planned so that nothing can fail half way, then the pages. */
+/* Mapping and unmapping: areas first, planned so that nothing can fail half way, then the pages. */
+#include "map.h"
+
 #include <errno.h>
 
 #include <base/bits.h>
 
-#include "map.h"
+#include "areas.h"
+#include "layout.h"
+#include "limits.h"
 #include "records.h"
 #include "space_pages.h"
-
-/* Records that a change needs: two for the ends that are cut, one for a new area. */
-#define SPARES_MAX 3u
-
-struct spares {
-    unsigned count;
-    struct vma *areas[SPARES_MAX];
-};
-
-static void spares_free(struct spares *spares)
-{
-    while (spares->count)
-        area_free(spares->areas[--spares->count]);
-}
-
-static int spares_get(struct spares *spares, unsigned count)
-{
-    for (spares->count = 0; spares->count < count; spares->count++) {
-        spares->areas[spares->count] = object_cache_alloc_zeroed(&area_cache);
-        if (!spares->areas[spares->count]) {
-            spares_free(spares);
-            return -ENOMEM;
-        }
-    }
-    return 0;
-}
 
 int protection_check(uint64_t protection)
 {
@@ -51,80 +29,142 @@ int range_check(uint64_t address, uint64_t length, uint64_t *end)
     return 0;
 }
 
+int place_check(uint64_t address, uint64_t length, uint64_t *end)
+{
+    if (!is_aligned(address, PAGE_SIZE) || length == 0)
+        return -EINVAL;
+    if (address >= USER_VA_END || length > USER_VA_END - address)
+        return -ENOMEM;
+    *end = address + align_up(length, PAGE_SIZE);
+    return address < AREAS_LOW ? -EPERM : 0;
+}
+
 /* --- Adding ------------------------------------------------------------------------------------------------------- */
 
-/* True if nothing is in [start, end). */
-static bool range_is_free(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock)
+/* True if nothing is in [start, end), and, for memory that is not put there exactly, no stack wants to grow there. */
+static bool range_is_free(struct space *space, uint64_t start, uint64_t end, bool exact) REQUIRES(space->lock)
 {
     const struct vma *area = vma_find(&space->areas, start);
-    return !area || area->start >= end;
+    if (!area)
+        return true;
+    if (area->start < end)
+        return false;
+    return exact || !(area->flags & VMA_GROWS_DOWN) || area->start - end >= STACK_GUARD_BYTES;
+}
+
+int find_room_locked(struct space *space, uint64_t length, uint64_t *start)
+{
+    struct vma_gap_request gap = {
+        .length = length, .alignment = PAGE_SIZE, .low = MAPPINGS_LOW, .high = space->mappings_high};
+
+    for (;;) {
+        int error = vma_find_gap(&space->areas, &gap, start);
+        if (error && gap.high == space->mappings_high && gap.high < MAPPINGS_HIGH) {
+            gap.high = MAPPINGS_HIGH; /* what chance took away is better than nothing */
+            continue;
+        }
+        if (error || range_is_free(space, *start, *start + length, false))
+            return error;
+        /* Too close below a stack: on with what is below its guard. */
+        const struct vma *stack = vma_find(&space->areas, *start);
+        if (stack->start < MAPPINGS_LOW + STACK_GUARD_BYTES)
+            return -ENOMEM;
+        gap.high = stack->start - STACK_GUARD_BYTES;
+    }
 }
 
 /* Chooses where the area of a request goes. */
 static int choose_range(struct space *space, const struct area_request *request, uint64_t *start, uint64_t *end)
     REQUIRES(space->lock)
 {
-    if (request->address || request->exact) {
-        int error = range_check(request->address, request->length, end);
+    if (request->exact) {
         *start = request->address;
-        if (error)
-            return error;
-        if (range_is_free(space, *start, *end))
-            return 0;
-        if (request->exact)
-            return -EEXIST;
+        int error = place_check(*start, request->length, end);
+        if (!error && !range_is_free(space, *start, *end, true))
+            error = -EEXIST;
+        return error;
     }
     if (request->length == 0)
         return -EINVAL;
     if (request->length > MAPPINGS_HIGH - MAPPINGS_LOW)
         return -ENOMEM;
-    const struct vma_gap_request gap = {.length = align_up(request->length, PAGE_SIZE),
-                                        .alignment = PAGE_SIZE,
-                                        .low = MAPPINGS_LOW,
-                                        .high = MAPPINGS_HIGH};
-    int error = vma_find_gap(&space->areas, &gap, start);
-    *end = *start + gap.length;
+    if (request->address && request->address < USER_VA_END) {
+        *start = align_up(request->address, PAGE_SIZE);
+        if (!place_check(*start, request->length, end) && range_is_free(space, *start, *end, false))
+            return 0;
+    }
+    uint64_t length = align_up(request->length, PAGE_SIZE);
+    int error = find_room_locked(space, length, start);
+    *end = *start + length;
     return error;
 }
 
-/* Puts a fresh record into the tree; cannot fail, because the range was found free. Returns the merged area. */
-static struct vma *insert_area(struct space *space, struct vma *area, const struct area_request *request,
-                               uint64_t start, uint64_t end) REQUIRES(space->lock)
+/* Checks limits and gets the promise of memory for the pages of a request; *flags get VMA_CHARGED. */
+static int admit(const struct space *space, const struct area_request *request, uint64_t pages, uint64_t replaced,
+                 uint64_t *flags) REQUIRES(space->lock)
 {
-    struct list released;
+    int error = request->privileged ? 0 : limits_admit_locked(space, *flags, pages, replaced);
+    return error ? error : limits_charge_area_locked(space, flags, pages);
+}
 
+static uint64_t offset_for(const struct area_request *request, uint64_t start)
+{
+    return request->object || (request->flags & VMA_DEVICE) ? request->offset : start;
+}
+
+/* Puts a fresh record into the tree; cannot fail, because the range was found free. Returns the merged area. */
+static struct vma *insert(struct space *space, struct vma *area, const struct area_request *request, uint64_t flags,
+                          uint64_t start, uint64_t end) REQUIRES(space->lock)
+{
     area->start = start;
     area->end = end;
-    area->flags = request->flags;
-    area->offset = request->flags & VMA_DEVICE ? request->physical : start;
-    area->object = NULL;
-    int error = vma_insert(&space->areas, area);
-    ASSERT(error == 0);
-    (void)error;
-    list_init(&released);
-    area = vma_merge(&space->areas, area, &released);
-    areas_free(&released);
-    return area;
+    area->flags = flags;
+    area->offset = offset_for(request, start);
+    area->object = request->object;
+    area->touched = flags & VMA_DEVICE;
+    return area_insert_locked(space, area);
+}
+
+/* Stretches the area above over [start, end) of anonymous memory, if it is of the same kind; no record is needed. */
+static struct vma *stretch(struct space *space, uint64_t flags, uint64_t start, uint64_t end) REQUIRES(space->lock)
+{
+    if (flags & (VMA_NO_MERGE | VMA_GROWS_DOWN))
+        return NULL;
+    struct vma *above = vma_find(&space->areas, start);
+    if (!above || above->start != end || above->flags != flags || above->object || above->offset != end)
+        return NULL;
+    const struct vma *below = vma_previous(&space->areas, above);
+    if (below && below->end == start && below->flags == flags)
+        return NULL; /* all three become one */
+    area_resize_locked(space, above, start, above->end);
+    return above;
 }
 
 struct vma *area_add_locked(struct space *space, const struct area_request *request, uint64_t *address, int *error)
 {
-    struct spares spares;
-    uint64_t end;
+    uint64_t end, flags = request->flags;
+    struct vma *area;
 
     *error = choose_range(space, request, address, &end);
-    if (!*error && space->areas.count >= MEMSRV_AREA_QUOTA)
-        *error = -ENOMEM;
     if (!*error)
-        *error = spares_get(&spares, 1);
-    return *error ? NULL : insert_area(space, spares.areas[0], request, *address, end);
+        *error = admit(space, request, pages_of(end - *address), 0, &flags);
+    if (*error)
+        return NULL;
+    area = request->object ? NULL : stretch(space, flags, *address, end);
+    if (area)
+        return area;
+    area = space->areas.count < MEMSRV_AREA_QUOTA ? area_new() : NULL;
+    if (area)
+        return insert(space, area, request, flags, *address, end);
+    if (flags & VMA_CHARGED)
+        limits_uncharge(pages_of(end - *address));
+    *error = -ENOMEM;
+    return NULL;
 }
 
 /* --- Removing ----------------------------------------------------------------------------------------------------- */
 
-/* Plans the cut of a range whose areas all may be changed by the program. */
-static int plan_range(struct space *space, uint64_t start, uint64_t end, struct vma_cut_plan *plan)
-    REQUIRES(space->lock)
+int plan_range_locked(struct space *space, uint64_t start, uint64_t end, struct vma_cut_plan *plan)
 {
     int error = vma_cut_plan(&space->areas, start, end, plan);
     if (error)
@@ -137,131 +177,151 @@ static int plan_range(struct space *space, uint64_t start, uint64_t end, struct 
     return space->areas.count + plan->nodes_needed > MEMSRV_AREA_QUOTA ? -ENOMEM : 0;
 }
 
-/* Removes areas and pages of a planned range. Cannot fail. */
-static void remove_planned(struct memsrv_context *worker, struct space *space, const struct vma_cut_plan *plan,
-                           struct vma *const nodes[]) REQUIRES(space->lock)
+void release_touched_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
+{
+    uint64_t from = end, to = start;
+
+    for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
+         area = vma_next(&space->areas, area)) {
+        if (!area->touched)
+            continue;
+        if (from == end)
+            from = area->start > start ? area->start : start;
+        to = area->end < end ? area->end : end;
+    }
+    if (from >= to)
+        return;
+    space_wait_for_faults_locked(worker, space);
+    space_release_locked(worker, space, from, to);
+}
+
+void remove_planned_locked(struct memsrv_context *worker, struct space *space, const struct vma_cut_plan *plan,
+                           struct vma *const nodes[])
 {
     if (!plan->has_areas)
         return;
-    struct vma *area = vma_cut_apply(&space->areas, plan, nodes);
+    release_touched_locked(worker, space, plan->start, plan->end);
+    struct vma *area = areas_cut_locked(space, plan, nodes);
     while (area && area->start < plan->end) {
         struct vma *next = vma_next(&space->areas, area);
-        vma_remove(&space->areas, area);
-        area_free(area);
+        area_drop_locked(worker, space, area);
         area = next;
     }
-    space_wait_for_faults_locked(worker, space);
-    space_release_locked(worker, space, plan->start, plan->end);
+}
+
+/* Cuts off an end of the one area in a planned range. True: that was all. */
+static bool trim(struct memsrv_context *worker, struct space *space, const struct vma_cut_plan *plan)
+    REQUIRES(space->lock)
+{
+    struct vma *area = plan->cut_start ? plan->cut_start : plan->cut_end;
+    const struct vma *next;
+
+    if (plan->nodes_needed != 1)
+        return false;
+    next = vma_next(&space->areas, area);
+    if (plan->cut_start ? next && next->start < plan->end : area->start < plan->start)
+        return false;
+    if (plan->cut_end && vma_find(&space->areas, plan->start) != area)
+        return false;
+    uint64_t start = plan->cut_start ? area->start : plan->end, end = plan->cut_start ? plan->start : area->end;
+    release_touched_locked(worker, space, plan->start, plan->end);
+    area_resize_locked(space, area, start, end);
+    return true;
 }
 
 int area_remove_locked(struct memsrv_context *worker, struct space *space, uint64_t address, uint64_t length)
 {
     struct vma_cut_plan plan;
     struct spares spares;
-    uint64_t end;
 
-    int error = range_check(address, length, &end);
+    if (!is_aligned(address, PAGE_SIZE) || length == 0 || address >= USER_VA_END || length > USER_VA_END - address)
+        return -EINVAL;
+    uint64_t end = address + align_up(length, PAGE_SIZE);
+    if (address < AREAS_LOW)
+        address = AREAS_LOW;
+    if (address >= end)
+        return 0;
+    int error = plan_range_locked(space, address, end, &plan);
+    if (error || trim(worker, space, &plan))
+        return error;
+    error = spares_get(&spares, plan.nodes_needed);
     if (!error)
-        error = plan_range(space, address, end, &plan);
-    if (!error)
-        error = spares_get(&spares, plan.nodes_needed);
-    if (!error)
-        remove_planned(worker, space, &plan, spares.areas);
+        remove_planned_locked(worker, space, &plan, spares.areas);
     return error;
+}
+
+/* Pages of [start, end) that areas cover. */
+static uint64_t covered_pages(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock)
+{
+    uint64_t pages = 0;
+    for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
+         area = vma_next(&space->areas, area)) {
+        uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
+        pages += pages_of(to - from);
+    }
+    return pages;
 }
 
 int area_replace_locked(struct memsrv_context *worker, struct space *space, const struct area_request *request)
 {
     struct vma_cut_plan plan;
     struct spares spares;
-    uint64_t end;
+    uint64_t end, flags = request->flags;
 
-    int error = range_check(request->address, request->length, &end);
+    int error = place_check(request->address, request->length, &end);
     if (!error)
-        error = plan_range(space, request->address, end, &plan);
+        error = plan_range_locked(space, request->address, end, &plan);
     if (!error && space->areas.count + plan.nodes_needed >= MEMSRV_AREA_QUOTA)
         error = -ENOMEM;
     if (!error)
         error = spares_get(&spares, plan.nodes_needed + 1);
     if (error)
         return error;
-    remove_planned(worker, space, &plan, spares.areas);
-    (void)insert_area(space, spares.areas[plan.nodes_needed], request, request->address, end);
-    return 0;
-}
-
-/* --- Protecting --------------------------------------------------------------------------------------------------- */
-
-/* Sets the rights of all areas of a planned range and merges what has become equal. Cannot fail. */
-static void protect_areas(struct space *space, const struct vma_cut_plan *plan, struct vma *const nodes[],
-                          uint64_t protection) REQUIRES(space->lock)
-{
-    struct list released;
-    struct vma *first = vma_cut_apply(&space->areas, plan, nodes);
-
-    for (struct vma *area = first; area && area->start < plan->end; area = vma_next(&space->areas, area))
-        area->flags = (area->flags & ~VMA_ACCESS) | protection;
-    list_init(&released);
-    for (struct vma *area = first; area && area->start <= plan->end; area = vma_next(&space->areas, area))
-        area = vma_merge(&space->areas, area, &released);
-    areas_free(&released);
-}
-
-/* True if the range holds device registers. */
-static bool range_has_device(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock)
-{
-    for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
-         area = vma_next(&space->areas, area)) {
-        if (area->flags & VMA_DEVICE)
-            return true;
-    }
-    return false;
-}
-
-int area_protect_locked(struct memsrv_context *worker, struct space *space, uint64_t address, uint64_t length,
-                        uint64_t protection)
-{
-    struct vma_cut_plan plan;
-    struct spares spares;
-    uint64_t end;
-
-    int error = protection_check(protection);
-    if (!error)
-        error = range_check(address, length, &end);
-    if (!error)
-        error = plan_range(space, address, end, &plan);
-    if (!error && !plan.covered)
-        error = -ENOMEM;
-    if (!error && (protection & VMA_EXECUTE) && range_has_device(space, address, end))
-        error = -EACCES;
-    if (!error)
-        error = spares_get(&spares, plan.nodes_needed);
-    if (error)
+    error = admit(space, request, pages_of(end - request->address), covered_pages(space, request->address, end),
+                  &flags);
+    if (error) {
+        spares_free(&spares);
         return error;
-    protect_areas(space, &plan, spares.areas, protection);
-    space_wait_for_faults_locked(worker, space);
-    space_protect_locked(space, address, end, protection);
+    }
+    remove_planned_locked(worker, space, &plan, spares.areas);
+    (void)insert(space, spares.areas[plan.nodes_needed], request, flags, request->address, end);
     return 0;
 }
 
-/* --- The heap ----------------------------------------------------------------------------------------------------- */
+/* --- What grows --------------------------------------------------------------------------------------------------- */
 
+/* Moves the upper end of the heap from `old_end` up. */
 static int heap_grow(struct space *space, uint64_t old_end, uint64_t new_end) REQUIRES(space->lock)
 {
+    const uint64_t flags = VMA_READ | VMA_WRITE | VMA_HEAP | space->future_lock;
     struct vma *heap = vma_at(&space->areas, old_end - 1);
-    if (heap && (heap->flags & VMA_HEAP) && heap->end == old_end)
-        return vma_resize(&space->areas, heap, heap->start, new_end);
-    const struct area_request request = {
-        .address = old_end, .length = new_end - old_end, .flags = VMA_READ | VMA_WRITE | VMA_HEAP, .exact = true};
-    uint64_t address;
+    uint64_t charged = flags, pages = pages_of(new_end - old_end), address;
     int error;
+
+    if (heap && heap->end == old_end && (heap->flags & ~VMA_CHARGED) == flags) {
+        if (!range_is_free(space, old_end, new_end, false))
+            return -ENOMEM;
+        error = limits_admit_locked(space, flags, pages, 0);
+        if (!error)
+            error = limits_charge_area_locked(space, &charged, pages);
+        if (!error && charged == heap->flags) {
+            area_resize_locked(space, heap, heap->start, new_end);
+            return 0;
+        }
+        if (!error && (charged & VMA_CHARGED))
+            limits_uncharge(pages);
+        if (error)
+            return error;
+    }
+    const struct area_request request = {
+        .address = old_end, .length = new_end - old_end, .flags = flags, .exact = true};
     return area_add_locked(space, &request, &address, &error) ? 0 : error;
 }
 
 uint64_t heap_move_locked(struct memsrv_context *worker, struct space *space, uint64_t end)
 {
     if (!space->heap_start)
-        space->heap_start = space->heap_end = space->image_end;
+        space->heap_start = space->heap_end = space->image_end + layout_heap_offset();
     if (end < space->heap_start || end > MAPPINGS_LOW)
         return space->heap_end;
     uint64_t old_end = align_up(space->heap_end, PAGE_SIZE);
@@ -274,4 +334,22 @@ uint64_t heap_move_locked(struct memsrv_context *worker, struct space *space, ui
     if (!error)
         space->heap_end = end;
     return space->heap_end;
+}
+
+struct vma *area_grow_down_locked(struct space *space, uint64_t address)
+{
+    struct vma *area = vma_find(&space->areas, address);
+    uint64_t start;
+
+    if (!area || !(area->flags & VMA_GROWS_DOWN))
+        return NULL;
+    if (vma_plan_growth_down(&space->areas, area, address, STACK_GUARD_BYTES, space->limits.limits[RESOURCE_STACK].soft,
+                             &start))
+        return NULL;
+    uint64_t pages = pages_of(area->start - start);
+    if (limits_admit_locked(space, area->flags, pages, 0) ||
+        ((area->flags & VMA_CHARGED) && limits_charge_locked(space, pages)))
+        return NULL;
+    area_resize_locked(space, area, start, area->end);
+    return area;
 }

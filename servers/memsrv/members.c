@@ -5,6 +5,7 @@
 #include <proto/memsrv_handover.h>
 #include <quire/syscall.h>
 
+#include "areas.h"
 #include "map.h"
 #include "memory.h"
 #include "records.h"
@@ -27,7 +28,8 @@ static struct vma *make_buffer(struct memsrv_context *worker, struct space *spac
     REQUIRES(space->lock)
 {
     const struct area_request request = {.length = PAGE_SIZE,
-                                         .flags = VMA_READ | VMA_WRITE | VMA_NO_MERGE | AREA_BUFFER};
+                                         .flags = VMA_READ | VMA_WRITE | VMA_NO_MERGE | AREA_BUFFER,
+                                         .privileged = true};
     uint64_t address;
     int error;
     struct vma *area = area_add_locked(space, &request, &address, &error);
@@ -36,8 +38,7 @@ static struct vma *make_buffer(struct memsrv_context *worker, struct space *spac
     *page = space_page_locked(worker, space, area, area->start);
     if (*page)
         return area;
-    vma_remove(&space->areas, area);
-    area_free(area);
+    area_drop_locked(worker, space, area);
     return NULL;
 }
 
@@ -45,9 +46,8 @@ static void drop_buffer(struct memsrv_context *worker, struct space *space, uint
 {
     struct vma *area = vma_at(&space->areas, address);
     ASSERT(area && (area->flags & AREA_BUFFER));
-    vma_remove(&space->areas, area);
-    area_free(area);
     space_release_locked(worker, space, address, address + PAGE_SIZE);
+    area_drop_locked(worker, space, area);
 }
 
 static int configure(const struct space *space, const struct member *member, const struct page *buffer)

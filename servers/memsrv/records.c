@@ -6,6 +6,12 @@
 
 struct object_cache area_cache;
 struct object_cache member_cache;
+static struct object_cache object_record_cache, grant_cache, index_cache;
+
+/* All of them, for what is done to each. */
+static struct object_cache *const caches[] = {&area_cache, &member_cache, &object_record_cache, &grant_cache,
+                                              &index_cache};
+#define CACHES (sizeof(caches) / sizeof(caches[0]))
 
 static void *get_page(void *context)
 {
@@ -24,29 +30,67 @@ void records_init(void)
     static const struct object_cache_source source = {get_page, put_page, NULL};
 
     if (object_cache_init(&area_cache, "area", sizeof(struct vma), _Alignof(struct vma), &source) ||
-        object_cache_init(&member_cache, "member", sizeof(struct member), _Alignof(struct member), &source))
+        object_cache_init(&member_cache, "member", sizeof(struct member), _Alignof(struct member), &source) ||
+        object_cache_init(&object_record_cache, "object", sizeof(struct object), _Alignof(struct object), &source) ||
+        object_cache_init(&grant_cache, "grant", sizeof(struct object_grant), _Alignof(struct object_grant),
+                          &source) ||
+        object_cache_init(&index_cache, "index", sizeof(struct index_node), _Alignof(struct index_node), &source))
         fatal("the caches of records cannot be made");
+}
+
+static void give(struct object_cache *cache, void *record)
+{
+    int error = object_cache_free(cache, record);
+    ASSERT(error == 0);
+    (void)error;
+}
+
+struct vma *area_new(void)
+{
+    return object_cache_alloc_zeroed(&area_cache);
 }
 
 void area_free(struct vma *area)
 {
-    int error = object_cache_free(&area_cache, area);
-    ASSERT(error == 0);
-    (void)error;
+    give(&area_cache, area);
 }
 
 void member_free(struct member *member)
 {
-    int error = object_cache_free(&member_cache, member);
-    ASSERT(error == 0);
-    (void)error;
+    give(&member_cache, member);
 }
 
-void areas_free(struct list *released)
+struct object *object_record_new(void)
 {
-    for (struct list *link = list_pop_front(released); link; link = list_pop_front(released))
-        area_free(CONTAINER_OF(link, struct vma, link));
+    return object_cache_alloc_zeroed(&object_record_cache);
 }
+
+void object_record_free(struct object *object)
+{
+    give(&object_record_cache, object);
+}
+
+struct object_grant *grant_record_new(void)
+{
+    return object_cache_alloc_zeroed(&grant_cache);
+}
+
+void grant_record_free(struct object_grant *grant)
+{
+    give(&grant_cache, grant);
+}
+
+static void *index_node_new(void *context)
+{
+    return object_cache_alloc(&index_cache);
+}
+
+static void index_node_free(void *context, void *node)
+{
+    give(&index_cache, node);
+}
+
+const struct index_source index_records = {index_node_new, index_node_free, NULL};
 
 static uint64_t cache_pages(struct object_cache *cache)
 {
@@ -58,11 +102,16 @@ static uint64_t cache_pages(struct object_cache *cache)
 
 uint64_t records_pages(void)
 {
-    return cache_pages(&area_cache) + cache_pages(&member_cache);
+    uint64_t pages = 0;
+    for (size_t i = 0; i < CACHES; i++)
+        pages += cache_pages(caches[i]);
+    return pages;
 }
 
 int records_check(void)
 {
-    int error = object_cache_check(&area_cache);
-    return error ? error : object_cache_check(&member_cache);
+    int error = 0;
+    for (size_t i = 0; i < CACHES && !error; i++)
+        error = object_cache_check(caches[i]);
+    return error;
 }

@@ -4,8 +4,10 @@
 #define MEMSRV_RECORDS_H
 
 #include <mm/object_cache.h>
+#include <mm/index.h>
 #include <mm/vma.h>
 
+#include "object.h"
 #include "space.h"
 
 extern struct object_cache area_cache;   /* struct vma */
@@ -14,12 +16,17 @@ extern struct object_cache member_cache; /* struct member */
 /* Before there is a second thread. */
 void records_init(void);
 
+/* A zeroed record, or NULL. The sources of lib/mm's index are records, too. */
+MUST_CHECK struct vma *area_new(void);
+MUST_CHECK struct object *object_record_new(void);
+MUST_CHECK struct object_grant *grant_record_new(void);
+extern const struct index_source index_records;
+
 /* Gives back records that came from the cache. */
 void area_free(struct vma *area);
 void member_free(struct member *member);
-
-/* Frees the areas on a list of vma_merge(). */
-void areas_free(struct list *released);
+void object_record_free(struct object *object);
+void grant_record_free(struct object_grant *grant);
 
 /* Pages that the caches hold; what they could do without is given back first. */
 uint64_t records_pages(void);

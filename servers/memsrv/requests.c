@@ -2,70 +2,12 @@
 /* What the requests of lib/proto/memsrv.proto do, for those that change something. */
 #include <errno.h>
 
+#include <base/bits.h>
 #include <proto/memsrv_dispatch.h>
 
 #include "map.h"
-#include "memory.h"
-#include "space_pages.h"
-
-static uint64_t caller_of(const struct message *request)
-{
-    return request->badge & ~BADGE_PRIVILEGED;
-}
-
-/* Finds and locks the caller's own space for a request about its memory. */
-static bool enter_own(const struct message *request, struct space **space)
-    TRY_ACQUIRE(true, (*space)->lock) NO_THREAD_SAFETY_ANALYSIS
-{
-    uint64_t pid = caller_of(request);
-    *space = space_find(pid);
-    if (!space_enter(*space, pid))
-        return false;
-    if (space_has_memory(*space))
-        return true;
-    space_leave(*space);
-    return false;
-}
-
-/* --- The caller's memory ------------------------------------------------------------------------------------------ */
-
-static int map_locked(struct memsrv_context *worker, struct space *space, const struct area_request *request,
-                      uint64_t *address) REQUIRES(space->lock)
-{
-    int error = 0;
-    if (request->exact) {
-        *address = request->address;
-        return area_replace_locked(worker, space, request);
-    }
-    return area_add_locked(space, request, address, &error) ? 0 : error;
-}
-
-int memsrv_handle_map(struct memsrv_context *context, const struct message *request, uint64_t address, uint64_t length,
-                      uint64_t protection, uint64_t flags, uint64_t *address_out)
-{
-    struct space *space;
-    struct area_request area = {.address = address, .length = length, .flags = protection};
-    bool keep = flags & MEMSRV_MAP_FIXED_NOREPLACE;
-    int error = protection_check(protection);
-
-    if (error)
-        return error;
-    if ((flags & ~(MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE)) ||
-        flags == (MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE))
-        return -EINVAL;
-    if (!enter_own(request, &space))
-        return -ESRCH;
-    if (keep) {
-        area.exact = true;
-        if (!area_add_locked(space, &area, address_out, &error))
-            ASSERT(error != 0);
-    } else {
-        area.exact = flags & MEMSRV_MAP_FIXED;
-        error = map_locked(context, space, &area, address_out);
-    }
-    space_leave(space);
-    return error;
-}
+#include "populate.h"
+#include "requests.h"
 
 int memsrv_handle_unmap(struct memsrv_context *context, const struct message *request, uint64_t address,
                         uint64_t length)
@@ -95,8 +37,15 @@ int memsrv_handle_brk(struct memsrv_context *context, const struct message *requ
     struct space *space;
     if (!enter_own(request, &space))
         return -ESRCH;
+    uint64_t before = align_up(space->heap_end, PAGE_SIZE);
     *address_out = heap_move_locked(context, space, address);
+    bool lock = is_locked_now(space->future_lock);
     space_leave(space);
+    if (__builtin_expect(lock && *address_out > before && before, 0)) {
+        int ignored = populate(context, caller_of(request), before, align_up(*address_out, PAGE_SIZE),
+                               POPULATE_AS_ALLOWED);
+        (void)ignored; /* what is missing comes when it is touched */
+    }
     return 0;
 }
 

@@ -4,10 +4,11 @@
 
 #include <quire/syscall.h>
 
+#include "areas.h"
+#include "layout.h"
 #include "log.h"
-#include "map.h"
 #include "memory.h"
-#include "records.h"
+#include "object.h"
 #include "space_pages.h"
 
 struct space spaces[SPACES_MAX];
@@ -53,6 +54,14 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     space->next_identifier = 1;
     space->image_end = AREAS_LOW;
     space->heap_start = space->heap_end = 0;
+    space->mappings_high = layout_mappings_high();
+    resource_table_init(&space->limits);
+    space->data_pages = space->locked_pages = space->charged_pages = 0;
+    space->future_lock = 0;
+    space->object_resident = 0;
+    list_init(&space->memory_objects);
+    list_init(&space->grants);
+    space->memory_object_count = 0;
     space->fault_refused = false;
 }
 
@@ -146,12 +155,10 @@ static void wait_for_workers(struct memsrv_context *worker, struct space *space)
     }
 }
 
-static void drop_all_areas(struct space *space) REQUIRES(space->lock)
+static void drop_all_areas(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    for (struct vma *area = vma_first(&space->areas); area; area = vma_first(&space->areas)) {
-        vma_remove(&space->areas, area);
-        area_free(area);
-    }
+    for (struct vma *area = vma_first(&space->areas); area; area = vma_first(&space->areas))
+        area_drop_locked(worker, space, area);
 }
 
 int space_destroy_locked(struct memsrv_context *worker, struct space *space)
@@ -164,7 +171,8 @@ int space_destroy_locked(struct memsrv_context *worker, struct space *space)
     if (space->pid != pid)
         return -ESRCH; /* somebody else has ended it meanwhile */
     space_release_locked(worker, space, AREAS_LOW, USER_VA_END);
-    drop_all_areas(space);
+    drop_all_areas(worker, space);
+    objects_leave_locked(worker, space);
     space_trim_tables_locked(space, 0);
     error = kernel_object_destroy(&space->table);
     if (!error)
@@ -174,7 +182,8 @@ int space_destroy_locked(struct memsrv_context *worker, struct space *space)
         return error;
     }
     system_page_give(space->top);
-    ASSERT(space->resident == 0 && space->tables == 1);
+    ASSERT(space->resident == 0 && space->object_resident == 0 && space->tables == 1);
+    ASSERT(space->data_pages == 0 && space->locked_pages == 0 && space->charged_pages == 0);
     space->top = NULL;
     __atomic_store_n(&space->pid, 0, __ATOMIC_RELAXED);
     return 0;

@@ -3,13 +3,15 @@
  * An address space and what belongs to it: areas, pages, threads, objects. The structures are never freed, only used
  * again, so that a worker may look at one while another ends it: it takes the lock, then looks whose it is now.
  *
- * Lock order: space -> object caches -> objects -> zone. One worker holds at most one space's lock. The IPC buffer of
+ * Lock order: space -> registry of memory objects -> memory object -> object caches -> kernel objects -> zone. One
+ * worker holds at most one space's lock and one memory object's. The IPC buffer of
  * the calling worker is overwritten by everything here that is said to make system calls.
  */
 #ifndef MEMSRV_SPACE_H
 #define MEMSRV_SPACE_H
 
 #include <base/lock.h>
+#include <mm/resource.h>
 #include <mm/vma.h>
 #include <proto/memsrv_protocol.h>
 
@@ -26,6 +28,9 @@
 #define MAPPINGS_LOW  0x100000000000UL
 #define MAPPINGS_HIGH 0x7fff00000000UL
 #define AREAS_LOW     PAGE_SIZE
+
+/* What stays free between a stack that grows and something accessible below it. */
+#define STACK_GUARD_BYTES (256 * PAGE_SIZE)
 
 /* Our flags of areas, beyond those of lib/mm. */
 #define AREA_BUFFER 0x10000UL /* IPC buffer of a thread */
@@ -56,8 +61,19 @@ struct space {
     uint64_t image_end GUARDED_BY(lock);  /* end of what was mapped at exact addresses below MAPPINGS_LOW */
     uint64_t heap_start GUARDED_BY(lock); /* 0: nobody asked for a heap yet */
     uint64_t heap_end GUARDED_BY(lock);
+    uint64_t mappings_high GUARDED_BY(lock); /* below this memsrv puts what it chooses the address of */
+    struct resource_table limits GUARDED_BY(lock);
+    uint64_t data_pages GUARDED_BY(lock);    /* in areas: see area_is_data(); with VMA_LOCKED; with VMA_CHARGED */
+    uint64_t locked_pages GUARDED_BY(lock);
+    uint64_t charged_pages GUARDED_BY(lock);
+    uint64_t future_lock GUARDED_BY(lock);     /* VMA_LOCKED, VMA_LOCK_ON_FAULT: flags of areas to come */
+    uint64_t object_resident GUARDED_BY(lock); /* of `resident`: pages of memory objects */
+    struct list memory_objects;                /* that it owns; the registry's lock, in object.c */
+    struct list grants;                        /* of others' objects; the registry's lock */
+    uint64_t memory_object_count;              /* that it owns; the registry's lock */
     bool fault_refused GUARDED_BY(lock);
     struct fault_message fault GUARDED_BY(lock); /* the first that was refused */
+    uint64_t fault_kind GUARDED_BY(lock);        /* MEMSRV_FAULT_KIND_* */
 };
 
 extern struct space spaces[SPACES_MAX];

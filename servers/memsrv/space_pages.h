@@ -22,19 +22,47 @@ static inline uint64_t entry_flags(uint64_t flags)
     return (flags & VMA_ACCESS) | (flags & VMA_WRITE) << 4 | ENTRY_ACCESSED;
 }
 
-/* Maps one page, giving the kernel the tables that it needs. EEXIST: something is there; ENOMEM; EPERM: the kernel does
- * not allow that device. Nothing is counted. */
-MUST_CHECK int space_map_entry_locked(struct space *space, uint64_t address, uint64_t entry) REQUIRES(space->lock);
+/* Maps one page, giving the kernel the tables that it needs. `target` is the address, with MAP_ITEM_REPLACE if what is
+ * there goes. EEXIST: something is there; ENOMEM; EPERM: the kernel does not allow that device. Nothing is counted. */
+MUST_CHECK int space_map_entry_locked(struct space *space, uint64_t target, uint64_t entry) REQUIRES(space->lock);
 
 /* The entry at an address, 0 if there is none. */
 MUST_CHECK uint64_t space_entry_locked(struct space *space, uint64_t address) REQUIRES(space->lock);
 
-/* The page at an address of `area`, taken, zeroed and mapped if none was there. NULL: no memory. */
-MUST_CHECK struct page *space_page_locked(struct memsrv_context *worker, struct space *space, const struct vma *area,
+/* The page at an address of `area`, which may be written for the program: taken, zeroed or copied, and mapped if none
+ * was there. NULL: no memory, or past the end of the area's object. */
+MUST_CHECK struct page *space_page_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
                                           uint64_t address) REQUIRES(space->lock);
+
+/* Takes, zeroes and maps the pages that are missing in [start, end) of an area of anonymous memory, at most
+ * FILL_PAGES_MAX. ENOMEM: some are still missing. */
+#define FILL_PAGES_MAX 128u
+MUST_CHECK int space_fill_locked(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t start,
+                                 uint64_t end) REQUIRES(space->lock);
+
+/* Maps the page of an object at an address of `area`, with what `write` needs: a copy, in a private mapping. Does
+ * nothing if it is there. EFAULT: past the end of the object; ENOMEM. */
+MUST_CHECK int space_map_object_page_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
+                                            uint64_t address, bool write) REQUIRES(space->lock);
+
+/*
+ * Gives the pages of [from, from + length) another address; nothing is mapped at [to, to + length). No answer to a fault
+ * is on its way: space_wait_for_faults_locked(). ENOMEM: no tables; nothing has moved.
+ */
+MUST_CHECK int space_move_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t from, uint64_t to,
+                                       uint64_t length) REQUIRES(space->lock);
+
+/* Writes a 1 for each page of [start, end), at most RESIDENCY_PAGES_MAX, that has a translation, to present[]. */
+#define RESIDENCY_PAGES_MAX 3584u
+void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, uint8_t *present)
+    REQUIRES(space->lock);
 
 /* Unmaps [start, end) and gives the pages back. Whatever areas say; device registers are only unmapped. */
 void space_release_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
+    REQUIRES(space->lock);
+
+/* Unmaps in [start, end) what belongs to memory objects, and leaves what is the space's own. */
+void space_release_object_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
     REQUIRES(space->lock);
 
 /* Gives all present pages of [start, end) the rights in `access` (VMA_ACCESS). */
@@ -46,6 +74,9 @@ void space_protect_locked(struct space *space, uint64_t start, uint64_t end, uin
  * once, because a thread that faults asks for nothing else.
  */
 void space_wait_for_faults_locked(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock);
+
+/* The same when it is not the space itself that asks. */
+void space_wait_for_answers_locked(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock);
 
 /* True if `other`, which is not the calling worker, neither answers a fault of the space nor puts its figures right. */
 MUST_CHECK bool worker_is_done_with(const struct memsrv_context *other, const struct space *space);

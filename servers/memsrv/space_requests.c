@@ -33,11 +33,14 @@ int memsrv_handle_space_create(struct memsrv_context *context, const struct mess
 int memsrv_handle_space_map(struct memsrv_context *context, const struct message *request, uint64_t pid,
                             uint64_t address, uint64_t length, uint64_t protection)
 {
-    const struct area_request area = {.address = address, .length = length, .flags = protection, .exact = true};
+    const struct area_request area = {.address = address, .length = length, .flags = protection, .exact = true, .privileged = true};
     struct space *space = space_find(pid);
     uint64_t start;
+    uint64_t range_end;
     int error = protection_check(protection);
 
+    if (!error)
+        error = range_check(address, length, &range_end);
     if (error)
         return error;
     if (!enter_memory(space, pid))
@@ -51,6 +54,30 @@ int memsrv_handle_space_map(struct memsrv_context *context, const struct message
     return error;
 }
 
+int memsrv_handle_space_map_stack(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                  uint64_t end, uint64_t length)
+{
+    struct space *space = space_find(pid);
+    uint64_t start, range_end;
+    int error = 0;
+
+    if (!is_aligned(end, PAGE_SIZE) || length == 0 || length > end)
+        return -EINVAL;
+    const struct area_request area = {.address = align_down(end - length, PAGE_SIZE),
+                                      .length = align_up(length, PAGE_SIZE),
+                                      .flags = VMA_READ | VMA_WRITE | VMA_GROWS_DOWN | VMA_STACK,
+                                      .exact = true,
+                                      .privileged = true};
+    if (range_check(area.address, area.length, &range_end))
+        return -EINVAL;
+    if (!enter_memory(space, pid))
+        return -ESRCH;
+    if (!area_add_locked(space, &area, &start, &error))
+        ASSERT(error != 0);
+    space_leave(space);
+    return error;
+}
+
 /* Maps the registers of an area that was just added, or removes it again. */
 static int map_registers(struct memsrv_context *worker, struct space *space, const struct area_request *area)
     REQUIRES(space->lock)
@@ -58,7 +85,7 @@ static int map_registers(struct memsrv_context *worker, struct space *space, con
     int error = 0;
     for (uint64_t offset = 0; offset < area->length && !error; offset += PAGE_SIZE)
         error = space_map_entry_locked(space, area->address + offset,
-                                       (area->physical + offset) | ENTRY_READ | ENTRY_WRITE | ENTRY_DEVICE |
+                                       (area->offset + offset) | ENTRY_READ | ENTRY_WRITE | ENTRY_DEVICE |
                                            ENTRY_ACCESSED | ENTRY_DIRTY);
     if (error) {
         int ignored = area_remove_locked(worker, space, area->address, area->length);
@@ -73,14 +100,15 @@ int memsrv_handle_space_map_device(struct memsrv_context *context, const struct 
 {
     const struct area_request area = {.address = address,
                                       .length = align_up(length, PAGE_SIZE),
-                                      .flags = VMA_READ | VMA_WRITE | VMA_DEVICE | VMA_NO_MERGE,
-                                      .physical = physical,
-                                      .exact = true};
+                                      .flags = VMA_READ | VMA_WRITE | VMA_DEVICE | VMA_NO_MERGE | VMA_NEVER_EXECUTE,
+                                      .offset = physical,
+                                      .exact = true,
+                                      .privileged = true};
     struct space *space = space_find(pid);
-    uint64_t start;
+    uint64_t start, end;
     int error = 0;
 
-    if (!is_aligned(physical, PAGE_SIZE) || length > DEVICE_BYTES_MAX || physical > ENTRY_ADDRESS - DEVICE_BYTES_MAX)
+    if (range_check(address, length, &end) || !is_aligned(physical, PAGE_SIZE) || length > DEVICE_BYTES_MAX || physical > ENTRY_ADDRESS - DEVICE_BYTES_MAX)
         return -EINVAL;
     if (!enter_memory(space, pid))
         return -ESRCH;
@@ -109,7 +137,7 @@ static int write_bytes(struct memsrv_context *worker, struct space *space, uint6
                        uint64_t count) REQUIRES(space->lock)
 {
     while (count) {
-        const struct vma *area = vma_at(&space->areas, address);
+        struct vma *area = vma_at(&space->areas, address);
         uint64_t offset = address % PAGE_SIZE;
         uint64_t part = count < PAGE_SIZE - offset ? count : PAGE_SIZE - offset;
         struct page *page = space_page_locked(worker, space, area, address - offset);
@@ -173,13 +201,14 @@ int memsrv_handle_space_destroy(struct memsrv_context *context, const struct mes
 
 int memsrv_handle_space_fault(struct memsrv_context *context, const struct message *request, uint64_t pid,
                               uint64_t *number, uint64_t *address, uint64_t *access, uint64_t *instruction,
-                              uint64_t *entry)
+                              uint64_t *entry, uint64_t *kind)
 {
     struct space *space = space_find(pid);
     if (!space_enter(space, pid))
         return -ESRCH;
     bool refused = space->fault_refused;
     const struct fault_message fault = space->fault;
+    const uint64_t fault_kind = space->fault_kind;
     space_leave(space);
     if (!refused)
         return -ENOENT;
@@ -188,5 +217,6 @@ int memsrv_handle_space_fault(struct memsrv_context *context, const struct messa
     *access = (uint32_t)fault.access;
     *instruction = fault.instruction;
     *entry = fault.entry;
+    *kind = fault_kind;
     return 0;
 }

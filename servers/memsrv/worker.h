@@ -33,6 +33,7 @@ struct memsrv_context {
 
     /* What the answer to a fault carries, to be taken back if it cannot be given. */
     struct page *fault_page; /* NULL: none */
+    bool fault_replaces;     /* it takes the place of a memory object's page */
     struct page *fault_tables[FAULT_TABLES];
     uint32_t fault_table_count;
 

@@ -3,6 +3,7 @@
 #ifndef ROOT_BOOTSTRAP_H
 #define ROOT_BOOTSTRAP_H
 
+#include <stdbool.h>
 #include <quire/abi.h>
 
 /*
@@ -29,7 +30,8 @@ void memsrv_start(const struct boot_info *info);
  * for an answer of memsrv just then. Before memsrv_start(). Fatal on any failure. */
 void watcher_start(void);
 
-/* Logs what stopped a thread, as thread_info tells it, in one line: program, process number, access, address. */
-void report_fault(const char *name, uint64_t pid, const struct fault_message *fault);
+/* Logs what stopped a thread, as thread_info tells it, in one line: program, process number, access, address. `bus`: it
+ * touched what is past the end of a memory object. */
+void report_fault(const char *name, uint64_t pid, const struct fault_message *fault, bool bus);
 
 #endif

@@ -50,28 +50,37 @@ void process_end(struct process *process, int status)
     }
 }
 
-/* What stopped the first thread, which root can ask itself; else what memsrv refused any other. True if anything. */
-static bool find_fault(const struct process *process, struct fault_message *fault)
+/* What stopped the first thread, which root can ask itself; else what memsrv refused any other. True if anything.
+ * *kind: what memsrv had against it. */
+static bool find_fault(const struct process *process, struct fault_message *fault, uint64_t *kind)
 {
     const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
+    struct fault_message refused = {0};
+    bool found = sys_thread_control(process_thread_slot(process), THREAD_INFO, 0, 0, 0, 0, 0) == 0 &&
+                 info->state == THREAD_STATE_FAULTED;
 
-    if (sys_thread_control(process_thread_slot(process), THREAD_INFO, 0, 0, 0, 0, 0) == 0 &&
-        info->state == THREAD_STATE_FAULTED) {
+    if (found)
         *fault = info->fault;
-        return true;
-    }
-    return memsrv_space_fault(SLOT_MEMSRV, process->pid, &fault->thread, &fault->address, &fault->access,
-                              &fault->instruction, &fault->entry) == 0;
+    *kind = MEMSRV_FAULT_KIND_ACCESS;
+    if (memsrv_space_fault(SLOT_MEMSRV, process->pid, &refused.thread, &refused.address, &refused.access,
+                           &refused.instruction, &refused.entry, kind) < 0)
+        return found;
+    if (!found)
+        *fault = refused;
+    return true;
 }
 
 static void check_fault(struct process *process)
 {
     struct fault_message fault;
+    uint64_t kind;
 
-    if (!find_fault(process, &fault))
+    if (!find_fault(process, &fault, &kind))
         return;
-    report_fault(process->name, process->pid, &fault);
-    int signal = fault.access & FAULT_EXCEPTION ? exception_kind(fault.entry).signal : SIGNAL_SEGV;
+    report_fault(process->name, process->pid, &fault, kind == MEMSRV_FAULT_KIND_BUS);
+    int signal = kind == MEMSRV_FAULT_KIND_BUS ? SIGNAL_BUS : SIGNAL_SEGV;
+    if (fault.access & FAULT_EXCEPTION)
+        signal = exception_kind(fault.entry).signal;
     process_end(process, SIGNAL_STATUS + signal);
 }
 

@@ -7,6 +7,7 @@
 
 #define SIGNAL_STATUS 128 /* status of a process that a signal ended: this plus the signal's number */
 #define SIGNAL_SEGV   11
+#define SIGNAL_BUS    7 /* past the end of a memory object */
 
 /*
  * Ends a running process: its space goes, its children become root's, whoever waits for it is told. The entry stays

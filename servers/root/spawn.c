@@ -50,8 +50,7 @@ static int load(uint64_t pid, const struct program *program, const struct stack_
         if (status < 0)
             return status;
     }
-    int status = memsrv_space_map(SLOT_MEMSRV, pid, STACK_TOP - STACK_SIZE, STACK_SIZE,
-                                  MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE);
+    int status = memsrv_space_map_stack(SLOT_MEMSRV, pid, STACK_TOP, STACK_SIZE_FIRST);
     if (status < 0)
         return status;
     uint64_t unused = (stack->pointer - (STACK_TOP - PAGE_SIZE)) & ~15UL;

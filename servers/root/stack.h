@@ -10,9 +10,9 @@
 #include <quire/abi.h>
 #include <stddef.h>
 
-/* A program's stack ends here and may grow to STACK_SIZE. */
-#define STACK_TOP  0x7ffffffff000UL
-#define STACK_SIZE (8UL << 20)
+/* A program's stack ends here, begins with so many bytes, and grows as far as the program's limit lets it. */
+#define STACK_TOP        0x7ffffffff000UL
+#define STACK_SIZE_FIRST (128UL << 10)
 
 #define ARGUMENT_BYTES_MAX 2048u
 #define ARGUMENT_COUNT_MAX 64u

@@ -23,13 +23,13 @@ static const char *access_name(uint64_t access)
     return access & FAULT_WRITE ? "write" : "read";
 }
 
-void report_fault(const char *name, uint64_t pid, const struct fault_message *fault)
+void report_fault(const char *name, uint64_t pid, const struct fault_message *fault, bool bus)
 {
     if (fault->access & FAULT_EXCEPTION)
         log_line("%s (pid %lu): %s address 0x%lx ip 0x%lx", name, pid, exception_kind(fault->entry).name,
                  fault->address, fault->instruction);
     else
-        log_line("%s (pid %lu): SEGV address 0x%lx access %s ip 0x%lx", name, pid, fault->address,
+        log_line("%s (pid %lu): %s address 0x%lx access %s ip 0x%lx", name, pid, bus ? "BUS" : "SEGV", fault->address,
                  access_name(fault->access), fault->instruction);
 }
 
@@ -43,7 +43,7 @@ static __attribute__((noreturn)) void watch(void)
         continue;
     if (sys_thread_control(thread, THREAD_INFO, 0, 0, 0, 0, 0) == 0 && info->state == THREAD_STATE_FAULTED) {
         struct fault_message fault = info->fault;
-        report_fault("memsrv", PID_MEMSRV, &fault);
+        report_fault("memsrv", PID_MEMSRV, &fault, false);
     }
     fatal("memsrv has stopped; nothing can go on without it");
 }

@@ -80,7 +80,8 @@ static void test_write_first(void)
 
 static void test_sparse(void)
 {
-    unsigned char *memory = mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *memory =
+        mmap(NULL, SPARSE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     bool good = true;
 
     if (!tap_ok(memory != MAP_FAILED, "mmap gives 64 GiB of addresses"))

@@ -29,11 +29,34 @@
 #define VMA_LOCKED     0x100UL
 #define VMA_NO_MERGE   0x200UL /* stays an area of its own */
 
+/* What programs asked for. */
+#define VMA_NO_RESERVE    0x00400UL /* is no promise of memory, where the overcommit policy lets it be none */
+#define VMA_LOCK_ON_FAULT 0x00800UL /* with VMA_LOCKED: pages are locked when they are touched, not before */
+#define VMA_RANDOM        0x01000UL /* neighbours of a touched page will not be needed */
+#define VMA_SEQUENTIAL    0x02000UL /* will be touched in order */
+#define VMA_HUGE          0x04000UL /* huge pages wanted */
+#define VMA_NO_HUGE       0x08000UL /* huge pages not wanted */
+#define VMA_DONT_FORK     0x20000UL /* a child does not get it */
+#define VMA_WIPE_ON_FORK  0x40000UL /* a child finds zeros */
+
+/* What the owner knows. */
+#define VMA_CHARGED       0x080000UL /* counted as a promise of memory */
+#define VMA_NEVER_READ    0x100000UL /* rights that may not be given to it: VMA_ACCESS << VMA_NEVER_SHIFT */
+#define VMA_NEVER_WRITE   0x200000UL
+#define VMA_NEVER_EXECUTE 0x400000UL
+#define VMA_NEVER_SHIFT   20
+#define VMA_NEVER         (VMA_ACCESS << VMA_NEVER_SHIFT)
+
 struct vma {
     uint64_t start, end; /* [start, end) */
     uint64_t flags;      /* VMA_* and whatever else the owner adds; areas merge only if all are equal */
     uint64_t offset;     /* of `start` in the object; anonymous memory uses offset == start */
     void *object;        /* what is mapped; NULL: anonymous memory */
+
+    /* The owner's; a part that is split off, or takes up another, gets what it must have of both. */
+    bool touched;            /* false: none of its pages has ever been mapped */
+    void *owner;             /* whose area it is */
+    struct list object_link; /* among the areas that map the object; of a part that was split off: in no list */
 
     /* The tree's own. */
     struct list link; /* in address order */
@@ -93,6 +116,15 @@ void vma_remove(struct vma_tree *tree, struct vma *vma);
  * tree's range; EEXIST: overlaps a neighbour.
  */
 MUST_CHECK int vma_resize(struct vma_tree *tree, struct vma *vma, uint64_t start, uint64_t end);
+
+/*
+ * Plans the growth of an area with VMA_GROWS_DOWN to the page of `address` (any alignment, below its start): *start
+ * is where it would then begin. Something accessible right below keeps `guard` bytes of distance, unless it grows down
+ * itself; `limit` is the most that the area may then have. ENOMEM: not enough room, or above the limit; EINVAL: the
+ * area does not grow, or the address is not below it or outside the tree's range. Changes nothing: vma_resize() does.
+ */
+MUST_CHECK int vma_plan_growth_down(const struct vma_tree *tree, const struct vma *vma, uint64_t address,
+                                    uint64_t guard, uint64_t limit, uint64_t *start);
 
 struct vma_gap_request {
     uint64_t length;

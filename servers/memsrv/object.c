@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory objects: who may use them, how long they live, and their pages. */
+#include "object.h"
+#include "object_internal.h"
+
+#include <errno.h>
+
+#include <base/bits.h>
+
+#include "limits.h"
+#include "log.h"
+#include "memory.h"
+#include "records.h"
+
+/* Guards who may use which object, and uses. Order: after a space's lock, before an object's. */
+static struct spinlock registry_lock;
+static struct radix_index registry; /* by number */
+static uint64_t next_id;
+static uint64_t page_total; /* atomic */
+
+void objects_init(void)
+{
+    spinlock_init(&registry_lock);
+    index_init(&registry, &index_records);
+    next_id = 1;
+}
+
+static uint64_t pages_for(uint64_t bytes)
+{
+    return (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+/* --- Life --------------------------------------------------------------------------------------------------------- */
+
+static int enter_registry(struct space *owner, struct object *object)
+{
+    int error = 0;
+
+    spinlock_acquire(&registry_lock);
+    object->id = next_id++;
+    if (owner && owner->memory_object_count >= MEMSRV_MEMORY_OBJECT_QUOTA)
+        error = -EDQUOT;
+    if (!error)
+        error = index_insert(&registry, object->id, object);
+    if (!error && owner) {
+        object->owner = owner;
+        object->uses++;
+        list_push_back(&owner->memory_objects, &object->link);
+        owner->memory_object_count++;
+    }
+    spinlock_release(&registry_lock);
+    return error;
+}
+
+int object_create(struct space *owner, uint64_t size, bool reserve, bool charge, struct object **result)
+{
+    uint64_t promised = reserve && charge ? pages_for(size) : 0;
+
+    if (size > OBJECT_SIZE_LIMIT)
+        return -EINVAL;
+    int error = promised ? limits_charge(promised) : 0;
+    if (error)
+        return error;
+    struct object *object = object_record_new();
+    if (!object) {
+        limits_uncharge(promised);
+        return -ENOMEM;
+    }
+    list_init(&object->link);
+    list_init(&object->grants);
+    list_init(&object->areas);
+    spinlock_init(&object->lock);
+    index_init(&object->pages, &index_records);
+    object->uses = 1;
+    object->size = size;
+    object->charged = promised;
+    object->charges_pages = charge && !reserve;
+    error = enter_registry(owner, object);
+    if (error) {
+        limits_uncharge(promised);
+        object_record_free(object);
+        return error;
+    }
+    *result = object;
+    return 0;
+}
+
+/* Frees an object that nothing uses and that is out of the registry. */
+static void destroy(struct memsrv_context *worker, struct object *object)
+{
+    uint64_t index = 0, count = 0;
+
+    spinlock_acquire(&object->lock);
+    for (struct page *page = index_next(&object->pages, &index, UINT64_MAX); page;
+         page = index_next(&object->pages, &index, UINT64_MAX)) {
+        (void)index_erase(&object->pages, index);
+        page->flags &= ~PAGE_OF_OBJECT;
+        page_give(worker, page);
+        count++;
+    }
+    spinlock_release(&object->lock);
+    __atomic_fetch_sub(&page_total, count, __ATOMIC_RELAXED);
+    limits_uncharge(object->charged + (object->charges_pages ? count : 0));
+    object_record_free(object);
+}
+
+/* Ends a use with the registry locked. True: it was the last, and destroy() must follow. */
+static bool end_use(struct object *object) REQUIRES(registry_lock)
+{
+    ASSERT(object->uses > 0);
+    if (--object->uses)
+        return false;
+    (void)index_erase(&registry, object->id);
+    return true;
+}
+
+void object_hold(struct object *object)
+{
+    spinlock_acquire(&registry_lock);
+    object->uses++;
+    spinlock_release(&registry_lock);
+}
+
+void object_put(struct memsrv_context *worker, struct object *object)
+{
+    spinlock_acquire(&registry_lock);
+    bool last = end_use(object);
+    spinlock_release(&registry_lock);
+    if (last)
+        destroy(worker, object);
+}
+
+/* --- Who may use it ----------------------------------------------------------------------------------------------- */
+
+static struct object_grant *find_grant(struct object *object, const struct space *space) REQUIRES(registry_lock)
+{
+    LIST_FOR_EACH (link, &object->grants) {
+        struct object_grant *grant = CONTAINER_OF(link, struct object_grant, link);
+        if (grant->space == space)
+            return grant;
+    }
+    return NULL;
+}
+
+int object_get(const struct space *space, uint64_t id, bool own, struct object **result, uint64_t *rights)
+{
+    int error = -ENOENT;
+
+    spinlock_acquire(&registry_lock);
+    struct object *object = index_find(&registry, id);
+    if (object) {
+        const struct object_grant *grant = own || object->owner == space ? NULL : find_grant(object, space);
+        if (object->owner == space || grant) {
+            *rights = grant ? grant->rights : OBJECT_RIGHTS_ALL;
+            *result = object;
+            object->uses++;
+            error = 0;
+        }
+    }
+    spinlock_release(&registry_lock);
+    return error;
+}
+
+static void add_grant(struct object_grant *grant, struct object *object, struct space *space, uint64_t rights)
+    REQUIRES(registry_lock)
+{
+    *grant = (struct object_grant){.object = object, .space = space, .rights = rights};
+    list_push_back(&object->grants, &grant->link);
+    list_push_back(&space->grants, &grant->space_link);
+    object->uses++;
+}
+
+/* Takes a grant out; the caller frees the record and, if the result is true, the object. */
+static bool drop_grant(struct object_grant *grant) REQUIRES(registry_lock)
+{
+    list_remove(&grant->link);
+    list_remove(&grant->space_link);
+    return end_use(grant->object);
+}
+
+int object_grant(struct object *object, struct space *space, uint64_t rights)
+{
+    struct object_grant *fresh = rights ? grant_record_new() : NULL;
+    if (rights && !fresh)
+        return -ENOMEM;
+    spinlock_acquire(&registry_lock);
+    struct object_grant *old = find_grant(object, space), *unused = fresh;
+    if (old && rights) {
+        old->rights = rights;
+    } else if (old) {
+        bool last = drop_grant(old);
+        ASSERT(!last); /* the caller works with it */
+        (void)last;
+        unused = old;
+    } else if (rights) {
+        add_grant(fresh, object, space, rights);
+        unused = NULL;
+    }
+    spinlock_release(&registry_lock);
+    if (unused)
+        grant_record_free(unused);
+    return 0;
+}
+
+static bool drop_owner(struct object *object) REQUIRES(registry_lock)
+{
+    list_remove(&object->link);
+    object->owner->memory_object_count--;
+    object->owner = NULL;
+    return end_use(object);
+}
+
+int object_release(struct memsrv_context *worker, struct space *space, uint64_t id)
+{
+    struct object *object;
+    struct object_grant *grant = NULL;
+    uint64_t rights;
+    bool owned = false;
+
+    int error = object_get(space, id, false, &object, &rights);
+    if (error)
+        return error;
+    spinlock_acquire(&registry_lock);
+    if (object->owner == space) {
+        owned = true;
+        (void)drop_owner(object); /* not the last: object_get() made one */
+    }
+    grant = find_grant(object, space);
+    if (grant)
+        (void)drop_grant(grant);
+    spinlock_release(&registry_lock);
+    if (grant)
+        grant_record_free(grant);
+    object_put(worker, object);
+    return owned || grant ? 0 : -ENOENT;
+}
+
+/* One grant for the child; true if there is one already, or it was made. */
+static bool inherit_one(struct object *object, struct space *child, uint64_t rights) REQUIRES(registry_lock)
+{
+    if (find_grant(object, child))
+        return true;
+    struct object_grant *grant = grant_record_new();
+    if (grant)
+        add_grant(grant, object, child, rights);
+    return grant != NULL;
+}
+
+int objects_inherit(const struct space *parent, struct space *child)
+{
+    bool good = true;
+
+    spinlock_acquire(&registry_lock);
+    LIST_FOR_EACH (link, &parent->grants) {
+        const struct object_grant *grant = CONTAINER_OF(link, struct object_grant, space_link);
+        good = good && inherit_one(grant->object, child, grant->rights);
+    }
+    LIST_FOR_EACH (link, &parent->memory_objects)
+        good = good && inherit_one(CONTAINER_OF(link, struct object, link), child, OBJECT_RIGHTS_ALL);
+    spinlock_release(&registry_lock);
+    return good ? 0 : -ENOMEM;
+}
+
+void objects_leave_locked(struct memsrv_context *worker, struct space *space)
+{
+    struct list *link;
+    struct object *last;
+
+    do {
+        struct object_grant *grant = NULL;
+        last = NULL;
+        spinlock_acquire(&registry_lock);
+        link = list_first(&space->grants);
+        if (link) {
+            grant = CONTAINER_OF(link, struct object_grant, space_link);
+            last = drop_grant(grant) ? grant->object : NULL;
+        } else if ((link = list_first(&space->memory_objects))) {
+            struct object *object = CONTAINER_OF(link, struct object, link);
+            last = drop_owner(object) ? object : NULL;
+        }
+        spinlock_release(&registry_lock);
+        if (grant)
+            grant_record_free(grant);
+        if (last)
+            destroy(worker, last);
+    } while (link);
+}
+
+/* --- Areas -------------------------------------------------------------------------------------------------------- */
+
+void object_attach(struct vma *area)
+{
+    struct object *object = area->object;
+
+    object_hold(object);
+    spinlock_acquire(&object->lock);
+    list_push_back(&object->areas, &area->object_link);
+    spinlock_release(&object->lock);
+}
+
+void object_detach(struct memsrv_context *worker, struct vma *area)
+{
+    struct object *object = area->object;
+
+    spinlock_acquire(&object->lock);
+    list_remove(&area->object_link);
+    spinlock_release(&object->lock);
+    object_put(worker, object);
+}
+
+bool object_knows(const struct vma *area)
+{
+    return !list_empty(&area->object_link);
+}
+
+/* --- Pages -------------------------------------------------------------------------------------------------------- */
+
+static int add_page(struct memsrv_context *worker, struct object *object, uint64_t index, struct page **result)
+    REQUIRES(object->lock)
+{
+    int error = object->charges_pages ? limits_charge(1) : 0;
+    if (error)
+        return error;
+    struct page *page = page_take(worker);
+    error = page ? index_insert(&object->pages, index, page) : -ENOMEM;
+    if (error) {
+        if (page)
+            page_give(worker, page);
+        if (object->charges_pages)
+            limits_uncharge(1);
+        return error;
+    }
+    page->flags |= PAGE_OF_OBJECT;
+    page->owner = object;
+    page->index = index;
+    page_zero(page);
+    __atomic_fetch_add(&page_total, 1, __ATOMIC_RELAXED);
+    *result = page;
+    return 0;
+}
+
+int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate,
+                struct page **page)
+{
+    int error = 0;
+
+    spinlock_acquire(&object->lock);
+    if (index >= pages_for(object->size)) {
+        error = -EFAULT;
+    } else {
+        *page = index_find(&object->pages, index);
+        if (!*page)
+            error = allocate ? add_page(worker, object, index, page) : -ENOENT;
+    }
+    spinlock_release(&object->lock);
+    return error;
+}
+
+void object_read_info(struct object *object, uint64_t *size, uint64_t *pages)
+{
+    spinlock_acquire(&object->lock);
+    *size = object->size;
+    *pages = object->pages.count;
+    spinlock_release(&object->lock);
+}
+
+void object_forget_page(struct object *object, struct page *page)
+{
+    page->flags &= ~PAGE_OF_OBJECT;
+    __atomic_fetch_sub(&page_total, 1, __ATOMIC_RELAXED);
+    if (object->charges_pages)
+        limits_uncharge(1);
+}
+
+uint64_t objects_pages(void)
+{
+    return __atomic_load_n(&page_total, __ATOMIC_RELAXED);
+}
+
+/* --- The walker --------------------------------------------------------------------------------------------------- */
+
+static bool pages_ok(struct object *object) REQUIRES(object->lock)
+{
+    uint64_t index = 0, count = 0, end = pages_for(object->size);
+    const struct page *page;
+
+    if (index_check(&object->pages))
+        return false;
+    while ((page = index_next(&object->pages, &index, UINT64_MAX))) {
+        if (!(page->flags & PAGE_OF_OBJECT) || page->owner != object || page->index != index || index >= end)
+            return false;
+        count++;
+        index++;
+    }
+    return count == object->pages.count;
+}
+
+static uint64_t length(const struct list *head)
+{
+    uint64_t count = 0;
+    LIST_FOR_EACH (link, (struct list *)head)
+        count++;
+    return count;
+}
+
+uint64_t objects_check(void)
+{
+    uint64_t failures = 0, id = 0;
+    struct object *object;
+
+    spinlock_acquire(&registry_lock);
+    failures += index_check(&registry) != 0;
+    while ((object = index_next(&registry, &id, UINT64_MAX))) {
+        spinlock_acquire(&object->lock);
+        /* Workers that use an object at this moment hold it, too. */
+        uint64_t holders = length(&object->grants) + length(&object->areas) + (object->owner ? 1 : 0);
+        bool ok = object->id == id && pages_ok(object) && object->uses >= holders &&
+                  object->uses - holders <= 2 * worker_count;
+        spinlock_release(&object->lock);
+        if (!ok) {
+            log_line("check: memory object %lu", id);
+            failures++;
+        }
+        id++;
+    }
+    spinlock_release(&registry_lock);
+    return failures;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory objects: what shared memory and files are to memsrv. An object has pages by index, is mapped by areas, belongs
+ * to the space that made it, and others may map it as far as they were granted. It lives as long as one of these four
+ * does: its owner's reference, a grant, an area, a reference of code that works with it.
+ *
+ * A page of an object has PAGE_OF_OBJECT, `owner` and `index`; unmapping never frees it. Whoever maps one holds the lock
+ * of the space from object_page() until the translation is there or `answering` names the space: what takes pages from
+ * an object first makes them unfindable, then visits every space that maps the object, and only then frees them.
+ */
+#ifndef MEMSRV_OBJECT_H
+#define MEMSRV_OBJECT_H
+
+#include <base/lock.h>
+#include <mm/index.h>
+#include <mm/page.h>
+#include <mm/vma.h>
+
+#include "worker.h"
+
+#define OBJECT_SIZE_LIMIT (1UL << 56) /* bytes */
+#define OBJECT_RIGHTS_ALL VMA_ACCESS
+
+struct space;
+
+struct object {
+    /* The registry's lock guards these. */
+    struct list link; /* among the objects that its owner's space owns, while it has an owner */
+    struct list grants;
+    uint64_t uses;
+    struct space *owner; /* NULL: none (any more) */
+
+    /* Fixed. */
+    uint64_t id;
+    uint64_t charged; /* pages that were promised at once; 0: each page is a promise when it is taken */
+    bool charges_pages;
+
+    struct spinlock lock;                  /* order: after a space's and the registry's */
+    uint64_t size GUARDED_BY(lock);        /* bytes */
+    struct radix_index pages GUARDED_BY(lock);
+    struct list areas GUARDED_BY(lock);    /* struct vma, object_link */
+};
+
+/* What another space may do with an object. The registry's lock guards all of it. */
+struct object_grant {
+    struct list link;       /* of the object's grants */
+    struct list space_link; /* of the space's */
+    struct object *object;
+    struct space *space;
+    uint64_t rights; /* VMA_ACCESS */
+};
+
+/* Before there is a second thread. */
+void objects_init(void);
+
+/*
+ * Makes an object of `size` bytes with one use, the caller's. `owner` (locked, or NULL) gets another. `reserve`: its
+ * pages are promised now instead of one by one. EINVAL: too large; EDQUOT: the owner has too many; ENOMEM.
+ */
+MUST_CHECK int object_create(struct space *owner, uint64_t size, bool reserve, bool charge, struct object **object);
+
+/* The object of a number that `space` (which may be ending) owns or was granted, with a use more, and what the space may
+ * do with it. ENOENT. `own`: owners only. */
+MUST_CHECK int object_get(const struct space *space, uint64_t id, bool own, struct object **object, uint64_t *rights);
+
+/* Adds a use, for who knows the object by an area whose space is locked. */
+void object_hold(struct object *object);
+
+/* Ends a use; the last frees the object and its pages, for which the worker is needed. */
+void object_put(struct memsrv_context *worker, struct object *object);
+
+/*
+ * The page at an index. It stays the object's. `allocate`: takes a zeroed one if there is none. Lock: that of the space
+ * for which it is wanted. EFAULT: past the page of the object's last byte; ENOENT: none there and none to be taken;
+ * ENOMEM.
+ */
+MUST_CHECK int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate,
+                           struct page **page);
+
+/* Size in bytes, and pages present. */
+void object_read_info(struct object *object, uint64_t *size, uint64_t *pages);
+
+/* Lets `space` (locked) map an object with `rights`; 0: no longer. ENOMEM. */
+MUST_CHECK int object_grant(struct object *object, struct space *space, uint64_t rights);
+
+/* The space gives up ownership and grant. ENOENT: it has neither. */
+MUST_CHECK int object_release(struct memsrv_context *worker, struct space *space, uint64_t id);
+
+/* Gives `child` (locked, fresh) the grants of `parent` (locked or unchanging), and one for each object that the parent
+ * owns. ENOMEM: what it got so far stays until objects_leave_locked(). */
+MUST_CHECK int objects_inherit(const struct space *parent, struct space *child);
+
+/* Ends all that a space (locked, without areas) owns and was granted. */
+void objects_leave_locked(struct memsrv_context *worker, struct space *space);
+
+/* Notes that an area, whose object, owner and object_link are its own, maps its object; or that it does no longer. The
+ * last use frees the object: `worker` may be NULL only if there is another. Lock: the space's. */
+void object_attach(struct vma *area);
+void object_detach(struct memsrv_context *worker, struct vma *area);
+
+/* True if the area is entered with its object. */
+MUST_CHECK bool object_knows(const struct vma *area);
+
+/* Changes the size; what is cut off is unmapped everywhere and freed. EINVAL: too large. No space's lock is held. Makes
+ * system calls. */
+MUST_CHECK int object_resize(struct memsrv_context *worker, struct object *object, uint64_t size);
+
+/* Unmaps and frees the pages with indexes in [first, end). Copies that private mappings have stay. No space's lock is
+ * held. Makes system calls. */
+void object_discard(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end);
+
+/* Pages of all objects. */
+uint64_t objects_pages(void);
+
+/* Walks all objects. Failures found. */
+uint64_t objects_check(void);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Which pages are in memory, and bringing them to where they are kept. */
+#include <errno.h>
+
+#include <proto/memsrv_dispatch.h>
+
+#include "areas.h"
+#include "object.h"
+#include "range.h"
+#include "requests.h"
+#include "space_pages.h"
+
+_Static_assert(RESIDENCY_PAGES_MAX == PROTO_DATA_MAX, "one byte a page fills a message");
+
+/* Pages of memory objects are in memory for a mapping that has not touched them, too. */
+static void find_object_pages(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end,
+                              uint8_t *vector) REQUIRES(space->lock)
+{
+    for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
+         area = vma_next(&space->areas, area)) {
+        uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
+        for (uint64_t address = from; area->object && address < to; address += PAGE_SIZE) {
+            struct page *page;
+            if (object_page(worker, area->object, area_index(area, address), false, &page) == 0)
+                vector[(address - start) >> PAGE_SHIFT] = 1;
+        }
+    }
+}
+
+int memsrv_handle_residency(struct memsrv_context *context, const struct message *request, uint64_t address,
+                            uint64_t length, void *vector, size_t vector_capacity, size_t *vector_bytes)
+{
+    struct space *space;
+    uint64_t end;
+
+    int error = advised_range_check(address, length, &end);
+    if (error || end == address)
+        return error == -EINVAL && address % PAGE_SIZE == 0 ? -ENOMEM : error;
+    if (!enter_own(request, &space))
+        return -ESRCH;
+    if (end - address > (uint64_t)vector_capacity << PAGE_SHIFT)
+        end = address + ((uint64_t)vector_capacity << PAGE_SHIFT);
+    if (end == address || !range_is_covered_locked(space, address, end))
+        error = end == address ? 0 : -ENOMEM;
+    else
+        space_find_pages_locked(space, address, end, vector);
+    if (!error && end > address)
+        find_object_pages(context, space, address, end, vector);
+    space_leave(space);
+    *vector_bytes = error ? 0 : pages_of(end - address);
+    return error;
+}
+
+int memsrv_handle_sync(struct memsrv_context *context, const struct message *request, uint64_t address, uint64_t length,
+                       uint64_t flags)
+{
+    const uint64_t known = MEMSRV_SYNC_ASYNC | MEMSRV_SYNC_INVALIDATE | MEMSRV_SYNC_WAIT;
+    const uint64_t both = MEMSRV_SYNC_ASYNC | MEMSRV_SYNC_WAIT;
+    struct space *space;
+    uint64_t end;
+
+    if ((flags & ~known) || (flags & both) == both)
+        return -EINVAL;
+    int error = advised_range_check(address, length, &end);
+    if (error || end == address)
+        return error == -EINVAL && address % PAGE_SIZE == 0 ? -ENOMEM : error;
+    if (!enter_own(request, &space))
+        return -ESRCH;
+    if ((flags & MEMSRV_SYNC_INVALIDATE) && (range_flags_locked(space, address, end) & VMA_LOCKED))
+        error = -EBUSY;
+    if (!error && !range_is_covered_locked(space, address, end))
+        error = -ENOMEM;
+    space_leave(space);
+    return error;
+}
