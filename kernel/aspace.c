@@ -42,7 +42,7 @@ static uint64_t pfn_of(const void *direct)
 
 static struct frame *frame_of_table(const uint64_t *table)
 {
-    return frame_find(&frames, pfn_of(table));
+    return frame_known(&frames, pfn_of(table));
 }
 
 long aspace_init(struct aspace *aspace, uint64_t top_pfn)

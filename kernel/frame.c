@@ -77,7 +77,7 @@ long frame_add_mappings(struct frame_table *table, uint64_t pfn, uint64_t count)
             return -ENOSPC;
     }
     for (uint64_t i = 0; i < count; i++)
-        frame_find(table, pfn + i)->references++;
+        frame_known(table, pfn + i)->references++;
     return 0;
 }
 

@@ -58,6 +58,12 @@ static inline struct frame *frame_find(struct frame_table *table, uint64_t pfn)
     return &entries[pfn % FRAME_SECTION_FRAMES];
 }
 
+/* The entry of a frame that frame_find() found before. */
+static inline struct frame *frame_known(const struct frame_table *table, uint64_t pfn)
+{
+    return &table->sections[pfn >> FRAME_SECTION_SHIFT][pfn % FRAME_SECTION_FRAMES];
+}
+
 /* Gives room for entries, FRAME_SECTION_BYTES of any content, to the section of `pfn`, which has none. Boot only. */
 void frame_add_room(struct frame_table *table, uint64_t pfn, struct frame *room);
 
@@ -101,7 +107,7 @@ static inline long frame_add_mapping(struct frame_table *table, uint64_t pfn)
 
 static inline void frame_remove_mapping(struct frame_table *table, uint64_t pfn)
 {
-    frame_find(table, pfn)->references--;
+    frame_known(table, pfn)->references--;
 }
 
 #endif

@@ -47,11 +47,13 @@ def command(machine, build, directory, bootargs):
     machine has memory (QEMU's notation), smp, gic (2 or 3), virtualization, uboot, gdb, semihosting and icount.
     directory takes the files made for this one run.
     """
-    board = "virt,gic-version=%d" % machine.gic
+    board = "virt,memory-backend=ram,gic-version=%d" % machine.gic
     if machine.virtualization:
         board += ",virtualization=on"
     line = [QEMU, "-M", board, "-cpu", "cortex-a72", "-smp", str(machine.smp), "-m", machine.memory,
-            "-nographic", "-no-reboot", "-nic", "none"]
+            "-nographic", "-no-reboot", "-nic", "none",
+            # The host gives memory when the guest touches it, so a guest may have more than the host.
+            "-object", "memory-backend-ram,id=ram,reserve=off,size=" + machine.memory]
     if machine.semihosting:
         line += ["-semihosting-config", "enable=on,target=native"]
     if machine.icount:
