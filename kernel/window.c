@@ -53,26 +53,49 @@ static void fill_table(uint64_t *table, uint64_t pfn)
         table[i] = is_user(pfn + i) ? page_entry(pfn + i) : 0;
 }
 
-static uint64_t *zeroed_table(uint64_t physical)
+static bool section_starts_gigabyte(uint64_t section, uint64_t previous)
 {
-    return __builtin_memset(direct_map(physical), 0, PAGE_SIZE);
+    return previous == FRAME_SECTION_COUNT || section << SECTION_SHIFT >> 30 != previous << SECTION_SHIFT >> 30;
+}
+
+/* The sections with memory, and the gigabytes that they are in. */
+static void count_sections(uint64_t *sections, uint64_t *gibibytes)
+{
+    uint64_t previous = FRAME_SECTION_COUNT;
+    *sections = *gibibytes = 0;
+    for (uint64_t section = 0; section < FRAME_SECTION_COUNT; section++) {
+        if (!frames.room[section])
+            continue;
+        *gibibytes += section_starts_gigabyte(section, previous);
+        *sections += 1;
+        previous = section;
+    }
+}
+
+static uint64_t *next_table(uint64_t *physical, uint64_t count)
+{
+    uint64_t *table = direct_map(*physical);
+    *physical += count * PAGE_SIZE;
+    return table;
 }
 
 void window_init(uint64_t (*allocate)(uint64_t pages))
 {
-    uint64_t sections = 0;
-    for (uint64_t section = 0; section < FRAME_SECTION_COUNT; section++)
-        sections += frames.room[section] != NULL;
-    uint64_t *tables = direct_map(allocate(sections * SECTION_BLOCKS));
-    gigabytes = zeroed_table(allocate(1));
+    uint64_t sections, gibibytes, previous = FRAME_SECTION_COUNT;
+    count_sections(&sections, &gibibytes);
+    uint64_t physical = allocate(1 + gibibytes + sections * SECTION_BLOCKS);
+    gigabytes = next_table(&physical, 1);
+    __builtin_memset(gigabytes, 0, PAGE_SIZE);
     for (uint64_t section = 0; section < FRAME_SECTION_COUNT; section++) {
         if (!frames.room[section])
             continue;
-        uint64_t *gigabyte = &gigabytes[section << SECTION_SHIFT >> 30];
-        if (!*gigabyte)
-            *gigabyte = pte_for_table(direct_map_to_physical(zeroed_table(allocate(1))));
-        split_tables[section] = tables;
-        tables += SECTION_BLOCKS * 512;
+        if (section_starts_gigabyte(section, previous)) {
+            uint64_t *blocks = next_table(&physical, 1);
+            __builtin_memset(blocks, 0, PAGE_SIZE);
+            gigabytes[section << SECTION_SHIFT >> 30] = pte_for_table(direct_map_to_physical(blocks));
+        }
+        split_tables[section] = next_table(&physical, SECTION_BLOCKS);
+        previous = section;
     }
 }
 
@@ -80,8 +103,10 @@ void window_init(uint64_t (*allocate)(uint64_t pages))
 static void show_pages(uint64_t pfn, uint64_t end)
 {
     uint64_t *entry = block_entry(pfn);
-    if (!*entry)
-        *entry = pte_for_table(direct_map_to_physical(zeroed_table(direct_map_to_physical(split_table(pfn)))));
+    if (!*entry) {
+        __builtin_memset(split_table(pfn), 0, PAGE_SIZE);
+        *entry = pte_for_table(direct_map_to_physical(split_table(pfn)));
+    }
     for (uint64_t i = pfn; i < end; i++)
         split_table(pfn)[i % HUGE_FRAMES] = page_entry(i);
 }
