@@ -182,6 +182,28 @@ static void add_free_pages(struct zone *zone, uint64_t start_pfn, uint64_t end_p
         require("free pages", error);
 }
 
+/* Cuts [*start, *end) to where memory is, rounded outwards; to nothing if there is none. */
+static void cut_to_memory(uint64_t *start, uint64_t *end)
+{
+    const uint64_t alignment = ZONE_ALIGNMENT_PAGES << PAGE_SHIFT;
+    uint64_t first = *end, last = *start;
+    for (uint32_t i = 0; i < memblock.memory.count; i++) {
+        const struct memblock_region *region = &memblock.memory.regions[i];
+        uint64_t from = region->base > *start ? region->base : *start;
+        uint64_t to = region->base + region->size < *end ? region->base + region->size : *end;
+        if (from >= to)
+            continue;
+        first = from < first ? from : first;
+        last = to > last ? to : last;
+    }
+    if (first < last) {
+        *start = align_down(first, alignment);
+        *end = align_up(last, alignment);
+    } else {
+        *end = *start;
+    }
+}
+
 /* Makes the zone of `type` and gives it the free pages of its range. */
 static uint64_t make_zone(enum zone_type type)
 {
@@ -192,6 +214,7 @@ static uint64_t make_zone(enum zone_type type)
     uint64_t pages = 0;
     struct memblock_region region;
 
+    cut_to_memory(&start, &end);
     require("zone", zone_init(zone, type, &memory_map, start >> PAGE_SHIFT, end >> PAGE_SHIFT));
     zone->present_pages = memory_pages_in(start, end);
     while (memblock_next_free_pages(&memblock, &cursor, &region)) {
