@@ -150,8 +150,7 @@ static void make_memory_map(void)
         const struct memblock_request request = {.size = MEM_SECTION_ARRAY_BYTES, .alignment = MEM_SECTION_ARRAY_BYTES};
         require("page descriptors", memblock_alloc(&memblock, &request, &base));
         boot_account.metadata += MEM_SECTION_ARRAY_BYTES / PAGE_SIZE;
-        require("section",
-                mem_map_add_section_unwritten(&memory_map, section, (struct page *)(void *)window(base)));
+        require("section", mem_map_add_section_unwritten(&memory_map, section, (struct page *)(void *)window(base)));
     }
 }
 
