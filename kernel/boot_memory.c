@@ -14,6 +14,7 @@ struct boot_info *boot_info;
 
 static struct boot_region regions[BOOT_REGIONS_MAX];
 static uint32_t region_count;
+static struct frame_range ranges[BOOT_REGIONS_MAX];
 
 static void insert(uint32_t index, uint64_t base, uint64_t size, uint64_t kind)
 {
@@ -66,9 +67,41 @@ static uint64_t allocate(uint64_t pages, enum boot_region_kind kind)
 
 static uint64_t allocate_kernel(uint64_t pages)
 {
-    uint64_t base = allocate(pages, BOOT_REGION_KERNEL);
-    __builtin_memset(direct_map(base), 0, pages * PAGE_SIZE);
-    return base;
+    return allocate(pages, BOOT_REGION_KERNEL);
+}
+
+uint64_t boot_memory_pages(void)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < machine.memory_count; i++)
+        bytes += machine.memory[i].size;
+    return bytes >> PAGE_SHIFT;
+}
+
+static bool section_has_memory(uint64_t section)
+{
+    uint64_t base = section << (FRAME_SECTION_SHIFT + PAGE_SHIFT);
+    uint64_t end = base + (FRAME_SECTION_FRAMES << PAGE_SHIFT);
+    for (size_t i = 0; i < machine.memory_count; i++) {
+        if (machine.memory[i].base < end && machine.memory[i].base + machine.memory[i].size > base)
+            return true;
+    }
+    return false;
+}
+
+/* Room for the frame table, in one piece. */
+static void make_frame_table(void)
+{
+    uint64_t sections = 0;
+    for (uint64_t section = 0; section < FRAME_SECTION_COUNT; section++)
+        sections += section_has_memory(section);
+    char *room = direct_map(allocate_kernel(sections * FRAME_SECTION_BYTES >> PAGE_SHIFT));
+    for (uint64_t section = 0; section < FRAME_SECTION_COUNT; section++) {
+        if (!section_has_memory(section))
+            continue;
+        frame_add_room(&frames, section << FRAME_SECTION_SHIFT, (struct frame *)(void *)room);
+        room += FRAME_SECTION_BYTES;
+    }
 }
 
 uint64_t boot_allocate_root(uint64_t pages)
@@ -113,10 +146,10 @@ void boot_memory_init(uint64_t root_base, uint64_t root_size)
     if (machine.archive_size)
         carve(machine.archive_base, machine.archive_size, BOOT_REGION_ARCHIVE);
 
-    const struct boot_region *last = &regions[region_count - 1];
-    frames.first = regions[0].base >> PAGE_SHIFT;
-    frames.count = ((last->base + last->size) >> PAGE_SHIFT) - frames.first;
-    frames.frames = direct_map(allocate_kernel((frames.count * sizeof(struct frame) + PAGE_SIZE - 1) >> PAGE_SHIFT));
+    const struct memory_region *last = &machine.memory[machine.memory_count - 1];
+    if (last->base + last->size > WINDOW_SIZE)
+        panic("memory above the %lu GiB that the window shows", WINDOW_SIZE >> 30);
+    make_frame_table();
     window_init(allocate_kernel);
 }
 
@@ -124,10 +157,12 @@ void boot_memory_finish(struct boot_info *info)
 {
     merge_regions();
     for (uint32_t i = 0; i < region_count; i++) {
-        frame_set_range(&frames, regions[i].base >> PAGE_SHIFT, regions[i].size >> PAGE_SHIFT,
-                        frame_type_of(regions[i].kind));
+        ranges[i] = (struct frame_range){regions[i].base >> PAGE_SHIFT, regions[i].size >> PAGE_SHIFT,
+                                         frame_type_of(regions[i].kind)};
         info->regions[i] = regions[i];
     }
     info->region_count = region_count;
+    frames.ranges = ranges;
+    frames.range_count = region_count;
     window_fill();
 }

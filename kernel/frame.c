@@ -4,10 +4,50 @@
 
 #include "frame.h"
 
-void frame_set_range(struct frame_table *table, uint64_t pfn, uint64_t count, enum frame_type type)
+void frame_add_room(struct frame_table *table, uint64_t pfn, struct frame *room)
 {
-    for (uint64_t i = 0; i < count; i++)
-        *frame_find(table, pfn + i) = (struct frame){.type = (uint8_t)type};
+    uint64_t section = pfn >> FRAME_SECTION_SHIFT;
+    table->room[section] = room;
+    if (table->end < (section + 1) << FRAME_SECTION_SHIFT)
+        table->end = (section + 1) << FRAME_SECTION_SHIFT;
+}
+
+/* Gives the entries [from, to) of a section a type. */
+static void set_entries(struct frame *entries, uint64_t from, uint64_t to, enum frame_type type)
+{
+    const struct frame initial = {.type = (uint8_t)type};
+#pragma GCC unroll 8
+    for (uint64_t i = from; i < to; i++)
+        entries[i] = initial;
+}
+
+/* Writes what boot knows of a section's frames. */
+static void write_section(const struct frame_table *table, struct frame *entries, uint64_t first)
+{
+    uint64_t end = first + FRAME_SECTION_FRAMES;
+    bool whole = false;
+    for (uint32_t i = 0; i < table->range_count && !whole; i++)
+        whole = table->ranges[i].pfn <= first && table->ranges[i].pfn + table->ranges[i].count >= end;
+    if (!whole)
+        set_entries(entries, 0, FRAME_SECTION_FRAMES, FRAME_NONE);
+    for (uint32_t i = 0; i < table->range_count; i++) {
+        const struct frame_range *range = &table->ranges[i];
+        uint64_t from = range->pfn > first ? range->pfn : first;
+        uint64_t to = range->pfn + range->count < end ? range->pfn + range->count : end;
+        if (from < to)
+            set_entries(entries, from - first, to - first, range->type);
+    }
+}
+
+__attribute__((noinline, cold)) struct frame *frame_find_first(struct frame_table *table, uint64_t pfn)
+{
+    uint64_t section = pfn >> FRAME_SECTION_SHIFT;
+    struct frame *entries = table->room[section];
+    if (!entries)
+        return NULL;
+    write_section(table, entries, section << FRAME_SECTION_SHIFT);
+    table->sections[section] = entries;
+    return &entries[pfn % FRAME_SECTION_FRAMES];
 }
 
 /* 0 if the frame is a user frame, whatever maps it. */
@@ -37,7 +77,7 @@ long frame_add_mappings(struct frame_table *table, uint64_t pfn, uint64_t count)
             return -ENOSPC;
     }
     for (uint64_t i = 0; i < count; i++)
-        frame_find(table, pfn + i)->references++;
+        frame_known(table, pfn + i)->references++;
     return 0;
 }
 
@@ -95,8 +135,11 @@ bool frame_remove_object(struct frame_table *table, uint64_t pfn)
 
 long frame_table_check(const struct frame_table *table, uint64_t first, uint64_t count)
 {
-    for (uint64_t i = first; i < table->count && i - first < count; i++) {
-        const struct frame *frame = &table->frames[i];
+    uint64_t section = first >> FRAME_SECTION_SHIFT;
+    if (section >= FRAME_SECTION_COUNT || !table->sections[section])
+        return 0;
+    for (uint64_t i = first % FRAME_SECTION_FRAMES; i < FRAME_SECTION_FRAMES && count > 0; i++, count--) {
+        const struct frame *frame = &table->sections[section][i];
         if (frame->type > FRAME_OBJECT || (frame->sharers && frame->type != FRAME_TABLE))
             return -EINVAL;
         if (frame->type == FRAME_OBJECT && (frame->references == 0 || frame->kind == CAP_NONE))

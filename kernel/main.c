@@ -53,7 +53,7 @@ _Noreturn void kernel_main(void)
     boot_memory_init(root_base, (uint64_t)(__root_end - __root_start));
     start_cpus();
     struct thread *root = boot_create_root(root_base);
-    log_printf("quire: %lu MiB, %u CPUs\n", frames.count >> (20 - PAGE_SHIFT), machine.cpu_count);
+    log_printf("quire: %lu MiB, %u CPUs\n", boot_memory_pages() >> (20 - PAGE_SHIFT), machine.cpu_count);
     sched_wake(root);
     arch_run_next(sched_next(NULL));
 }

@@ -230,7 +230,7 @@ bool space_leaf_shared(uint64_t pte, unsigned level)
     if (!pte_is_present(pte) || (pte & PTE_DEVICE))
         return false;
     for (uint64_t i = 0; i < count; i++) {
-        if (frame_find(&frames, pfn + i)->references > 1)
+        if (frame_known(&frames, pfn + i)->references > 1)
             return true;
     }
     return false;
@@ -240,7 +240,7 @@ bool space_leaf_last(uint64_t pte)
 {
     uint64_t pfn = (pte & PTE_ADDRESS) >> PAGE_SHIFT;
     for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
-        if (frame_find(&frames, pfn + i)->references == 1)
+        if (frame_known(&frames, pfn + i)->references == 1)
             return true;
     }
     return false;

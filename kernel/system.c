@@ -6,6 +6,7 @@
 #include "platform.h"
 
 #define CHECK_PART 4096u
+_Static_assert(FRAME_SECTION_FRAMES % CHECK_PART == 0, "a part lies in one section");
 
 static long write_log(const struct thread *caller, uint64_t bytes)
 {
@@ -37,7 +38,7 @@ static long check(const struct thread *caller, uint64_t part)
         return error ? error : 1;
     }
     part -= CAP_TABLE_FRAMES_MAX;
-    if (part >= frames.count / CHECK_PART + 1)
+    if (part >= frames.end / CHECK_PART)
         return 0;
     long error = frame_table_check(&frames, part * CHECK_PART, CHECK_PART);
     return error ? error : 1;

@@ -13,6 +13,10 @@ def add_arguments(parser, memory="1G"):
     parser.add_argument("--build", required=True, metavar="DIRECTORY", help="build directory")
     parser.add_argument("--platform", default="qemu-virt")
     parser.add_argument("--memory", "--mem", default=memory, metavar="SIZE", help="128M, 4G ... (default %(default)s)")
+    parser.add_argument("--memory-map", metavar="SIZE@BASE,...",
+                        help="the parts of the memory that the device tree tells of, in GiB; not with U-Boot")
+    parser.add_argument("--dma-limit", type=int, metavar="GIB",
+                        help="some device reaches only what is below; not with U-Boot")
     parser.add_argument("--smp", type=int, default=4, metavar="CORES", help="number of cores (default %(default)s)")
     parser.add_argument("--gic", type=int, choices=(2, 3), default=3, help="interrupt controller's version")
     parser.add_argument("--virtualization", action="store_true", help="start the kernel at EL2")

@@ -8,98 +8,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define KIB_PER_PAGE  (PAGE_SIZE / 1024)
 #define STACK_LAST    0x7fffffffefffUL /* the last byte of a first thread's stack */
 #define NAME_COLUMN   73               /* where Linux puts names in /proc/PID/maps */
 #define AREAS_AT_ONCE (PROTO_DATA_MAX / sizeof(struct memsrv_area))
-
-/* Gets zone `index`; ENOENT behind the last. */
-static int zone_get(uint64_t index, struct memsrv_zone *zone)
-{
-    size_t count;
-    const int error = memsrv_zone_info(SLOT_MEMSRV, index, zone, 1, &count);
-    if (error < 0)
-        return error;
-    return count == 1 ? 0 : -EPROTO;
-}
-
-static int print_zones(void)
-{
-    struct memsrv_zone zone;
-    int error;
-
-    printf("zone         managed KiB     used KiB     free KiB\n");
-    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        printf("%-8.*s %15lu %12lu %12lu\n", (int)sizeof(zone.name), zone.name,
-               (unsigned long)zone.managed * KIB_PER_PAGE, (unsigned long)(zone.managed - zone.free) * KIB_PER_PAGE,
-               (unsigned long)zone.free * KIB_PER_PAGE);
-    }
-    return error == -ENOENT ? 0 : error;
-}
-
-/* One line of the table of all pages; returns the pages, to be added up. */
-static uint64_t print_pages(const char *what, uint64_t pages)
-{
-    printf("%-28s %10lu pages %12lu KiB\n", what, (unsigned long)pages, (unsigned long)pages * KIB_PER_PAGE);
-    return pages;
-}
-
-static int command_mem(int count, char **arguments)
-{
-    struct memsrv_memory memory;
-    uint64_t sum = 0;
-    size_t records;
-
-    (void)count, (void)arguments;
-    int error = print_zones();
-    if (error == 0)
-        error = memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &records);
-    if (error < 0)
-        return error;
-    if (records != 1)
-        return -EPROTO;
-    printf("\n");
-    sum += print_pages("free, buddy allocator", memory.free);
-    sum += print_pages("free, lists of the workers", memory.lists);
-    sum += print_pages("address spaces", memory.user);
-    sum += print_pages("translation tables", memory.table);
-    sum += print_pages("kernel objects", memory.object);
-    sum += print_pages("memsrv's records", memory.metadata);
-    sum += print_pages("kernel", memory.kernel);
-    sum += print_pages("root", memory.root);
-    sum += print_pages("boot archive", memory.archive);
-    sum += print_pages("device tree", memory.tree);
-    sum += print_pages("firmware", memory.firmware);
-    print_pages("total", memory.total);
-    if (sum != memory.total)
-        printf("mem: the parts add up to %lu pages, not to the total\n", (unsigned long)sum);
-    return 0;
-}
-
-/* The format of Linux's /proc/buddyinfo, which leaves out zones without memory. */
-static int command_buddyinfo(int count, char **arguments)
-{
-    struct memsrv_zone zone;
-    struct memsrv_buddy buddy;
-    size_t records;
-    int error;
-
-    (void)count, (void)arguments;
-    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
-        if (error < 0 || records != 1)
-            return error < 0 ? error : -EPROTO;
-        printf("Node 0, zone %8.*s ", (int)sizeof(buddy.name), buddy.name);
-        for (size_t order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
-            printf("%6lu ", (unsigned long)buddy.blocks[order]);
-        printf("\n");
-    }
-    return error == -ENOENT ? 0 : error;
-}
 
 static const char *area_name(const struct memsrv_area *area)
 {
@@ -159,8 +70,6 @@ static int command_check(int count, char **arguments)
 }
 
 const struct command memory_commands[] = {
-    {"mem", "", "shows where the machine's memory is", 0, 0, command_mem},
-    {"buddyinfo", "", "shows the free blocks by size", 0, 0, command_buddyinfo},
     {"maps", "PID", "shows the memory areas of a process", 1, 1, command_maps},
     {"check", "", "has memsrv check its structures", 0, 0, command_check},
     {0},

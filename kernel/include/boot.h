@@ -11,6 +11,9 @@ void boot_memory_init(uint64_t root_base, uint64_t root_size);
 /* Physical address of `pages` consecutive zeroed pages that become root's. */
 uint64_t boot_allocate_root(uint64_t pages);
 
+/* Pages of memory that the machine has. */
+uint64_t boot_memory_pages(void);
+
 /* Gives every frame its type, fills the window, and writes the regions to *info. No allocation afterwards. */
 void boot_memory_finish(struct boot_info *info);
 

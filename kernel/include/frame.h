@@ -19,21 +19,53 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 8, "0.2% of memory");
 
-/* Frames [first, first + count) have entries; frames outside are FRAME_NONE. */
-struct frame_table {
-    struct frame *frames;
-    uint64_t first, count;
+/*
+ * Entries come in sections of 128 MiB. A section without memory has none; one with memory has room for them from the
+ * start, but they are written when the first of them is looked for: a boot costs no more on a large machine.
+ */
+#define FRAME_SECTION_SHIFT  15u
+#define FRAME_SECTION_FRAMES (1UL << FRAME_SECTION_SHIFT)
+#define FRAME_SECTION_COUNT  (WINDOW_SIZE >> (PAGE_SHIFT + FRAME_SECTION_SHIFT))
+#define FRAME_SECTION_BYTES  (FRAME_SECTION_FRAMES * sizeof(struct frame))
+
+/* What frames [pfn, pfn + count) are at first. */
+struct frame_range {
+    uint64_t pfn, count;
+    enum frame_type type;
 };
 
-/* The entry of a frame (untrusted pfn); NULL if it has none. */
-static inline struct frame *frame_find(const struct frame_table *table, uint64_t pfn)
+/* Frames without an entry, and those in no range, are FRAME_NONE. */
+struct frame_table {
+    struct frame *sections[FRAME_SECTION_COUNT]; /* written; NULL: not yet, or none */
+    struct frame *room[FRAME_SECTION_COUNT];     /* where the entries are or will be; NULL: no memory there */
+    const struct frame_range *ranges;            /* boot's; none overlap */
+    uint32_t range_count;
+    uint64_t end; /* no frame from this pfn on has an entry */
+};
+
+/* frame_find() for a frame whose section is not written: writes it if there is room for one. */
+struct frame *frame_find_first(struct frame_table *table, uint64_t pfn);
+
+/* The entry of a frame (untrusted pfn); NULL if it has none. Writes the entries of a section when needed: bounded. */
+static inline struct frame *frame_find(struct frame_table *table, uint64_t pfn)
 {
-    uint64_t index = pfn - table->first;
-    return __builtin_expect(index < table->count, 1) ? &table->frames[index] : NULL;
+    uint64_t section = pfn >> FRAME_SECTION_SHIFT;
+    if (__builtin_expect(section >= FRAME_SECTION_COUNT, 0))
+        return NULL;
+    struct frame *entries = table->sections[section];
+    if (__builtin_expect(!entries, 0))
+        return frame_find_first(table, pfn);
+    return &entries[pfn % FRAME_SECTION_FRAMES];
 }
 
-/* Gives the frames [pfn, pfn + count), all inside the table, a type. Boot only. */
-void frame_set_range(struct frame_table *table, uint64_t pfn, uint64_t count, enum frame_type type);
+/* The entry of a frame that frame_find() found before. */
+static inline struct frame *frame_known(const struct frame_table *table, uint64_t pfn)
+{
+    return &table->sections[pfn >> FRAME_SECTION_SHIFT][pfn % FRAME_SECTION_FRAMES];
+}
+
+/* Gives room for entries, FRAME_SECTION_BYTES of any content, to the section of `pfn`, which has none. Boot only. */
+void frame_add_room(struct frame_table *table, uint64_t pfn, struct frame *room);
 
 /* Adds one mapping. EFAULT: no memory there. EPERM: the kernel's, a table or an object. ENOSPC: 2^32-1 mappings. */
 MUST_CHECK static inline long frame_add_mapping(struct frame_table *table, uint64_t pfn);
@@ -60,7 +92,8 @@ MUST_CHECK long frame_add_object(struct frame_table *table, uint64_t pfn, enum c
 /* Takes one object away; after the last the frame is a user frame and the result is true. */
 bool frame_remove_object(struct frame_table *table, uint64_t pfn);
 
-/* Checks up to `count` entries from `first` on (index, not pfn). 0, or EINVAL, negative. */
+/* Checks the entries of up to `count` frames from pfn `first` on, all in one section; entries not written yet have
+ * nothing to check. 0, or EINVAL, negative. */
 MUST_CHECK long frame_table_check(const struct frame_table *table, uint64_t first, uint64_t count);
 
 static inline long frame_add_mapping(struct frame_table *table, uint64_t pfn)
@@ -74,7 +107,7 @@ static inline long frame_add_mapping(struct frame_table *table, uint64_t pfn)
 
 static inline void frame_remove_mapping(struct frame_table *table, uint64_t pfn)
 {
-    frame_find(table, pfn)->references--;
+    frame_known(table, pfn)->references--;
 }
 
 #endif

@@ -28,7 +28,7 @@ static inline uint64_t space_table_pfn(const void *direct)
 
 static inline struct frame *space_frame(const uint64_t *table)
 {
-    return frame_find(&frames, space_table_pfn(table));
+    return frame_known(&frames, space_table_pfn(table));
 }
 
 /* The table that was used last is not what it was. */

@@ -64,20 +64,38 @@ static void split_block(struct zone *zone, struct page *page, unsigned from, uns
     }
 }
 
+/* The smallest free block of at least `order` on the type's own lists. */
+static inline struct page *smallest_block(struct zone *zone, unsigned order, enum migrate_type migrate)
+    REQUIRES(zone->lock)
+{
+    uint32_t usable = zone->nonempty_orders[migrate] >> order;
+    if (!usable)
+        return NULL;
+    struct list *first = list_first(&zone->free_areas[order + lowest_bit(usable)].blocks[migrate]);
+    return CONTAINER_OF(first, struct page, link);
+}
+
+/* The type's own lists have nothing: another type's whole pageblock, else memory that nobody had yet, else what other
+ * types have left. */
+static struct page *find_further(struct zone *zone, unsigned order, enum migrate_type migrate) REQUIRES(zone->lock)
+{
+    while (buddy_largest_foreign_order(zone, migrate) < (int)PAGEBLOCK_ORDER && buddy_grow_locked(zone)) {
+        struct page *page = smallest_block(zone, order, migrate);
+        if (page)
+            return page;
+    }
+    return buddy_find_fallback(zone, order, migrate);
+}
+
 struct page *buddy_alloc_locked(struct zone *zone, unsigned order, enum migrate_type migrate)
 {
     if (order > MAX_ORDER || (unsigned)migrate >= MIGRATE_COUNT)
         return NULL;
-    struct page *page;
-    uint32_t usable = zone->nonempty_orders[migrate] >> order;
-    if (usable) {
-        struct list *first = list_first(&zone->free_areas[order + lowest_bit(usable)].blocks[migrate]);
-        page = CONTAINER_OF(first, struct page, link);
-    } else {
-        page = buddy_find_fallback(zone, order, migrate);
-        if (!page)
-            return NULL;
-    }
+    struct page *page = smallest_block(zone, order, migrate);
+    if (!page)
+        page = find_further(zone, order, migrate);
+    if (!page)
+        return NULL;
     unsigned found_order = page->order;
     buddy_list_remove(zone, page);
     split_block(zone, page, found_order, order);
@@ -119,44 +137,6 @@ int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned 
     return 0;
 }
 
-static bool range_can_be_added(const struct zone *zone, uint64_t start_pfn, uint64_t end_pfn)
-{
-    if (start_pfn >= end_pfn || start_pfn < zone->start_pfn || end_pfn > zone->end_pfn)
-        return false;
-    for (uint64_t pfn = start_pfn; pfn < end_pfn; pfn++) {
-        const struct page *page = mem_map_find(zone->map, pfn);
-        if (!page || !(page->flags & PAGE_RESERVED))
-            return false;
-    }
-    return true;
-}
-
-int buddy_add_range_locked(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn, enum migrate_type migrate)
-{
-    if ((unsigned)migrate >= MIGRATE_COUNT || !range_can_be_added(zone, start_pfn, end_pfn))
-        return -EINVAL;
-    for (uint64_t pfn = start_pfn; pfn < end_pfn;) {
-        struct page *page = mem_map_page(zone->map, pfn);
-        if (pfn == start_pfn || pfn % PAGEBLOCK_PAGES == 0)
-            buddy_claim_pageblock(zone, page, migrate);
-        /* The largest aligned block of at most a pageblock: larger ones come from merging. */
-        unsigned order = pfn ? lowest_bit(pfn) : PAGEBLOCK_ORDER;
-        if (order > PAGEBLOCK_ORDER)
-            order = PAGEBLOCK_ORDER;
-        while (order > 0 && pfn + (1UL << order) > end_pfn)
-            order--;
-        for (uint64_t i = 0; i < 1UL << order; i++) {
-            page[i].flags = 0;
-            page[i].zone = (uint8_t)zone->type;
-        }
-        buddy_release_block(zone, page, order);
-        pfn += 1UL << order;
-    }
-    zone->managed_pages += end_pfn - start_pfn;
-    CHECK_DEEP(buddy_check_locked(zone) == 0);
-    return 0;
-}
-
 struct page *buddy_alloc(struct zone *zone, unsigned order, enum migrate_type migrate)
 {
     spinlock_acquire(&zone->lock);
@@ -169,14 +149,6 @@ int buddy_free(struct zone *zone, struct page *page, unsigned order)
 {
     spinlock_acquire(&zone->lock);
     int error = buddy_free_locked(zone, page, order);
-    spinlock_release(&zone->lock);
-    return error;
-}
-
-int buddy_add_range(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn, enum migrate_type migrate)
-{
-    spinlock_acquire(&zone->lock);
-    int error = buddy_add_range_locked(zone, start_pfn, end_pfn, migrate);
     spinlock_release(&zone->lock);
     return error;
 }

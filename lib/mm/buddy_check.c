@@ -62,12 +62,38 @@ static uint64_t count_block(const struct zone *zone, struct page *page, struct c
     }
 }
 
+/* After a page without descriptor. */
+static uint64_t next_to_look_at(const struct zone *zone, uint64_t pfn)
+{
+    uint64_t step = zone->map->sections[pfn / MEM_SECTION_PAGES] ? MEM_SUBSECTION_PAGES : MEM_SECTION_PAGES;
+    return align_down(pfn, step) + step;
+}
+
+/* The pages that are deferred, or UINT64_MAX if what is deferred makes no sense. */
+static uint64_t count_deferred(const struct zone *zone) REQUIRES(zone->lock)
+{
+    uint64_t pages = 0, end = zone->start_pfn;
+    if (zone->deferred_next > zone->deferred_count || zone->deferred_count > DEFERRED_RANGES_MAX)
+        return UINT64_MAX;
+    for (uint32_t i = zone->deferred_next; i < zone->deferred_count; i++) {
+        const struct deferred_range *range = &zone->deferred[i];
+        if (range->start_pfn < end || range->start_pfn >= range->end_pfn || range->end_pfn > zone->end_pfn)
+            return UINT64_MAX;
+        const struct page *page = mem_map_find(zone->map, range->start_pfn);
+        if (page && !(page->flags & PAGE_RESERVED))
+            return UINT64_MAX;
+        pages += range->end_pfn - range->start_pfn;
+        end = range->end_pfn;
+    }
+    return pages;
+}
+
 static int walk_descriptors(const struct zone *zone, struct census *census)
 {
     for (uint64_t pfn = zone->start_pfn; pfn < zone->end_pfn;) {
         struct page *page = mem_map_find(zone->map, pfn);
         if (!page) {
-            pfn = align_down(pfn, MEM_SECTION_PAGES) + MEM_SECTION_PAGES;
+            pfn = next_to_look_at(zone, pfn);
             continue;
         }
         uint64_t pages = page->pfn == pfn ? count_block(zone, page, census) : 0;
@@ -103,7 +129,9 @@ int buddy_check_locked(struct zone *zone)
     memset(&census, 0, sizeof(census));
     if (walk_descriptors(zone, &census) != 0)
         return -EIO;
-    if (census.free_pages != zone->free_pages || census.managed_pages != zone->managed_pages)
+    uint64_t deferred = count_deferred(zone);
+    if (census.free_pages != zone->free_pages || deferred != zone->deferred_pages ||
+        census.managed_pages + deferred != zone->managed_pages)
         return -EIO;
     for (unsigned order = 0; order < ORDER_COUNT; order++) {
         for (unsigned migrate = 0; migrate < MIGRATE_COUNT; migrate++) {

@@ -62,6 +62,14 @@ static struct page *largest_foreign_block(struct zone *zone, unsigned order, enu
     return best;
 }
 
+int buddy_largest_foreign_order(struct zone *zone, enum migrate_type migrate)
+{
+    uint32_t orders = 0;
+    for (unsigned i = 0; i < MIGRATE_COUNT - 1; i++)
+        orders |= zone->nonempty_orders[fallback_order[migrate][i]];
+    return orders ? (int)highest_bit(orders) : -1;
+}
+
 struct page *buddy_find_fallback(struct zone *zone, unsigned order, enum migrate_type migrate)
 {
     struct page *page = largest_foreign_block(zone, order, migrate);

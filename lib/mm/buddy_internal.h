@@ -59,6 +59,9 @@ void buddy_list_remove(struct zone *zone, struct page *page) REQUIRES(zone->lock
  * no part of a block that is larger than it. */
 void buddy_claim_pageblock(struct zone *zone, struct page *page, enum migrate_type migrate) REQUIRES(zone->lock);
 
+/* The order of the largest free block of other types; -1: they have none. */
+int buddy_largest_foreign_order(struct zone *zone, enum migrate_type migrate) REQUIRES(zone->lock);
+
 /* Finds a free block of at least `order` on other types' lists and puts it, or its whole pageblock if that is worth
  * it, on the list of `migrate`. Returns the block, still on a list; NULL if there is none. */
 struct page *buddy_find_fallback(struct zone *zone, unsigned order, enum migrate_type migrate) REQUIRES(zone->lock);

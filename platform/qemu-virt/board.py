@@ -4,6 +4,8 @@
 import os
 import subprocess
 
+import fdt
+
 QEMU = "qemu-system-aarch64"
 UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -11,6 +13,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FLASH_BYTES = 64 << 20
 ENVIRONMENT_BYTES = 0x40000
 SECTOR_BYTES = 512
+GIBIBYTE = 1 << 30
+# Where things go when a machine starts with a device tree of our own.
+KERNEL_ADDRESS, STUB_ADDRESS, TREE_ADDRESS, ARCHIVE_ADDRESS = 0x40200000, 0x44000000, 0x45000000, 0x46000000
 
 
 def run_quietly(command):
@@ -41,17 +46,62 @@ def make_uboot_disk(build, directory, bootargs):
     return disk, flash
 
 
+def change_tree(tree, machine, archive_bytes):
+    """Gives the tree the memory, and the bus with a limited view of it, that the options ask for."""
+    root = fdt.read(tree)
+    chosen = next(child for child in root["children"] if child["name"] == "chosen")
+    chosen["properties"]["linux,initrd-start"] = fdt.cells(*fdt.wide(ARCHIVE_ADDRESS))
+    chosen["properties"]["linux,initrd-end"] = fdt.cells(*fdt.wide(ARCHIVE_ADDRESS + archive_bytes))
+    if machine.memory_map:
+        memory = next(child for child in root["children"] if child["name"].startswith("memory"))
+        numbers = []
+        for piece in machine.memory_map.split(","):
+            size, base = piece.split("@")
+            numbers += fdt.wide(int(base) * GIBIBYTE) + fdt.wide(int(size) * GIBIBYTE)
+        memory["properties"]["reg"] = fdt.cells(*numbers)
+    if machine.dma_limit:
+        # The devices of this bus see the processors' memory from 0 up to the limit, at 0xc0000000 of their own.
+        root["children"].append({"name": "soc", "children": [], "properties": {
+            "compatible": b"simple-bus\0", "#address-cells": fdt.cells(1), "#size-cells": fdt.cells(1),
+            "ranges": b"", "dma-ranges": fdt.cells(0xc0000000, 0, 0, min(machine.dma_limit * GIBIBYTE, 0xffffffff))}})
+    return fdt.write(root)
+
+
+def start_with_tree(line, machine, build, directory):
+    """Boots as QEMU does it for a kernel, but with a changed device tree, which it would overwrite."""
+    kernel, archive = os.path.join(build, "quire.img"), os.path.join(build, "boot.cpio")
+    tree = os.path.join(directory, "tree.dtb")
+    run_quietly([word.replace("virt,", "virt,dumpdtb=%s," % tree, 1) if word.startswith("virt,") else word
+                 for word in line])
+    with open(tree, "rb") as file:
+        changed = change_tree(file.read(), machine, os.path.getsize(archive))
+    with open(tree, "wb") as file:
+        file.write(changed)
+    # ldr x0, tree; ldr x4, kernel; br x4; and the two addresses.
+    stub = (0x58000080 | 0x580000a4 << 32, 0xd61f0080, TREE_ADDRESS, KERNEL_ADDRESS)
+    words = sum((["-device", "loader,addr=%#x,data=%#x,data-len=8" % (STUB_ADDRESS + 8 * index, word)]
+                 for index, word in enumerate(stub)), [])
+    for path, address in ((kernel, KERNEL_ADDRESS), (tree, TREE_ADDRESS), (archive, ARCHIVE_ADDRESS)):
+        words += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (path, address)]
+    without = [word for index, word in enumerate(line)
+               if not {"-kernel", "-initrd", "-append"} & set(line[max(index - 1, 0):index + 1])]
+    return without + words + ["-device", "loader,addr=%#x,cpu-num=0" % STUB_ADDRESS]
+
+
 def command(machine, build, directory, bootargs):
     """Returns QEMU's command line.
 
-    machine has memory (QEMU's notation), smp, gic (2 or 3), virtualization, uboot, gdb, semihosting and icount.
+    machine has memory (QEMU's notation), memory_map, dma_limit, smp, gic (2 or 3), virtualization, uboot, gdb,
+    semihosting and icount.
     directory takes the files made for this one run.
     """
-    board = "virt,gic-version=%d" % machine.gic
+    board = "virt,memory-backend=ram,gic-version=%d" % machine.gic
     if machine.virtualization:
         board += ",virtualization=on"
     line = [QEMU, "-M", board, "-cpu", "cortex-a72", "-smp", str(machine.smp), "-m", machine.memory,
-            "-nographic", "-no-reboot", "-nic", "none"]
+            "-nographic", "-no-reboot", "-nic", "none",
+            # The host gives memory when the guest touches it, so a guest may have more than the host.
+            "-object", "memory-backend-ram,id=ram,reserve=off,size=" + machine.memory]
     if machine.semihosting:
         line += ["-semihosting-config", "enable=on,target=native"]
     if machine.icount:
@@ -67,4 +117,6 @@ def command(machine, build, directory, bootargs):
         line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", os.path.join(build, "boot.cpio")]
         if bootargs:
             line += ["-append", bootargs]
+        if machine.memory_map or machine.dma_limit:
+            line = start_with_tree(line, machine, build, directory)
     return line

@@ -14,12 +14,8 @@
 #include "log.h"
 #include "memory.h"
 
-/* Zones end here: what old devices reach, what 32-bit devices reach, the rest. */
-static const uint64_t zone_ends[ZONE_COUNT] = {1UL << 30, 1UL << 32, WINDOW_SIZE};
-
-/* Kept from programs, a part of a zone and at least some pages, so that the kernel always gets its tables. */
-#define RESERVE_PART  256u
-#define RESERVE_PAGES 64u
+/* Zones end here: what every device reaches, if that is less than the next; what 32-bit devices reach; the rest. */
+static uint64_t zone_ends[ZONE_COUNT] = {0, 1UL << 32, WINDOW_SIZE};
 
 static struct memblock memblock;
 
@@ -143,7 +139,7 @@ static void read_handover(const struct memsrv_handover *handover)
     }
 }
 
-/* Descriptors for every section that holds memory. */
+/* Room for descriptors of every section that holds memory. They are written when the memory is needed. */
 static void make_memory_map(void)
 {
     mem_map_init(&memory_map);
@@ -154,7 +150,56 @@ static void make_memory_map(void)
         const struct memblock_request request = {.size = MEM_SECTION_ARRAY_BYTES, .alignment = MEM_SECTION_ARRAY_BYTES};
         require("page descriptors", memblock_alloc(&memblock, &request, &base));
         boot_account.metadata += MEM_SECTION_ARRAY_BYTES / PAGE_SIZE;
-        require("section", mem_map_add_section(&memory_map, section, (struct page *)(void *)window(base)));
+        require("section", mem_map_add_section_unwritten(&memory_map, section, (struct page *)(void *)window(base)));
+    }
+}
+
+static void find_dma_zone(const void *tree)
+{
+    uint64_t limit = boot_tree_dma_limit(tree);
+    if (limit < zone_ends[ZONE_DMA32])
+        zone_ends[ZONE_DMA] = align_down(limit, ZONE_ALIGNMENT_PAGES << PAGE_SHIFT);
+}
+
+/* For what has no room among the zone's deferred ranges. */
+static void add_now(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn) NO_THREAD_SAFETY_ANALYSIS
+{
+    const struct page_initial reserved = {.flags = PAGE_RESERVED};
+    for (uint64_t pfn = align_down(start_pfn, MEM_SUBSECTION_PAGES); pfn < end_pfn; pfn += MEM_SUBSECTION_PAGES) {
+        if (!mem_map_present(&memory_map, pfn))
+            mem_map_write_subsection(&memory_map, pfn, reserved);
+    }
+    require("free pages", buddy_add_range(zone, start_pfn, end_pfn, MIGRATE_MOVABLE));
+}
+
+static void add_free_pages(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn)
+{
+    int error = buddy_defer_range(zone, start_pfn, end_pfn);
+    if (error == -ENOSPC)
+        add_now(zone, start_pfn, end_pfn);
+    else
+        require("free pages", error);
+}
+
+/* Cuts [*start, *end) to where memory is, rounded outwards; to nothing if there is none. */
+static void cut_to_memory(uint64_t *start, uint64_t *end)
+{
+    const uint64_t alignment = ZONE_ALIGNMENT_PAGES << PAGE_SHIFT;
+    uint64_t first = *end, last = *start;
+    for (uint32_t i = 0; i < memblock.memory.count; i++) {
+        const struct memblock_region *region = &memblock.memory.regions[i];
+        uint64_t from = region->base > *start ? region->base : *start;
+        uint64_t to = region->base + region->size < *end ? region->base + region->size : *end;
+        if (from >= to)
+            continue;
+        first = from < first ? from : first;
+        last = to > last ? to : last;
+    }
+    if (first < last) {
+        *start = align_down(first, alignment);
+        *end = align_up(last, alignment);
+    } else {
+        *end = *start;
     }
 }
 
@@ -168,6 +213,7 @@ static uint64_t make_zone(enum zone_type type)
     uint64_t pages = 0;
     struct memblock_region region;
 
+    cut_to_memory(&start, &end);
     require("zone", zone_init(zone, type, &memory_map, start >> PAGE_SHIFT, end >> PAGE_SHIFT));
     zone->present_pages = memory_pages_in(start, end);
     while (memblock_next_free_pages(&memblock, &cursor, &region)) {
@@ -175,13 +221,11 @@ static uint64_t make_zone(enum zone_type type)
         uint64_t to = region.base + region.size < end ? region.base + region.size : end;
         if (from >= to)
             continue;
-        require("free pages", buddy_add_range(zone, from >> PAGE_SHIFT, to >> PAGE_SHIFT, MIGRATE_MOVABLE));
+        add_free_pages(zone, from >> PAGE_SHIFT, to >> PAGE_SHIFT);
         pages += (to - from) / PAGE_SIZE;
     }
     if (pages) {
         preferred_zone = type;
-        uint64_t kept = pages / RESERVE_PART;
-        zone_set_watermarks(zone, kept > RESERVE_PAGES ? kept : RESERVE_PAGES);
         log_line("zone %s: %lu pages, %lu of them free", zone->name, zone->present_pages, pages);
     }
     return pages;
@@ -216,9 +260,12 @@ void boot_memory(const struct boot_info *info, const struct memsrv_handover *han
         fatal("memory at start: the kernel left no page");
     reserve_unnamed(info);
     read_handover(handover);
+    find_dma_zone(window(info->tree_base));
     make_memory_map();
     for (unsigned type = 0; type < ZONE_COUNT; type++)
         free_pages += make_zone((enum zone_type)type);
+    zones_set_watermarks(zones, min_free_kbytes_for(free_pages * (PAGE_SIZE / 1024)), WATERMARK_SCALE_FACTOR);
+    zones_set_lowmem_reserve(zones);
     prove_account(free_pages);
     zeroes_blocks = machine_zeroes_blocks();
 }

@@ -21,4 +21,10 @@ void boot_memory(const struct boot_info *info, const struct memsrv_handover *han
  */
 MUST_CHECK int boot_tree_read(const void *tree, uint64_t limit, struct memblock *memblock);
 
+/*
+ * The first address that some device does not reach, if the tree's buses say so (dma-ranges); UINT64_MAX if none does.
+ * A bus without the property, or with an empty one, reaches what its parent reaches. `tree` was read before.
+ */
+uint64_t boot_tree_dma_limit(const void *tree);
+
 #endif

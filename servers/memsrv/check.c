@@ -126,10 +126,9 @@ static uint64_t check_kernel(void)
 uint64_t check_all(struct memsrv_context *worker)
 {
     uint64_t failures = 0;
-    for (unsigned type = 0; type < ZONE_COUNT; type++) {
+    for (unsigned type = 0; type < ZONE_COUNT; type++)
         failures += report("zone", type, buddy_check(&zones[type]));
-        failures += report("page list", type, page_list_check(&worker->lists[type]));
-    }
+    failures += report("page lists", worker->index, per_cpu_pages_check(&worker->pages));
     failures += report("records", 0, records_check());
     failures += report("objects", 0, kernel_objects_check());
     failures += report("memory objects", 0, (long)objects_check());

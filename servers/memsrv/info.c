@@ -69,44 +69,6 @@ int memsrv_handle_memory_info(struct memsrv_context *context, const struct messa
     return 0;
 }
 
-int memsrv_handle_zone_info(struct memsrv_context *context, const struct message *request, uint64_t index,
-                            struct memsrv_zone *zone, size_t zone_capacity, size_t *zone_count)
-{
-    struct zone_info info;
-    if (index >= ZONE_COUNT)
-        return -ENOENT;
-    if (zone_capacity == 0)
-        return -EINVAL;
-    zone_read_info(&zones[index], &info);
-    *zone = (struct memsrv_zone){.start = info.start_pfn,
-                                 .spanned = info.end_pfn - info.start_pfn,
-                                 .managed = info.managed_pages,
-                                 .free = info.free_pages};
-    strncpy(zone->name, zones[index].name, sizeof(zone->name) - 1);
-    *zone_count = 1;
-    return 0;
-}
-
-int memsrv_handle_buddy_info(struct memsrv_context *context, const struct message *request, uint64_t index,
-                             struct memsrv_buddy *buddy, size_t buddy_capacity, size_t *buddy_count)
-{
-    _Static_assert(MEMSRV_BUDDY_ORDERS == ORDER_COUNT, "one figure an order");
-    struct zone_info info;
-    if (index >= ZONE_COUNT)
-        return -ENOENT;
-    if (buddy_capacity == 0)
-        return -EINVAL;
-    zone_read_info(&zones[index], &info);
-    memset(buddy, 0, sizeof(*buddy));
-    strncpy(buddy->name, zones[index].name, sizeof(buddy->name) - 1);
-    for (unsigned order = 0; order < ORDER_COUNT; order++) {
-        for (unsigned migrate = 0; migrate < MIGRATE_COUNT; migrate++)
-            buddy->blocks[order] += info.free_blocks[order][migrate];
-    }
-    *buddy_count = 1;
-    return 0;
-}
-
 static struct memsrv_area describe(const struct vma *area)
 {
     struct memsrv_area description = {.start = area->start, .end = area->end, .protection = area->flags & VMA_ACCESS};

@@ -32,6 +32,8 @@ int main(void)
     const struct memsrv_handover *handover = (const struct memsrv_handover *)MEMSRV_HANDOVER_ADDRESS;
 
     boot_memory(info, handover);
+    memory_init(info->cpu_count);
+    workers_enter();
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
     layout_init(info);
@@ -40,7 +42,6 @@ int main(void)
     spaces_init();
     workers[0].thread_slot = SLOT_THREAD;
     workers[0].reply_slot = SLOT_REPLY;
-    worker_lists_init(&workers[0]);
     workers_start(info->cpu_count);
     worker_serve(&workers[0]);
 }

@@ -1,55 +1,112 @@
 /* SPDX-License-Identifier: MIT */
-/* Single pages for programs, for the kernel and for memsrv itself. */
+/* Pages for programs, for the kernel and for memsrv itself. */
 #include "memory.h"
+
+#include <quire/syscall.h>
+
+#include "drain.h"
+#include "log.h"
+
+/* Failures that are reported one by one; after them each power of two. */
+#define FAILURES_REPORTED 8u
+/* What a line of the log takes of the IPC buffer, at least. */
+#define LOG_WORDS 32u
 
 struct mem_map memory_map;
 struct zone zones[ZONE_COUNT];
+struct page_allocator page_allocator;
 struct boot_account boot_account;
 enum zone_type preferred_zone;
 bool zeroes_blocks;
 
-static bool zone_has_for_programs(struct zone *zone)
+static uint32_t processors;
+
+static void zero_block(void *context, struct page *page, unsigned order)
 {
-    spinlock_acquire(&zone->lock);
-    bool ok = zone_watermark_ok_locked(zone, 0, WATERMARK_MIN, preferred_zone);
-    spinlock_release(&zone->lock);
-    return ok;
+    (void)context;
+    for (uint64_t i = 0; i < 1UL << order; i++)
+        page_zero(&page[i]);
+}
+
+/* Asks the other workers for their pages, too. */
+static void drain_all(void *context, struct per_cpu_pages *own)
+{
+    (void)context;
+    if (own)
+        drain_lists(CONTAINER_OF(own, struct memsrv_context, pages));
+}
+
+static void report_zone(struct zone *zone)
+{
+    struct zone_info info;
+    zone_read_info(zone, &info);
+    if (info.managed_pages == 0)
+        return;
+    log_line("zone %s: free %lu min %lu low %lu high %lu managed %lu deferred %lu protection %lu %lu %lu", zone->name,
+             info.free_pages, info.watermarks[WATERMARK_MIN], info.watermarks[WATERMARK_LOW],
+             info.watermarks[WATERMARK_HIGH], info.managed_pages, info.deferred_pages, info.lowmem_reserve[ZONE_DMA],
+             info.lowmem_reserve[ZONE_DMA32], info.lowmem_reserve[ZONE_NORMAL]);
+}
+
+static void report_failure(void *context, const struct alloc_failure *failure)
+{
+    uint64_t saved[LOG_WORDS];
+
+    (void)context;
+    if (failure->failures > FAILURES_REPORTED && (failure->failures & (failure->failures - 1)))
+        return;
+    memcpy(saved, ipc_buffer()->words, sizeof(saved));
+    log_line("page allocation failure %lu: order %lu, gfp 0x%lx", failure->failures, (uint64_t)failure->order,
+             (uint64_t)failure->gfp);
+    for (unsigned type = 0; type < ZONE_COUNT; type++)
+        report_zone(&zones[type]);
+    memcpy(ipc_buffer()->words, saved, sizeof(saved));
+}
+
+/* There is no reclaim yet: a request that could wait for it gets what the lists of the workers hold. */
+static const struct page_alloc_hooks hooks = {.drain = drain_all, .zero = zero_block, .warn = report_failure};
+
+void memory_init(uint64_t cpu_count)
+{
+    processors = (uint32_t)(cpu_count < WORKERS_MAX ? cpu_count : WORKERS_MAX);
+    page_allocator_init(&page_allocator, zones, &hooks, NULL);
+    worker_lists_init(&workers[0]);
+}
+
+void worker_lists_init(struct memsrv_context *worker)
+{
+    per_cpu_pages_init(&worker->pages, zones, processors);
 }
 
 struct page *page_take_slow(struct memsrv_context *worker)
 {
-    for (int type = (int)preferred_zone; type >= 0; type--) {
-        struct page_list *list = &worker->lists[type];
-        if (list->count == 0 && !zone_has_for_programs(&zones[type]))
-            continue;
-        struct page *page = page_list_alloc(list);
-        if (page)
-            return page;
-    }
-    return NULL;
+    return page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE, 0);
+}
+
+struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark)
+{
+    struct page *page = page_alloc(&page_allocator, &worker_current()->pages, gfp, order);
+    if (page)
+        page->flags |= mark;
+    return page;
+}
+
+void pages_give(struct page *page, unsigned order)
+{
+    page->flags &= ~PAGE_OWNER_FLAGS;
+    int error = page_free(zones, &worker_current()->pages, page, order);
+    ASSERT(error == 0);
+    (void)error;
 }
 
 struct page *system_page_take(uint32_t mark)
 {
-    for (int type = (int)preferred_zone; type >= 0; type--) {
-        /* A program may have many records, so they do not touch what is kept for the kernel. */
-        if (mark == PAGE_CACHE && !zone_has_for_programs(&zones[type]))
-            continue;
-        struct page *page = buddy_alloc(&zones[type], 0, MIGRATE_UNMOVABLE);
-        if (page) {
-            page->flags |= mark;
-            return page;
-        }
-    }
-    return NULL;
+    return pages_take(mark & (PAGE_TABLE | PAGE_OBJECT) ? GFP_ATOMIC : GFP_KERNEL, 0, mark);
 }
 
 void system_page_give(struct page *page)
 {
-    page->flags &= ~PAGE_OWNER_FLAGS;
-    int error = buddy_free(&zones[page->zone], page, 0);
-    ASSERT(error == 0);
-    (void)error;
+    pages_give(page, 0);
 }
 
 uint64_t memory_free_pages(void)
@@ -58,7 +115,7 @@ uint64_t memory_free_pages(void)
     for (unsigned type = 0; type < ZONE_COUNT; type++) {
         struct zone_info info;
         zone_read_info(&zones[type], &info);
-        pages += info.free_pages;
+        pages += info.free_pages + info.deferred_pages;
     }
     return pages;
 }
@@ -66,15 +123,7 @@ uint64_t memory_free_pages(void)
 uint64_t memory_listed_pages(void)
 {
     uint64_t pages = 0;
-    for (uint32_t i = 0; i < worker_count; i++) {
-        for (unsigned type = 0; type < ZONE_COUNT; type++)
-            pages += __atomic_load_n(&workers[i].lists[type].count, __ATOMIC_RELAXED);
-    }
+    for (uint32_t i = 0; i < worker_count; i++)
+        pages += per_cpu_pages_count(&workers[i].pages);
     return pages;
-}
-
-void worker_lists_init(struct memsrv_context *worker)
-{
-    for (unsigned type = 0; type < ZONE_COUNT; type++)
-        page_list_init(&worker->lists[type], &zones[type], MIGRATE_MOVABLE);
 }

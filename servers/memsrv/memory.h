@@ -9,6 +9,7 @@
 #define MEMSRV_MEMORY_H
 
 #include <arch/machine.h>
+#include <mm/page_alloc.h>
 #include <mm/zone.h>
 
 #include "worker.h"
@@ -22,6 +23,7 @@ struct boot_account {
 
 extern struct mem_map memory_map;
 extern struct zone zones[ZONE_COUNT];
+extern struct page_allocator page_allocator;
 extern struct boot_account boot_account;
 extern enum zone_type preferred_zone; /* the highest that manages pages */
 extern bool zeroes_blocks;            /* machine_zero_page() works here */
@@ -50,7 +52,7 @@ MUST_CHECK struct page *page_take_slow(struct memsrv_context *worker);
 /* Takes a page for a program, of any content. NULL: what is left is kept for memsrv and the kernel. */
 MUST_CHECK static inline struct page *page_take(struct memsrv_context *worker)
 {
-    struct page_list *list = &worker->lists[preferred_zone];
+    struct page_list *list = &worker->pages.movable[preferred_zone];
     if (__builtin_expect(list->count == 0, 0))
         return page_take_slow(worker);
     return page_list_alloc(list);
@@ -59,13 +61,23 @@ MUST_CHECK static inline struct page *page_take(struct memsrv_context *worker)
 /* Gives back a page that page_take() gave and that nothing maps. */
 static inline void page_give(struct memsrv_context *worker, struct page *page)
 {
-    int error = page_list_free(&worker->lists[page->zone], page);
+    int error = page_list_free(&worker->pages.movable[page->zone], page);
     ASSERT(error == 0);
     (void)error;
 }
 
-/* Takes a page for the kernel, or for memsrv's own records, of any content. `mark` says what for: PAGE_TABLE and
- * PAGE_OBJECT get the last pages of the machine, too, PAGE_CACHE only what programs would get. NULL: none is left. */
+/*
+ * Takes a block of 2^order pages for whatever is not mapped by way of page_take(): for the kernel, for memsrv's own
+ * records, huge pages. `mark` is set among the first page's flags (PAGE_TABLE, PAGE_OBJECT, PAGE_CACHE, or 0). NULL:
+ * there is none that `gfp` allows. The content of the caller's IPC buffer is kept.
+ */
+MUST_CHECK struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark);
+
+/* Gives back a block of pages_take(). */
+void pages_give(struct page *page, unsigned order);
+
+/* One page by its use: PAGE_TABLE and PAGE_OBJECT are GFP_ATOMIC, since the kernel must get its tables when programs
+ * get no pages any more; everything else is GFP_KERNEL. */
 MUST_CHECK struct page *system_page_take(uint32_t mark);
 
 /* Gives back a page of system_page_take(). */
@@ -77,9 +89,12 @@ static inline struct page *page_of(uint64_t pfn)
     return mem_map_page(&memory_map, pfn);
 }
 
-/* Pages in the zones' buddy allocators; in the lists of all workers. */
+/* Pages in the zones, those included whose descriptors are not written yet; in the lists of all workers. */
 uint64_t memory_free_pages(void);
 uint64_t memory_listed_pages(void);
+
+/* Makes the allocator over the zones that boot_memory() has filled, on a machine with `cpu_count` processors. */
+void memory_init(uint64_t cpu_count);
 
 /* Makes the lists of a worker. Before it serves. */
 void worker_lists_init(struct memsrv_context *worker);

@@ -5,6 +5,7 @@
 #include <proto/memsrv_dispatch.h>
 #include <quire/syscall.h>
 
+#include "drain.h"
 #include "fault.h"
 #include "kernel_objects.h"
 #include "log.h"
@@ -18,6 +19,19 @@ struct memsrv_context workers[WORKERS_MAX];
 uint32_t worker_count = 1;
 
 static _Alignas(16) char stacks[WORKERS_MAX - 1][STACK_BYTES];
+static void *headers[WORKERS_MAX][2];
+
+struct memsrv_context *worker_current(void)
+{
+    return *machine_thread_header();
+}
+
+void workers_enter(void)
+{
+    if (!machine_thread_header())
+        machine_set_thread_header(headers[0]);
+    *machine_thread_header() = &workers[0];
+}
 
 /* All workers have the same priority, so the holder of a lock gets its turn. */
 void spinlock_wait(uint32_t turns)
@@ -31,6 +45,7 @@ void spinlock_wait(uint32_t turns)
 /* Gives reply *m and takes the next message into it, or else just takes one if nobody waits for the reply any more. */
 static __attribute__((noinline, cold)) long reply_again(struct memsrv_context *worker, struct message *m, long error)
 {
+    drain_if_wanted(worker);
     /* A caller that does not take its capabilities gets the error instead; one that has gone gets nothing. */
     if (worker->fault_page) {
         fault_retry(worker, m, (int)error);
@@ -51,12 +66,11 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
     for (;;) {
         if (__builtin_expect(error != 0, 0))
             fatal("worker %lu cannot receive: error %ld", (uint64_t)worker->index, error);
+        drain_if_wanted(worker);
         int verdict = PROTO_REPLY;
         if (__builtin_expect(MSG_FLAGS(m.tag) & MSG_FLAG_FAULT, 1)) {
-            worker->faults++;
             fault_answer(worker, &m);
         } else {
-            worker->requests++;
             verdict = memsrv_dispatch(worker, &m);
             ASSERT(verdict == PROTO_REPLY);
         }
@@ -69,6 +83,8 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
 
 static _Noreturn void worker_main(uint64_t index)
 {
+    machine_set_thread_header(headers[index]);
+    *machine_thread_header() = &workers[index];
     worker_serve(&workers[index]);
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <mm/page_list.h>
+#include <mm/page_alloc.h>
 #include <quire/abi.h>
 
 #define WORKERS_MAX 8u
@@ -21,7 +21,10 @@ struct space;
 
 /* Called a context by the generated dispatcher. */
 struct memsrv_context {
-    struct page_list lists[ZONE_COUNT]; /* counts are read by other workers, for statistics */
+    struct per_cpu_pages pages; /* counts are read by other workers, for statistics */
+
+    /* enum worker_drain, atomic: another worker wants the pages back. */
+    uint32_t drain;
 
     /* The space whose fault this worker is answering: set with the space's lock held, cleared without it after the
      * answer was given. Read by who is about to remove pages; see faults_wait(). */
@@ -39,11 +42,23 @@ struct memsrv_context {
 
     uint32_t index;
     uint64_t thread_slot, reply_slot;
-    uint64_t faults, requests; /* answered */
+};
+
+/* A worker looks here each time that it has received something, before it touches its lists. */
+enum worker_drain {
+    WORKER_DRAIN_NONE = 0,
+    WORKER_DRAIN_WANTED = 1,  /* the worker gives its pages back itself, when it next gets something to do */
+    WORKER_DRAIN_UNDERWAY = 2 /* it waits in the kernel, and another worker is doing it */
 };
 
 extern struct memsrv_context workers[WORKERS_MAX];
 extern uint32_t worker_count;
+
+/* The calling worker. After workers_enter(). */
+struct memsrv_context *worker_current(void);
+
+/* Makes the calling thread the first worker. */
+void workers_enter(void);
 
 /* Creates the workers besides the calling thread, one for each of the machine's `cpu_count` processors, at most
  * WORKERS_MAX in all. A worker that cannot be had is logged and done without. Once, at start. */

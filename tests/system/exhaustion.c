@@ -67,6 +67,15 @@ static void test_child(const char *mode, int status, const char *what)
     tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
 }
 
+static struct memsrv_alloc requests_now(void)
+{
+    struct memsrv_alloc alloc = {0};
+    size_t count = 0;
+    if (memsrv_alloc_info(SLOT_MEMSRV, &alloc, 1, &count) < 0 || count != 1)
+        tap_diag("alloc_info failed");
+    return alloc;
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1 && strcmp(arguments[1], "touch") == 0)
@@ -75,8 +84,12 @@ int main(int count, char **arguments)
         return touch_all(HUGE_PAGE_SIZE);
     if (count > 1 && strcmp(arguments[1], "map") == 0)
         return map_all();
-    tap_plan(9);
+    tap_plan(9 + 2);
+    const struct memsrv_alloc before = requests_now();
     test_child("touch", ROOT_STATUS_FAULT, "who touches more than there is ends");
+    const struct memsrv_alloc after = requests_now();
+    tap_ok(after.failures > before.failures, "its requests failed");
+    tap_ok(after.drains > before.drains, "after all workers' lists were drained");
     test_child("sparse", STATUS_ALIVE, "few pages with a translation table each fit");
     test_child("map", STATUS_ALIVE, "areas are limited");
     return tap_done();

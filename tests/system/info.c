@@ -16,6 +16,8 @@
 #define TOUCHED       300UL
 #define CHILD_STATUS  7
 
+#define PAGES_PER_BLOCK (1UL << HUGE_PAGE_ORDER)
+
 static struct memsrv_memory memory_now(void)
 {
     struct memsrv_memory memory = {0};
@@ -49,23 +51,66 @@ static bool adds_up(void)
     return false;
 }
 
+/* True if the zone's figures fit together, whatever they are. */
+static bool zone_is_sound(const struct memsrv_zone *zone, const struct memsrv_pagetype *pagetype)
+{
+    uint64_t pageblocks = 0;
+    for (unsigned type = 0; type < MEMSRV_MIGRATE_TYPES; type++)
+        pageblocks += pagetype->pageblocks[type];
+    return zone->free >= zone->deferred && zone->free <= zone->managed && zone->managed <= zone->present &&
+           zone->present <= zone->spanned && zone->min > 0 && zone->min < zone->low && zone->low < zone->high &&
+           zone->workers > 0 && zone->workers <= MEMSRV_WORKERS && zone->list_batch > 0 &&
+           zone->list_batch <= zone->list_high && pageblocks * PAGES_PER_BLOCK >= zone->managed / 2;
+}
+
 static void test_zones(void)
 {
     const struct memsrv_memory memory = memory_now();
     struct memsrv_zone zone;
     struct memsrv_buddy buddy;
-    uint64_t free_in_zones = 0, free_in_blocks = 0;
+    struct memsrv_pagetype pagetype;
+    uint64_t free_in_zones = 0, free_in_blocks = 0, free_by_type = 0, listed = 0, present = 0;
+    bool sound = true;
     size_t count;
 
     for (uint64_t index = 0; memsrv_zone_info(SLOT_MEMSRV, index, &zone, 1, &count) == 0; index++) {
         free_in_zones += zone.free;
-        if (memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &count) < 0)
+        free_in_blocks += zone.deferred;
+        free_by_type += zone.deferred;
+        present += zone.present;
+        for (uint64_t worker = 0; worker < zone.workers && worker < MEMSRV_WORKERS; worker++)
+            listed += zone.list_movable[worker] + zone.list_unmovable[worker];
+        if (memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &count) < 0 ||
+            memsrv_pagetype_info(SLOT_MEMSRV, index, &pagetype, 1, &count) < 0)
             break;
-        for (unsigned order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
+        for (unsigned order = 0; order < MEMSRV_BUDDY_ORDERS; order++) {
             free_in_blocks += buddy.blocks[order] << order;
+            for (unsigned type = 0; type < MEMSRV_MIGRATE_TYPES; type++)
+                free_by_type += pagetype.blocks[type * MEMSRV_BUDDY_ORDERS + order] << order;
+        }
+        sound = sound && (zone.managed == 0 || zone_is_sound(&zone, &pagetype));
     }
     tap_equal((long)free_in_zones, (long)memory.free, "the zones' free pages are all free pages");
-    tap_equal((long)free_in_blocks, (long)memory.free, "the blocks' pages are all free pages");
+    tap_equal((long)free_in_blocks, (long)memory.free, "the blocks' pages and the deferred ones are all free pages");
+    tap_equal((long)free_by_type, (long)memory.free, "and so they are by migrate type");
+    tap_equal((long)listed, (long)memory.lists, "the lists of all zones are all lists");
+    tap_equal((long)present, (long)memory.total, "the zones hold all memory");
+    tap_ok(sound, "watermarks, lists and pageblocks of each zone make sense");
+}
+
+static void test_allocations(void)
+{
+    struct memsrv_alloc before, after;
+    size_t count;
+    unsigned char *pages = mmap(NULL, TOUCHED * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    tap_ok(memsrv_alloc_info(SLOT_MEMSRV, &before, 1, &count) == 0 && count == 1, "requests for pages are counted");
+    for (uint64_t page = 0; page < TOUCHED; page++)
+        pages[page * PAGE_SIZE] = 1;
+    tap_ok(memsrv_alloc_info(SLOT_MEMSRV, &after, 1, &count) == 0 && after.requests > before.requests &&
+               after.requests - before.requests < TOUCHED,
+           "most touches are served by a list");
+    tap_equal((long)(after.failures - before.failures), 0, "and none fails");
+    (void)munmap(pages, TOUCHED * PAGE_SIZE);
 }
 
 static void test_touch(void)
@@ -136,9 +181,10 @@ int main(int argument_count, char **arguments)
     (void)arguments;
     if (argument_count > 1)
         return child();
-    tap_plan(1 + 2 + 5 + 1 + 8);
+    tap_plan(1 + 6 + 3 + 5 + 1 + 8);
     tap_ok(adds_up(), "every page of the machine is in the books");
     test_zones();
+    test_allocations();
     test_touch();
     tap_ok(memsrv_space_info(SLOT_MEMSRV, (uint64_t)getpid(), &resident, &tables, &objects, &areas) == 0 &&
                resident > 0 && tables > 0 && objects > 0 && areas > 3,

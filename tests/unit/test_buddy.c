@@ -219,16 +219,17 @@ static void fallback_borrows_small_blocks(void)
 static void watermarks(void)
 {
     start();
-    zone_set_watermarks(&zone, 400);
-    EXPECT(zone.watermarks[WATERMARK_LOW] == 500 && zone.watermarks[WATERMARK_HIGH] == 600);
+    zone.watermarks[WATERMARK_MIN] = 400;
+    zone.watermarks[WATERMARK_LOW] = 500;
+    zone.watermarks[WATERMARK_HIGH] = 600;
     spinlock_acquire(&zone.lock);
-    EXPECT(zone_watermark_ok_locked(&zone, MAX_ORDER, WATERMARK_HIGH, ZONE_NORMAL));
-    EXPECT(!zone_watermark_ok_locked(&zone, MAX_ORDER + 1, WATERMARK_MIN, ZONE_NORMAL));
+    EXPECT(zone_watermark_ok_locked(&zone, MAX_ORDER, WATERMARK_HIGH, ZONE_NORMAL, 0));
+    EXPECT(!zone_watermark_ok_locked(&zone, MAX_ORDER + 1, WATERMARK_MIN, ZONE_NORMAL, 0));
     zone.lowmem_reserve[ZONE_NORMAL] = PAGES - 400 - 8;
-    EXPECT(zone_watermark_ok_locked(&zone, 3, WATERMARK_MIN, ZONE_NORMAL));
-    EXPECT(!zone_watermark_ok_locked(&zone, 4, WATERMARK_MIN, ZONE_NORMAL));
-    EXPECT(!zone_watermark_ok_locked(&zone, 0, WATERMARK_LOW, ZONE_NORMAL));
-    EXPECT(zone_watermark_ok_locked(&zone, 0, WATERMARK_LOW, ZONE_DMA));
+    EXPECT(zone_watermark_ok_locked(&zone, 3, WATERMARK_MIN, ZONE_NORMAL, 0));
+    EXPECT(!zone_watermark_ok_locked(&zone, 4, WATERMARK_MIN, ZONE_NORMAL, 0));
+    EXPECT(!zone_watermark_ok_locked(&zone, 0, WATERMARK_LOW, ZONE_NORMAL, 0));
+    EXPECT(zone_watermark_ok_locked(&zone, 0, WATERMARK_LOW, ZONE_DMA, 0));
     zone.lowmem_reserve[ZONE_NORMAL] = 0;
     spinlock_release(&zone.lock);
     for (unsigned i = 0; i < PAGES; i++)
@@ -236,8 +237,8 @@ static void watermarks(void)
     for (unsigned i = 0; i < PAGES; i += 2)
         EXPECT(buddy_free(&zone, test_page(map, i), 0) == 0);
     spinlock_acquire(&zone.lock);
-    EXPECT(zone_watermark_ok_locked(&zone, 0, WATERMARK_HIGH, ZONE_NORMAL));
-    EXPECT(!zone_watermark_ok_locked(&zone, 1, WATERMARK_HIGH, ZONE_NORMAL)); /* enough pages, no such block */
+    EXPECT(zone_watermark_ok_locked(&zone, 0, WATERMARK_HIGH, ZONE_NORMAL, 0));
+    EXPECT(!zone_watermark_ok_locked(&zone, 1, WATERMARK_HIGH, ZONE_NORMAL, 0)); /* enough pages, no such block */
     spinlock_release(&zone.lock);
     finish();
 }

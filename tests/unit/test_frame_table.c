@@ -12,16 +12,23 @@
 #define KERNEL  16u /* frames of the kernel's own at the start, as many without memory at the end */
 #define ENTRIES 512u
 
-static struct frame entries[FRAMES];
-static struct frame_table table = {.frames = entries, .first = FIRST, .count = FRAMES};
+static struct frame room[FRAME_SECTION_FRAMES];
+static struct frame *const entries = room;
+static const struct frame_range ranges[] = {{FIRST, KERNEL, FRAME_KERNEL},
+                                            {FIRST + KERNEL, FRAMES - 2 * KERNEL, FRAME_USER}};
+static struct frame_table table;
 static struct frame model[FRAMES];
 
 static void start(void)
 {
-    frame_set_range(&table, FIRST, KERNEL, FRAME_KERNEL);
-    frame_set_range(&table, FIRST + KERNEL, FRAMES - 2 * KERNEL, FRAME_USER);
-    memcpy(model, entries, sizeof(model));
-    EXPECT(frame_table_check(&table, 0, FRAMES) == 0);
+    memset(room, 0xee, sizeof(room));
+    table = (struct frame_table){.ranges = ranges, .range_count = 2};
+    frame_add_room(&table, FIRST, room);
+    EXPECT(table.end == FIRST + FRAME_SECTION_FRAMES && frame_table_check(&table, FIRST, FRAMES) == 0);
+    EXPECT(!table.sections[FIRST >> FRAME_SECTION_SHIFT] && frame_find(&table, FIRST + 5) == &room[5]);
+    EXPECT(table.sections[FIRST >> FRAME_SECTION_SHIFT] == room);
+    memcpy(model, entries, FRAMES * sizeof(model[0]));
+    EXPECT(frame_table_check(&table, FIRST, FRAMES) == 0);
 }
 
 static void outside(void)
@@ -96,9 +103,9 @@ static void damage_is_found(void)
     start();
     for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         entries[FRAMES / 2] = broken[i];
-        EXPECT(frame_table_check(&table, 0, FRAMES) == -EINVAL);
-        EXPECT(frame_table_check(&table, 0, FRAMES / 2) == 0);
-        EXPECT(frame_table_check(&table, FRAMES / 2 + 1, UINT64_MAX) == 0);
+        EXPECT(frame_table_check(&table, FIRST, FRAMES) == -EINVAL);
+        EXPECT(frame_table_check(&table, FIRST, FRAMES / 2) == 0);
+        EXPECT(frame_table_check(&table, FIRST + FRAMES / 2 + 1, UINT64_MAX) == 0);
     }
 }
 
@@ -222,8 +229,8 @@ static void against_model(void)
     start();
     for (test_step = 0; test_step < test_steps(); test_step++) {
         steps[random_below(sizeof(steps) / sizeof(steps[0]))]();
-        EXPECT(frame_table_check(&table, 0, FRAMES) == 0);
-        EXPECT(memcmp(model, entries, sizeof(model)) == 0);
+        EXPECT(frame_table_check(&table, FIRST, FRAMES) == 0);
+        EXPECT(memcmp(model, entries, FRAMES * sizeof(model[0])) == 0);
     }
 }
 

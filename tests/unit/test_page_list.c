@@ -32,9 +32,9 @@ static void refill_and_drain(void)
     page_list_init(&list, &zone, MIGRATE_MOVABLE);
     struct page *page = page_list_alloc(&list);
     EXPECT(page && page->flags == PAGE_ALLOCATED && page_refcount(page) == 1 && page_mapcount(page) == 0);
-    EXPECT(list.count == PAGE_LIST_BATCH - 1 && zone.free_pages == PAGES - PAGE_LIST_BATCH);
+    EXPECT(list.count == list.batch - 1 && zone.free_pages == PAGES - list.batch);
     EXPECT(page_list_check(&list) == 0 && buddy_check(&zone) == 0);
-    EXPECT(page_list_free(&list, page) == 0 && list.count == PAGE_LIST_BATCH);
+    EXPECT(page_list_free(&list, page) == 0 && list.count == list.batch);
     EXPECT(page_list_alloc(&list) == page); /* the one that was used last */
     EXPECT(page_list_free(&list, page) == 0);
     page_list_drain(&list);
@@ -74,7 +74,7 @@ static void empty_zone(void)
         EXPECT((pages[i] = page_list_alloc(&list)) != NULL);
     EXPECT(!page_list_alloc(&list) && zone.free_pages == 0 && buddy_check(&zone) == 0);
     for (unsigned i = 0; i < PAGES; i++)
-        EXPECT(page_list_free(&list, pages[i]) == 0 && list.count <= PAGE_LIST_CAPACITY);
+        EXPECT(page_list_free(&list, pages[i]) == 0 && list.count <= list.high);
     EXPECT(list.drains > 0 && page_list_check(&list) == 0);
     page_list_drain(&list);
     finish();

@@ -20,6 +20,17 @@ MUST_CHECK int buddy_add_range_locked(struct zone *zone, uint64_t start_pfn, uin
                                       enum migrate_type migrate) REQUIRES(zone->lock);
 
 /*
+ * As above, but nothing is done now: the pages count as managed and free, their descriptors are not touched. They are
+ * given to the allocator, a subsection at a time, lowest first, when a request would else mix migrate types in a
+ * pageblock or fail. The sections must have been added. Their subsections may be written or not. EINVAL: empty range,
+ * outside the zone, no section, or not above what was deferred before; ENOSPC: DEFERRED_RANGES_MAX are there already.
+ */
+MUST_CHECK int buddy_defer_range_locked(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn) REQUIRES(zone->lock);
+
+/* Gives the next deferred pages, of one subsection at most, to the allocator. False: there are none. */
+bool buddy_grow_locked(struct zone *zone) REQUIRES(zone->lock);
+
+/*
  * Takes a block of 2^order pages: its first page has refcount 1, mapcount 0, flags PAGE_ALLOCATED, the order and the
  * migrate type; the content is not touched. The caller owns the block. NULL if there is none (order above MAX_ORDER
  * too). Watermarks are not looked at.
@@ -54,7 +65,7 @@ void buddy_free_pages_locked(struct zone *zone, struct page *const pages[], uint
 MUST_CHECK int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock);
 
 /*
- * Walks all free lists and all descriptors of the zone. 0, or EIO (negative) if something does not add up: list
+ * Walks all free lists and all written descriptors of the zone. 0, or EIO (negative) if something does not add up: list
  * links, counts, orders, alignment, two free buddies left unmerged, blocks that overlap, a page in no block, managed
  * pages that are neither free, allocated nor listed.
  */
@@ -65,6 +76,7 @@ MUST_CHECK struct page *buddy_alloc(struct zone *zone, unsigned order, enum migr
 MUST_CHECK int buddy_free(struct zone *zone, struct page *page, unsigned order) EXCLUDES(zone->lock);
 MUST_CHECK int buddy_add_range(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn, enum migrate_type migrate)
     EXCLUDES(zone->lock);
+MUST_CHECK int buddy_defer_range(struct zone *zone, uint64_t start_pfn, uint64_t end_pfn) EXCLUDES(zone->lock);
 MUST_CHECK int buddy_check(struct zone *zone) EXCLUDES(zone->lock);
 
 #endif

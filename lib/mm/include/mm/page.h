@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One descriptor a physical page, and the map from page frame numbers to descriptors. Memory is cut in sections of
- * 128 MiB; a section that holds no memory has no descriptors and costs one pointer.
+ * 128 MiB; a section that holds no memory has no descriptors and costs one pointer. The descriptors of a section are
+ * written in subsections of 4 MiB, the largest block of the buddy allocator, when their memory is first needed.
  *
  * Locks: a free page's descriptor belongs to its zone's lock, an allocated page's to whoever allocated it; the two
- * counters are atomic. The map itself changes only while the machine's memory is discovered, before a second thread
- * looks at it.
+ * counters are atomic. Sections are added while the machine's memory is discovered, before a second thread looks at
+ * the map; subsections are written under the lock of the zone that they are in.
  */
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
@@ -71,8 +72,14 @@ _Static_assert(sizeof(struct page) == 64, "descriptors are an array that is inde
 #define MEM_SECTION_COUNT       (WINDOW_SIZE >> MEM_SECTION_SHIFT)
 #define MEM_MAP_PFN_END         (MEM_SECTION_COUNT * MEM_SECTION_PAGES)
 
+#define MEM_SUBSECTION_PAGES (1UL << MAX_ORDER)
+#define MEM_SUBSECTIONS      (MEM_SECTION_PAGES / MEM_SUBSECTION_PAGES) /* of a section */
+#define MEM_SUBSECTIONS_ALL  UINT32_MAX
+_Static_assert(MEM_SUBSECTIONS == 32, "a bit each in a word");
+
 struct mem_map {
     struct page *sections[MEM_SECTION_COUNT]; /* NULL: no memory there */
+    uint32_t written[MEM_SECTION_COUNT];      /* bit n: the descriptors of subsection n are there; atomic */
 };
 
 /* Makes a map without sections. */
@@ -85,10 +92,26 @@ void mem_map_init(struct mem_map *map);
  */
 MUST_CHECK int mem_map_add_section(struct mem_map *map, uint64_t section, struct page *pages);
 
+/* The same, but `pages` is not touched: no page has a descriptor until mem_map_write_subsection(). */
+MUST_CHECK int mem_map_add_section_unwritten(struct mem_map *map, uint64_t section, struct page *pages);
+
+/* What mem_map_write_subsection() makes of the pages. */
+struct page_initial {
+    uint32_t flags;
+    uint8_t zone; /* enum zone_type */
+};
+
+/* Writes the descriptors of the subsection that starts at `pfn`, whose section has been added; they were not written
+ * before. Lock: that of the zone. */
+void mem_map_write_subsection(struct mem_map *map, uint64_t pfn, struct page_initial initial);
+
 /* True if the page has a descriptor; any pfn is allowed. */
 static inline bool mem_map_present(const struct mem_map *map, uint64_t pfn)
 {
-    return pfn < MEM_MAP_PFN_END && map->sections[pfn / MEM_SECTION_PAGES];
+    if (pfn >= MEM_MAP_PFN_END || !map->sections[pfn / MEM_SECTION_PAGES])
+        return false;
+    uint32_t written = __atomic_load_n(&map->written[pfn / MEM_SECTION_PAGES], __ATOMIC_ACQUIRE);
+    return written >> (pfn / MEM_SUBSECTION_PAGES % MEM_SUBSECTIONS) & 1;
 }
 
 /* The descriptor of a page that is known to have one: the hot path. */

@@ -13,25 +13,34 @@
 
 #include <mm/buddy.h>
 
-#define PAGE_LIST_CAPACITY 128u
-#define PAGE_LIST_BATCH    32u
+#define PAGE_LIST_CAPACITY  256u
+#define PAGE_LIST_BATCH_MAX 64u
 
 struct page_list {
     uint32_t count;
+    uint32_t high;  /* pages that the list keeps at most: at least batch, at most the capacity */
+    uint32_t batch; /* pages that come and go at a time */
     enum migrate_type migrate;
     struct zone *zone;
     uint64_t refills, drains;               /* batches */
     struct page *pages[PAGE_LIST_CAPACITY]; /* the last one was used last: it is likely in the cache */
 };
 
-/* Makes an empty list. `zone` must outlive it. */
+/* Makes an empty list. `zone` must outlive it. The size is what suits one processor of one. */
 void page_list_init(struct page_list *list, struct zone *zone, enum migrate_type migrate);
 
-/* Takes up to PAGE_LIST_BATCH pages out of the zone into an empty list, then one out of the list; NULL if the zone has
+/*
+ * Sets batch and high to what suits a machine with `cpu_count` processors, as Linux does: a batch is a 4096th of the
+ * zone and a power of two, high a processor's share of the zone's low watermark and at least four batches. The zone
+ * has its memory and its watermarks. For an empty list.
+ */
+void page_list_set_size(struct page_list *list, uint32_t cpu_count) EXCLUDES(list->zone->lock);
+
+/* Takes up to a batch of pages out of the zone into an empty list, then one out of the list; NULL if the zone has
  * none. For page_list_alloc() alone. */
 MUST_CHECK struct page *page_list_alloc_refill(struct page_list *list) EXCLUDES(list->zone->lock);
 
-/* Gives the PAGE_LIST_BATCH pages that were used longest ago back to the zone. */
+/* Gives the batch of pages that were used longest ago back to the zone. */
 void page_list_drain_batch(struct page_list *list) EXCLUDES(list->zone->lock);
 
 /* Gives all pages back to the zone. */
@@ -63,7 +72,7 @@ MUST_CHECK static inline int page_list_free(struct page_list *list, struct page 
         return -EINVAL;
     if (__builtin_expect(page_refcount(page) > 1 || page_mapcount(page), 0))
         return -EBUSY;
-    if (__builtin_expect(list->count == PAGE_LIST_CAPACITY, 0))
+    if (__builtin_expect(list->count >= list->high, 0))
         page_list_drain_batch(list);
     page->flags = PAGE_LISTED;
     page_set_refcount(page, 0);
