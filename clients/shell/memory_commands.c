@@ -101,6 +101,27 @@ static int command_buddyinfo(int count, char **arguments)
     return error == -ENOENT ? 0 : error;
 }
 
+/* The format of Linux's /proc/slabinfo. The tunables, which these caches have not, are 0. */
+static int command_slabinfo(int count, char **arguments)
+{
+    struct memsrv_slab slab;
+    size_t records;
+    int error;
+
+    (void)count, (void)arguments;
+    printf("# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit>"
+           " <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    for (uint64_t index = 0; (error = memsrv_slab_info(SLOT_MEMSRV, index, &slab, 1, &records)) == 0; index++) {
+        if (records != 1)
+            return -EPROTO;
+        printf("%-17.*s %6lu %6lu %6lu %4lu %4lu : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n",
+               (int)sizeof(slab.name), slab.name, (unsigned long)slab.used, (unsigned long)slab.objects,
+               (unsigned long)slab.size, (unsigned long)slab.objects_per_slab, (unsigned long)slab.pages_per_slab, 0, 0,
+               0, (unsigned long)slab.slabs, (unsigned long)slab.slabs, 0);
+    }
+    return error == -ENOENT ? 0 : error;
+}
+
 static const char *area_name(const struct memsrv_area *area)
 {
     if (area->flags & MEMSRV_AREA_HEAP)
@@ -161,6 +182,7 @@ static int command_check(int count, char **arguments)
 const struct command memory_commands[] = {
     {"mem", "", "shows where the machine's memory is", 0, 0, command_mem},
     {"buddyinfo", "", "shows the free blocks by size", 0, 0, command_buddyinfo},
+    {"slabinfo", "", "shows memsrv's caches of objects", 0, 0, command_slabinfo},
     {"maps", "PID", "shows the memory areas of a process", 1, 1, command_maps},
     {"check", "", "has memsrv check its structures", 0, 0, command_check},
     {0},

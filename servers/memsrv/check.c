@@ -5,9 +5,10 @@
 #include <quire/syscall.h>
 
 #include "account.h"
+#include "caches.h"
 #include "log.h"
 #include "memory.h"
-#include "records.h"
+#include "own_memory.h"
 #include "space_pages.h"
 
 /* The account is right when nobody changes it; it gets some tries to find such a moment. */
@@ -123,8 +124,8 @@ uint64_t check_all(struct memsrv_context *worker)
         failures += report("zone", type, buddy_check(&zones[type]));
         failures += report("page list", type, page_list_check(&worker->lists[type]));
     }
-    failures += report("records", 0, records_check());
-    failures += report("objects", 0, kernel_objects_check());
+    failures += report("caches", 0, caches_check());
+    failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
     failures += check_account();
     return failures + check_kernel();

@@ -5,8 +5,9 @@
 #include <proto/memsrv_dispatch.h>
 
 #include "account.h"
+#include "caches.h"
 #include "memory.h"
-#include "records.h"
+#include "own_memory.h"
 #include "space_pages.h"
 
 /* Tables that the asking space may keep to spare, so that two figures of it can be compared. */
@@ -23,7 +24,7 @@ void account_read(struct memsrv_memory *memory)
                                      .tree = boot->tree,
                                      .firmware = boot->firmware};
     /* Workers other than the first have a page each for their IPC buffer. */
-    memory->metadata = boot->metadata + records_pages() + worker_count - 1;
+    memory->metadata = boot->metadata + record_pages() + own_table_pages() + worker_count - 1;
     memory->object = kernel_object_pages();
     for (uint32_t i = 0; i < SPACES_MAX; i++) {
         struct space *space = &spaces[i];

@@ -6,9 +6,11 @@
 #include <quire/syscall.h>
 
 #include "boot_memory.h"
+#include "caches.h"
 #include "kernel_objects.h"
 #include "log.h"
 #include "memory.h"
+#include "own_memory.h"
 #include "records.h"
 
 int main(void)
@@ -17,8 +19,10 @@ int main(void)
     const struct memsrv_handover *handover = (const struct memsrv_handover *)MEMSRV_HANDOVER_ADDRESS;
 
     boot_memory(info, handover);
+    caches_init(info->arguments);
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
+    own_memory_init();
     spaces_init();
     workers[0].thread_slot = SLOT_THREAD;
     workers[0].reply_slot = SLOT_REPLY;

@@ -25,7 +25,7 @@ static void spares_free(struct spares *spares)
 static int spares_get(struct spares *spares, unsigned count)
 {
     for (spares->count = 0; spares->count < count; spares->count++) {
-        spares->areas[spares->count] = object_cache_alloc_zeroed(&area_cache);
+        spares->areas[spares->count] = area_alloc();
         if (!spares->areas[spares->count]) {
             spares_free(spares);
             return -ENOMEM;

@@ -3,7 +3,7 @@
  * An address space and what belongs to it: areas, pages, threads, objects. The structures are never freed, only used
  * again, so that a worker may look at one while another ends it: it takes the lock, then looks whose it is now.
  *
- * Lock order: space -> object caches -> objects -> zone. One worker holds at most one space's lock. The IPC buffer of
+ * Lock order: space -> objects -> caches -> zone. One worker holds at most one space's lock. The IPC buffer of
  * the calling worker is overwritten by everything here that is said to make system calls.
  */
 #ifndef MEMSRV_SPACE_H
