@@ -122,6 +122,22 @@ static int command_slabinfo(int count, char **arguments)
     return error == -ENOENT ? 0 : error;
 }
 
+/* The format of Linux's /proc/vmallocinfo. */
+static int command_vmallocinfo(int count, char **arguments)
+{
+    uint64_t address = 0, start, end, caller;
+    int error;
+
+    (void)count, (void)arguments;
+    while ((error = memsrv_vmalloc_info(SLOT_MEMSRV, address, &start, &end, &caller)) == 0) {
+        const unsigned long bytes = end - start;
+        printf("0x%016lx-0x%016lx %7lu 0x%lx pages=%lu vmalloc\n", (unsigned long)start, (unsigned long)end, bytes,
+               (unsigned long)caller, bytes / PAGE_SIZE);
+        address = end;
+    }
+    return error == -ENOENT ? 0 : error;
+}
+
 static const char *area_name(const struct memsrv_area *area)
 {
     if (area->flags & MEMSRV_AREA_HEAP)
@@ -183,6 +199,7 @@ const struct command memory_commands[] = {
     {"mem", "", "shows where the machine's memory is", 0, 0, command_mem},
     {"buddyinfo", "", "shows the free blocks by size", 0, 0, command_buddyinfo},
     {"slabinfo", "", "shows memsrv's caches of objects", 0, 0, command_slabinfo},
+    {"vmallocinfo", "", "shows what memsrv has mapped for itself", 0, 0, command_vmallocinfo},
     {"maps", "PID", "shows the memory areas of a process", 1, 1, command_maps},
     {"check", "", "has memsrv check its structures", 0, 0, command_check},
     {0},

@@ -167,7 +167,10 @@ int vfree(struct vmalloc_space *space, unsigned cpu, void *memory)
 int vmalloc_next(struct vmalloc_space *space, uint64_t address, struct vmalloc_info *info)
 {
     spinlock_acquire(&space->lock);
-    const struct vmalloc_area *area = area_of(vma_find(&space->areas, address));
+    struct vma *range = vma_find(&space->areas, address);
+    if (range && address >= range->end - PAGE_SIZE) /* in its guard page */
+        range = vma_next(&space->areas, range);
+    const struct vmalloc_area *area = area_of(range);
     if (area)
         *info = (struct vmalloc_info){
             .start = area->range.start, .end = area->range.end - PAGE_SIZE, .caller = area->caller};

@@ -110,10 +110,10 @@ static uint32_t flag_of_letter(char letter)
 void caches_init(const char *arguments)
 {
     const char *key = strstr(arguments, DEBUG_KEY);
-    if (!key)
-        return;
-    const char *letter = key + sizeof(DEBUG_KEY) - 1;
+    const char *letter = key ? key + sizeof(DEBUG_KEY) - 1 : "?";
     uint32_t flags = 0;
+    if (*letter != '=' && *letter != ' ' && *letter != '\0')
+        return;
     if (*letter++ == '=') {
         for (; *letter && *letter != ' '; letter++)
             flags |= flag_of_letter(*letter);

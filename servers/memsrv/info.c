@@ -106,6 +106,19 @@ int memsrv_handle_buddy_info(struct memsrv_context *context, const struct messag
     return 0;
 }
 
+int memsrv_handle_vmalloc_info(struct memsrv_context *context, const struct message *request, uint64_t address,
+                               uint64_t *start, uint64_t *end, uint64_t *caller)
+{
+    struct vmalloc_info info;
+    int error = vmalloc_next(&own_space, address, &info);
+    if (error)
+        return error;
+    *start = info.start;
+    *end = info.end;
+    *caller = info.caller;
+    return 0;
+}
+
 static struct memsrv_area describe(const struct vma *area)
 {
     struct memsrv_area description = {.start = area->start, .end = area->end, .protection = area->flags & VMA_ACCESS};

@@ -15,8 +15,6 @@
 #define OWN_BYTES  (1UL << 36)
 #define OWN_RIGHTS (ENTRY_READ | ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY)
 
-#define ITEMS_MAX (MSG_BUFFER_WORDS / 2)
-
 struct kmalloc_heap own_heap;
 struct vmalloc_space own_space;
 
@@ -63,7 +61,7 @@ static int own_map(void *context, uint64_t address, struct page *const pages[], 
     uint64_t done = 0;
     while (done < count) {
         uint64_t left = count - done;
-        long result = map_some(address + done * PAGE_SIZE, pages + done, left < ITEMS_MAX ? left : ITEMS_MAX);
+        long result = map_some(address + done * PAGE_SIZE, pages + done, left < MAP_ITEMS_MAX ? left : MAP_ITEMS_MAX);
         if (result > 0) {
             done += (uint64_t)result;
             continue;

@@ -118,6 +118,21 @@ static void test_slabs(void)
     tap_ok(munmap(page, PAGE_SIZE) == 0 && slab_find("area", &after) && after.used == before.used, "and a removed one");
 }
 
+/* The workers' stacks, if there are several workers: whole pages, apart by an unmapped one at least. */
+static void test_own_areas(void)
+{
+    uint64_t start, end, caller, last = 0, areas = 0;
+    bool sensible = true;
+
+    while (memsrv_vmalloc_info(SLOT_MEMSRV, last, &start, &end, &caller) == 0) {
+        sensible = sensible && start < end && (start | end) % PAGE_SIZE == 0 && caller != 0 &&
+                   (last == 0 || start >= last + PAGE_SIZE);
+        last = end;
+        areas++;
+    }
+    tap_ok(sensible, "memsrv's %lu areas of its own are apart", (unsigned long)areas);
+}
+
 static void test_touch(void)
 {
     const struct memsrv_memory before = memory_now();
@@ -186,10 +201,11 @@ int main(int argument_count, char **arguments)
     (void)arguments;
     if (argument_count > 1)
         return child();
-    tap_plan(1 + 2 + 8 + 5 + 1 + 8);
+    tap_plan(1 + 2 + 8 + 1 + 5 + 1 + 8);
     tap_ok(adds_up(), "every page of the machine is in the books");
     test_zones();
     test_slabs();
+    test_own_areas();
     test_touch();
     tap_ok(memsrv_space_info(SLOT_MEMSRV, (uint64_t)getpid(), &resident, &tables, &objects, &areas) == 0 &&
                resident > 0 && tables > 0 && objects > 0 && areas > 3,
