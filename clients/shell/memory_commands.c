@@ -12,6 +12,43 @@
 #define NAME_COLUMN   73               /* where Linux puts names in /proc/PID/maps */
 #define AREAS_AT_ONCE (PROTO_DATA_MAX / sizeof(struct memsrv_area))
 
+/* The format of Linux's /proc/slabinfo. The tunables, which these caches have not, are 0. */
+static int command_slabinfo(int count, char **arguments)
+{
+    struct memsrv_slab slab;
+    size_t records;
+    int error;
+
+    (void)count, (void)arguments;
+    printf("# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit>"
+           " <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    for (uint64_t index = 0; (error = memsrv_slab_info(SLOT_MEMSRV, index, &slab, 1, &records)) == 0; index++) {
+        if (records != 1)
+            return -EPROTO;
+        printf("%-17.*s %6lu %6lu %6lu %4lu %4lu : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n",
+               (int)sizeof(slab.name), slab.name, (unsigned long)slab.used, (unsigned long)slab.objects,
+               (unsigned long)slab.size, (unsigned long)slab.objects_per_slab, (unsigned long)slab.pages_per_slab, 0, 0,
+               0, (unsigned long)slab.slabs, (unsigned long)slab.slabs, 0);
+    }
+    return error == -ENOENT ? 0 : error;
+}
+
+/* The format of Linux's /proc/vmallocinfo. */
+static int command_vmallocinfo(int count, char **arguments)
+{
+    uint64_t address = 0, start, end, caller;
+    int error;
+
+    (void)count, (void)arguments;
+    while ((error = memsrv_vmalloc_info(SLOT_MEMSRV, address, &start, &end, &caller)) == 0) {
+        const unsigned long bytes = end - start;
+        printf("0x%016lx-0x%016lx %7lu 0x%lx pages=%lu vmalloc\n", (unsigned long)start, (unsigned long)end, bytes,
+               (unsigned long)caller, bytes / PAGE_SIZE);
+        address = end;
+    }
+    return error == -ENOENT ? 0 : error;
+}
+
 static const char *area_name(const struct memsrv_area *area)
 {
     if (area->flags & MEMSRV_AREA_HEAP)
@@ -70,6 +107,8 @@ static int command_check(int count, char **arguments)
 }
 
 const struct command memory_commands[] = {
+    {"slabinfo", "", "shows memsrv's caches of objects", 0, 0, command_slabinfo},
+    {"vmallocinfo", "", "shows what memsrv has mapped for itself", 0, 0, command_vmallocinfo},
     {"maps", "PID", "shows the memory areas of a process", 1, 1, command_maps},
     {"check", "", "has memsrv check its structures", 0, 0, command_check},
     {0},

@@ -16,7 +16,7 @@ void spares_free(struct spares *spares)
 int spares_get(struct spares *spares, unsigned count)
 {
     for (spares->count = 0; spares->count < count; spares->count++) {
-        spares->areas[spares->count] = area_new();
+        spares->areas[spares->count] = area_alloc();
         if (!spares->areas[spares->count]) {
             spares_free(spares);
             return -ENOMEM;

@@ -6,10 +6,11 @@
 
 #include "account.h"
 #include "areas.h"
+#include "caches.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
-#include "records.h"
+#include "own_memory.h"
 #include "space_pages.h"
 
 /* The account is right when nobody changes it; it gets some tries to find such a moment. */
@@ -129,9 +130,9 @@ uint64_t check_all(struct memsrv_context *worker)
     for (unsigned type = 0; type < ZONE_COUNT; type++)
         failures += report("zone", type, buddy_check(&zones[type]));
     failures += report("page lists", worker->index, per_cpu_pages_check(&worker->pages));
-    failures += report("records", 0, records_check());
-    failures += report("objects", 0, kernel_objects_check());
     failures += report("memory objects", 0, (long)objects_check());
+    failures += report("caches", 0, caches_check());
+    failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
     failures += check_account();
     return failures + check_kernel();

@@ -5,9 +5,11 @@
 #include <proto/memsrv_dispatch.h>
 
 #include "account.h"
+#include "caches.h"
 #include "memory.h"
 #include "object.h"
 #include "records.h"
+#include "own_memory.h"
 #include "space_pages.h"
 
 /* Tables that the asking space may keep to spare, so that two figures of it can be compared. */
@@ -24,7 +26,7 @@ void account_read(struct memsrv_memory *memory)
                                      .tree = boot->tree,
                                      .firmware = boot->firmware};
     /* Workers other than the first have a page each for their IPC buffer. */
-    memory->metadata = boot->metadata + records_pages() + worker_count - 1;
+    memory->metadata = boot->metadata + record_pages() + own_table_pages() + worker_count - 1;
     memory->object = kernel_object_pages();
     for (uint32_t i = 0; i < SPACES_MAX; i++) {
         struct space *space = &spaces[i];
@@ -66,6 +68,19 @@ int memsrv_handle_memory_info(struct memsrv_context *context, const struct messa
     trim_caller(request);
     account_read(memory);
     *memory_count = 1;
+    return 0;
+}
+
+int memsrv_handle_vmalloc_info(struct memsrv_context *context, const struct message *request, uint64_t address,
+                               uint64_t *start, uint64_t *end, uint64_t *caller)
+{
+    struct vmalloc_info info;
+    int error = vmalloc_next(&own_space, address, &info);
+    if (error)
+        return error;
+    *start = info.start;
+    *end = info.end;
+    *caller = info.caller;
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Places in frames. A frame's page descriptor says what is in it: `owner` is the shelf of its type, `private_data` the
- * places that are taken, `link` is on the shelf's list while places are free.
+ * The kernel's objects live in frames that memsrv donates and cannot see from then on, so their caches are external:
+ * which places of a frame are taken is in its page descriptor.
  */
 #include <errno.h>
 
@@ -9,6 +9,7 @@
 #include <base/lock.h>
 #include <quire/syscall.h>
 
+#include "caches.h"
 #include "kernel_objects.h"
 #include "log.h"
 #include "memory.h"
@@ -19,27 +20,27 @@
 /* How often a destruction that the kernel does in parts is gone on with before the caller is told EAGAIN. */
 #define DESTROY_ROUNDS 20000u
 
-/* Frames with objects of one type. */
-struct shelf {
+/* What a frame holds. */
+static const struct object_kind {
+    const char *name;
     uint32_t per_frame;
-    uint32_t frames;
-    struct list partial; /* struct page, link: frames with a free place */
+} kinds[CAP_TYPE_COUNT] = {
+    [CAP_THREAD] = {"kernel_thread", OBJECTS_PER_FRAME_THREAD},
+    [CAP_ASPACE] = {"kernel_aspace", OBJECTS_PER_FRAME_ASPACE},
+    [CAP_ENDPOINT] = {"kernel_endpoint", OBJECTS_PER_FRAME_SMALL},
+    [CAP_NOTIFICATION] = {"kernel_notification", OBJECTS_PER_FRAME_SMALL},
+    [CAP_REPLY] = {"kernel_reply", OBJECTS_PER_FRAME_SMALL},
+    [CAP_IRQ] = {"kernel_irq", OBJECTS_PER_FRAME_SMALL},
+    [CAP_TABLE] = {"kernel_table", OBJECTS_PER_FRAME_TABLE},
+    [CAP_SLOTS] = {"kernel_slots", 1},
 };
 
-static struct spinlock objects_lock;
-static struct shelf shelves[CAP_TYPE_COUNT] GUARDED_BY(objects_lock) = {
-    [CAP_THREAD] = {.per_frame = OBJECTS_PER_FRAME_THREAD},
-    [CAP_ASPACE] = {.per_frame = OBJECTS_PER_FRAME_ASPACE},
-    [CAP_ENDPOINT] = {.per_frame = OBJECTS_PER_FRAME_SMALL},
-    [CAP_NOTIFICATION] = {.per_frame = OBJECTS_PER_FRAME_SMALL},
-    [CAP_REPLY] = {.per_frame = OBJECTS_PER_FRAME_SMALL},
-    [CAP_IRQ] = {.per_frame = OBJECTS_PER_FRAME_SMALL},
-    [CAP_TABLE] = {.per_frame = OBJECTS_PER_FRAME_TABLE},
-};
+static struct kmem_cache object_caches[CAP_TYPE_COUNT]; /* each has a lock of its own, taken after objects_lock */
+static uint64_t object_pages;                           /* atomic */
+static struct spinlock objects_lock;                    /* guards the slots */
 static uint64_t slots_taken[SLOT_WORDS] GUARDED_BY(objects_lock); /* bit: slot is taken or does not exist */
 static uint64_t slot_end GUARDED_BY(objects_lock);                /* slots that the table has */
 static uint64_t slot_word_hint GUARDED_BY(objects_lock);          /* no free slot is in a word before this one */
-static uint64_t object_pages GUARDED_BY(objects_lock);
 
 /* --- Slots -------------------------------------------------------------------------------------------------------- */
 
@@ -50,20 +51,27 @@ static void mark_slot_free(uint64_t slot) REQUIRES(objects_lock)
         slot_word_hint = slot / 64;
 }
 
+/* Donates a frame of slots to the table in `table_slot`. */
+static int grow_table(uint64_t table_slot)
+{
+    struct kmem_place place;
+    int error = kmem_place_alloc(&object_caches[CAP_SLOTS], &place);
+    if (error)
+        return error;
+    long result = sys_object_create(SLOT_PHYSICAL, CAP_SLOTS, page_pfn(place.page), 0, 0, table_slot);
+    if (result)
+        kmem_place_free(&object_caches[CAP_SLOTS], place);
+    return (int)result;
+}
+
 /* Makes memsrv's own table longer. */
 static int grow_own_table(void) REQUIRES(objects_lock)
 {
     if (slot_end + SLOTS_PER_FRAME > SLOT_MAX)
         return -ENOMEM;
-    struct page *page = system_page_take(PAGE_OBJECT);
-    if (!page)
-        return -ENOMEM;
-    long error = sys_object_create(SLOT_PHYSICAL, CAP_SLOTS, page_pfn(page), 0, 0, SLOT_TABLE);
-    if (error) {
-        system_page_give(page);
-        return (int)error;
-    }
-    object_pages++;
+    int error = grow_table(SLOT_TABLE);
+    if (error)
+        return error;
     for (uint64_t i = 0; i < SLOTS_PER_FRAME; i++)
         mark_slot_free(slot_end + i);
     slot_end += SLOTS_PER_FRAME;
@@ -86,57 +94,45 @@ static uint64_t take_slot(void) REQUIRES(objects_lock)
     }
 }
 
-/* --- Places ------------------------------------------------------------------------------------------------------- */
+/* --- Frames ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t all_places(const struct shelf *shelf) REQUIRES(objects_lock)
+static struct page *get_frame(void *context, unsigned order)
 {
-    return (1UL << shelf->per_frame) - 1;
-}
-
-static struct page *take_frame(struct shelf *shelf) REQUIRES(objects_lock)
-{
-    struct list *first = list_first(&shelf->partial);
-    if (first)
-        return CONTAINER_OF(first, struct page, link);
     struct page *page = system_page_take(PAGE_OBJECT);
-    if (!page)
-        return NULL;
-    page->owner = shelf;
-    page->private_data = 0;
-    list_push_front(&shelf->partial, &page->link);
-    shelf->frames++;
-    object_pages++;
+    if (page)
+        __atomic_fetch_add(&object_pages, 1, __ATOMIC_RELAXED);
     return page;
 }
 
-static bool take_place(struct kernel_object *object) REQUIRES(objects_lock)
+static void put_frame(void *context, struct page *page, unsigned order)
 {
-    struct shelf *shelf = &shelves[object->type];
-    object->frame = take_frame(shelf);
-    if (!object->frame)
-        return false;
-    object->index = lowest_bit(~object->frame->private_data);
-    object->frame->private_data |= 1UL << object->index;
-    if (object->frame->private_data == all_places(shelf))
-        list_remove(&object->frame->link);
-    return true;
+    __atomic_fetch_sub(&object_pages, 1, __ATOMIC_RELAXED);
+    system_page_give(page);
 }
 
-static void give_place(const struct kernel_object *object) REQUIRES(objects_lock)
+/* A frame goes back as soon as no object is in it: the kernel has let go of it then. */
+static void init_caches(void)
 {
-    struct shelf *shelf = &shelves[object->type];
-    struct page *frame = object->frame;
+    static const struct page_source source = {.get = get_frame, .put = put_frame};
 
-    ASSERT(frame->private_data & 1UL << object->index);
-    if (frame->private_data == all_places(shelf))
-        list_push_front(&shelf->partial, &frame->link);
-    frame->private_data &= ~(1UL << object->index);
-    if (frame->private_data)
-        return;
-    list_remove(&frame->link);
-    shelf->frames--;
-    object_pages--;
-    system_page_give(frame);
+    for (unsigned type = 0; type < CAP_TYPE_COUNT; type++) {
+        if (!kinds[type].name)
+            continue;
+        struct kmem_cache_args args = {.flags = KMEM_EXTERNAL};
+        cache_defaults(&args);
+        args.name = kinds[type].name;
+        args.external = kinds[type].per_frame;
+        args.min_partial = 0;
+        args.source = &source;
+        if (kmem_cache_init(&object_caches[type], &args))
+            fatal("cache %s cannot be made", args.name);
+        cache_list(&object_caches[type]);
+    }
+}
+
+static struct kmem_place place_of(const struct kernel_object *object)
+{
+    return (struct kmem_place){.page = object->frame, .index = object->index};
 }
 
 /* --- Objects ------------------------------------------------------------------------------------------------------ */
@@ -144,11 +140,10 @@ static void give_place(const struct kernel_object *object) REQUIRES(objects_lock
 void kernel_objects_init(uint64_t first_free_slot, uint64_t slot_count)
 {
     spinlock_init(&objects_lock);
+    init_caches();
     if (first_free_slot < SLOT_FIRST_FREE || slot_count % SLOTS_PER_FRAME || slot_count > SLOT_MAX)
         fatal("root describes memsrv's table as %lu slots, free from %lu", slot_count, first_free_slot);
     spinlock_acquire(&objects_lock);
-    for (unsigned type = 0; type < CAP_TYPE_COUNT; type++)
-        list_init(&shelves[type].partial);
     for (unsigned word = 0; word < SLOT_WORDS; word++)
         slots_taken[word] = UINT64_MAX;
     slot_end = slot_count;
@@ -160,37 +155,44 @@ void kernel_objects_init(uint64_t first_free_slot, uint64_t slot_count)
     spinlock_release(&objects_lock);
 }
 
+static void give_slot(uint64_t slot)
+{
+    spinlock_acquire(&objects_lock);
+    mark_slot_free(slot);
+    spinlock_release(&objects_lock);
+}
+
 int kernel_object_create(enum cap_type type, uint64_t extra, struct kernel_object *object)
 {
+    struct kmem_place place;
+
     *object = (struct kernel_object){.type = type};
     spinlock_acquire(&objects_lock);
     uint64_t slot = take_slot();
-    bool placed = slot != SLOT_NONE && take_place(object);
-    if (slot != SLOT_NONE && !placed)
-        mark_slot_free(slot);
     spinlock_release(&objects_lock);
-    if (!placed)
+    if (slot == SLOT_NONE)
         return -ENOMEM;
-
-    long error = sys_object_create(SLOT_PHYSICAL, type, page_pfn(object->frame), object->index, slot, extra);
-    if (!error) {
-        object->slot = slot;
-        return 0;
+    int error = kmem_place_alloc(&object_caches[type], &place);
+    if (error) {
+        give_slot(slot);
+        return error;
     }
-    spinlock_acquire(&objects_lock);
-    give_place(object);
-    mark_slot_free(slot);
-    spinlock_release(&objects_lock);
-    return (int)error;
+    long result = sys_object_create(SLOT_PHYSICAL, type, page_pfn(place.page), place.index, slot, extra);
+    if (result) {
+        kmem_place_free(&object_caches[type], place);
+        give_slot(slot);
+        return (int)result;
+    }
+    object->frame = place.page;
+    object->index = place.index;
+    object->slot = slot;
+    return 0;
 }
 
 /* A table gives its frames of slots back one after the other. */
 static void give_slot_frame(uint64_t pfn)
 {
-    spinlock_acquire(&objects_lock);
-    object_pages--;
-    system_page_give(page_of(pfn));
-    spinlock_release(&objects_lock);
+    kmem_place_free(&object_caches[CAP_SLOTS], (struct kmem_place){.page = page_of(pfn)});
 }
 
 int kernel_object_destroy(struct kernel_object *object)
@@ -209,64 +211,18 @@ int kernel_object_destroy(struct kernel_object *object)
     }
     if (result)
         return result > 0 ? -EAGAIN : (int)result;
-    spinlock_acquire(&objects_lock);
-    give_place(object);
-    mark_slot_free(object->slot);
-    spinlock_release(&objects_lock);
+    kmem_place_free(&object_caches[object->type], place_of(object));
+    give_slot(object->slot);
     object->slot = SLOT_NONE;
     return 0;
 }
 
 int kernel_table_grow(const struct kernel_object *table)
 {
-    struct page *page = system_page_take(PAGE_OBJECT);
-    if (!page)
-        return -ENOMEM;
-    long error = sys_object_create(SLOT_PHYSICAL, CAP_SLOTS, page_pfn(page), 0, 0, table->slot);
-    if (error) {
-        system_page_give(page);
-        return (int)error;
-    }
-    spinlock_acquire(&objects_lock);
-    object_pages++;
-    spinlock_release(&objects_lock);
-    return 0;
+    return grow_table(table->slot);
 }
 
 uint64_t kernel_object_pages(void)
 {
-    spinlock_acquire(&objects_lock);
-    uint64_t pages = object_pages;
-    spinlock_release(&objects_lock);
-    return pages;
-}
-
-static int check_shelf(struct shelf *shelf) REQUIRES(objects_lock)
-{
-    uint32_t count = 0;
-    LIST_FOR_EACH (link, &shelf->partial) {
-        const struct page *page = CONTAINER_OF(link, struct page, link);
-        uint64_t taken = page->private_data;
-        if (++count > shelf->frames || page->owner != shelf || !(page->flags & PAGE_OBJECT))
-            return -EIO;
-        if (taken == 0 || taken >= all_places(shelf))
-            return -EIO;
-    }
-    return 0;
-}
-
-int kernel_objects_check(void)
-{
-    int error = 0;
-    spinlock_acquire(&objects_lock);
-    uint64_t frames = 0;
-    for (unsigned type = 0; type < CAP_TYPE_COUNT && !error; type++) {
-        if (shelves[type].per_frame)
-            error = check_shelf(&shelves[type]);
-        frames += shelves[type].frames;
-    }
-    if (frames > object_pages)
-        error = -EIO;
-    spinlock_release(&objects_lock);
-    return error;
+    return __atomic_load_n(&object_pages, __ATOMIC_RELAXED);
 }

@@ -3,7 +3,7 @@
  * Kernel objects: the frames that they live in, several objects of one type a frame, and the slots of memsrv's own
  * capability table that name them.
  *
- * Lock: objects_lock, taken inside these calls; order: space -> objects -> zone. No lock but that of the space that the
+ * Lock: objects_lock, taken inside these calls; order: space -> objects -> caches -> zone. No lock but that of the space that the
  * object is for may be held. The caller's IPC buffer is not touched.
  */
 #ifndef MEMSRV_KERNEL_OBJECTS_H
@@ -42,8 +42,5 @@ MUST_CHECK int kernel_table_grow(const struct kernel_object *table);
 
 /* Pages that hold objects and slots. */
 uint64_t kernel_object_pages(void);
-
-/* 0, or EIO (negative) if a frame's bitmap, its list or the count of pages is wrong. */
-MUST_CHECK int kernel_objects_check(void);
 
 #endif

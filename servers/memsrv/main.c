@@ -6,12 +6,14 @@
 #include <quire/syscall.h>
 
 #include "boot_memory.h"
+#include "caches.h"
 #include "kernel_objects.h"
 #include "layout.h"
 #include "limits.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
+#include "own_memory.h"
 #include "records.h"
 
 /* Pages that programs can have. */
@@ -33,9 +35,10 @@ int main(void)
 
     boot_memory(info, handover);
     memory_init(info->cpu_count);
-    workers_enter();
+    caches_init(info->arguments);
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
+    own_memory_init();
     layout_init(info);
     limits_init(managed_pages());
     objects_init();

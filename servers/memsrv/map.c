@@ -153,7 +153,7 @@ struct vma *area_add_locked(struct space *space, const struct area_request *requ
     area = request->object ? NULL : stretch(space, flags, *address, end);
     if (area)
         return area;
-    area = space->areas.count < MEMSRV_AREA_QUOTA ? area_new() : NULL;
+    area = space->areas.count < MEMSRV_AREA_QUOTA ? area_alloc() : NULL;
     if (area)
         return insert(space, area, request, flags, *address, end);
     if (flags & VMA_CHARGED)

@@ -88,7 +88,7 @@ int space_thread_create_locked(struct memsrv_context *worker, struct space *spac
         return -EEXIST;
     if (space->thread_count >= MEMSRV_THREAD_QUOTA)
         return -EDQUOT;
-    struct member *member = object_cache_alloc_zeroed(&member_cache);
+    struct member *member = member_alloc();
     if (!member)
         return -ENOMEM;
     member->name = number;
@@ -129,7 +129,7 @@ int space_object_create_locked(struct space *space, enum cap_type type, uint64_t
 {
     if (space->object_count >= MEMSRV_OBJECT_QUOTA)
         return -EDQUOT;
-    struct member *member = object_cache_alloc_zeroed(&member_cache);
+    struct member *member = member_alloc();
     if (!member)
         return -ENOMEM;
     int error = kernel_object_create(type, extra, &member->object);

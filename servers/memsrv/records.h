@@ -1,37 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* memsrv's small records: areas of memory, members of spaces. Each kind has a cache of its own over single pages. */
+/* memsrv's small records: areas of memory, members of spaces, memory objects. Each kind has a cache of its own. */
 #ifndef MEMSRV_RECORDS_H
 #define MEMSRV_RECORDS_H
 
-#include <mm/object_cache.h>
 #include <mm/index.h>
+#include <mm/kmem_cache.h>
 #include <mm/vma.h>
 
 #include "object.h"
 #include "space.h"
 
-extern struct object_cache area_cache;   /* struct vma */
-extern struct object_cache member_cache; /* struct member */
+extern struct kmem_cache area_cache;   /* struct vma */
+extern struct kmem_cache member_cache; /* struct member */
+extern struct kmem_cache object_cache; /* struct object */
+extern struct kmem_cache grant_cache;  /* struct object_grant */
+
+/* Where the indexes of memory objects get their nodes. */
+extern const struct index_source index_records;
 
 /* Before there is a second thread. */
 void records_init(void);
 
-/* A zeroed record, or NULL. The sources of lib/mm's index are records, too. */
-MUST_CHECK struct vma *area_new(void);
-MUST_CHECK struct object *object_record_new(void);
-MUST_CHECK struct object_grant *grant_record_new(void);
-extern const struct index_source index_records;
+/* A zeroed record, the caller's. NULL: no memory. */
+MUST_CHECK static inline struct vma *area_alloc(void)
+{
+    struct vma *area = kmem_cache_alloc(&area_cache, worker_index());
+    if (__builtin_expect(area != NULL, 1))
+        memset(area, 0, sizeof(*area));
+    return area;
+}
+
+MUST_CHECK static inline struct member *member_alloc(void)
+{
+    return kmem_cache_zalloc(&member_cache, worker_index());
+}
+
+MUST_CHECK static inline struct object *object_record_new(void)
+{
+    return kmem_cache_zalloc(&object_cache, worker_index());
+}
+
+MUST_CHECK static inline struct object_grant *grant_record_new(void)
+{
+    return kmem_cache_zalloc(&grant_cache, worker_index());
+}
 
 /* Gives back records that came from the cache. */
-void area_free(struct vma *area);
-void member_free(struct member *member);
-void object_record_free(struct object *object);
-void grant_record_free(struct object_grant *grant);
+static inline void area_free(struct vma *area)
+{
+    kmem_cache_free(&area_cache, worker_index(), area);
+}
 
-/* Pages that the caches hold; what they could do without is given back first. */
-uint64_t records_pages(void);
+static inline void member_free(struct member *member)
+{
+    kmem_cache_free(&member_cache, worker_index(), member);
+}
 
-/* 0, or EIO (negative) if a cache is damaged. */
-MUST_CHECK int records_check(void);
+static inline void object_record_free(struct object *object)
+{
+    kmem_cache_free(&object_cache, worker_index(), object);
+}
+
+static inline void grant_record_free(struct object_grant *grant)
+{
+    kmem_cache_free(&grant_cache, worker_index(), grant);
+}
 
 #endif

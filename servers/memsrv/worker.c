@@ -10,6 +10,7 @@
 #include "kernel_objects.h"
 #include "log.h"
 #include "memory.h"
+#include "own_memory.h"
 
 #define STACK_BYTES        32768u
 #define MEMSRV_PRIORITY    48u
@@ -17,21 +18,6 @@
 
 struct memsrv_context workers[WORKERS_MAX];
 uint32_t worker_count = 1;
-
-static _Alignas(16) char stacks[WORKERS_MAX - 1][STACK_BYTES];
-static void *headers[WORKERS_MAX][2];
-
-struct memsrv_context *worker_current(void)
-{
-    return *machine_thread_header();
-}
-
-void workers_enter(void)
-{
-    if (!machine_thread_header())
-        machine_set_thread_header(headers[0]);
-    *machine_thread_header() = &workers[0];
-}
 
 /* All workers have the same priority, so the holder of a lock gets its turn. */
 void spinlock_wait(uint32_t turns)
@@ -83,21 +69,22 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
 
 static _Noreturn void worker_main(uint64_t index)
 {
-    machine_set_thread_header(headers[index]);
-    *machine_thread_header() = &workers[index];
     worker_serve(&workers[index]);
 }
 
-/* A thread like this one, with a stack of ours and an IPC buffer that it sees through the window. */
+/* A thread like this one, with an IPC buffer that it sees through the window, and a stack between guard pages: who
+ * runs over its end faults instead of writing to something else. */
 static int start_worker(struct memsrv_context *worker)
 {
     struct kernel_object thread = {0}, reply = {0};
     struct page *buffer = system_page_take(0);
+    char *stack = vmalloc(&own_space, worker_index(), STACK_BYTES);
 
     worker_lists_init(worker);
-    if (!buffer)
+    if (!buffer || !stack)
         return -ENOMEM;
     page_zero(buffer);
+    ((struct ipc_buffer *)(void *)page_window(buffer))->user[WORKER_WORD_INDEX] = worker->index;
     long error = kernel_object_create(CAP_REPLY, 0, &reply);
     if (!error)
         error = kernel_object_create(CAP_THREAD, 0, &thread);
@@ -112,7 +99,7 @@ static int start_worker(struct memsrv_context *worker)
         error = sys_thread_control(thread.slot, THREAD_SET_EVENT, SLOT_NOTIFICATION, 1, 0, 0, 0);
     if (!error)
         error = sys_thread_control(thread.slot, THREAD_START, (uint64_t)worker_main,
-                                   (uint64_t)(stacks[worker->index - 1] + STACK_BYTES), worker->index, 0, 0);
+                                   (uint64_t)(stack + STACK_BYTES), worker->index, 0, 0);
     return (int)error;
 }
 

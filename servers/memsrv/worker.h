@@ -10,9 +10,12 @@
 #include <stdint.h>
 
 #include <mm/page_alloc.h>
-#include <quire/abi.h>
+#include <quire/syscall.h>
 
 #define WORKERS_MAX 8u
+
+/* The word of struct ipc_buffer.user in which a worker finds its own index; 0 in a buffer that nobody prepared. */
+#define WORKER_WORD_INDEX 8u
 
 /* A first-touch fault takes at most this many translation tables. */
 #define FAULT_TABLES 3u
@@ -54,11 +57,17 @@ enum worker_drain {
 extern struct memsrv_context workers[WORKERS_MAX];
 extern uint32_t worker_count;
 
-/* The calling worker. After workers_enter(). */
-struct memsrv_context *worker_current(void);
+/* The index of the calling worker. */
+static inline unsigned worker_index(void)
+{
+    return (unsigned)ipc_buffer()->user[WORKER_WORD_INDEX];
+}
 
-/* Makes the calling thread the first worker. */
-void workers_enter(void);
+/* The calling worker. */
+static inline struct memsrv_context *worker_current(void)
+{
+    return &workers[worker_index()];
+}
 
 /* Creates the workers besides the calling thread, one for each of the machine's `cpu_count` processors, at most
  * WORKERS_MAX in all. A worker that cannot be had is logged and done without. Once, at start. */

@@ -113,6 +113,71 @@ static void test_allocations(void)
     (void)munmap(pages, TOUCHED * PAGE_SIZE);
 }
 
+/* Finds a cache by its name. */
+static bool slab_find(const char *name, struct memsrv_slab *slab)
+{
+    size_t count;
+
+    for (uint64_t index = 0; memsrv_slab_info(SLOT_MEMSRV, index, slab, 1, &count) == 0 && count == 1; index++) {
+        if (strcmp(slab->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool slab_makes_sense(const struct memsrv_slab *slab)
+{
+    tap_diag("%s: %lu of %lu objects of %lu bytes, %lu slabs of %lu pages", slab->name, (unsigned long)slab->used,
+             (unsigned long)slab->objects, (unsigned long)slab->size, (unsigned long)slab->slabs,
+             (unsigned long)slab->pages_per_slab);
+    return slab->used <= slab->objects && slab->objects <= slab->slabs * slab->objects_per_slab &&
+           slab->pages <= slab->slabs * slab->pages_per_slab && slab->slabs_partial <= slab->slabs &&
+           slab->size >= slab->object_size && slab->reports == 0;
+}
+
+static void test_slabs(void)
+{
+    const struct memsrv_memory memory = memory_now();
+    struct memsrv_slab slab, before, after;
+    uint64_t kernel_pages = 0, identifier;
+    size_t count;
+    bool sensible = true;
+
+    for (uint64_t index = 0; memsrv_slab_info(SLOT_MEMSRV, index, &slab, 1, &count) == 0; index++) {
+        sensible = slab_makes_sense(&slab) && sensible;
+        if (strncmp(slab.name, "kernel_", 7) == 0)
+            kernel_pages += slab.pages;
+    }
+    tap_ok(sensible, "the caches' figures make sense and no fault was found");
+    tap_equal((long)kernel_pages, (long)memory.object, "the caches of kernel objects hold all of their pages");
+    tap_ok(slab_find("kernel_endpoint", &before), "there is a cache of endpoints");
+    const int error = memsrv_object_create(SLOT_MEMSRV, CAP_ENDPOINT, &identifier, SLOT_FIRST_FREE + 8);
+    tap_ok(error == 0 && slab_find("kernel_endpoint", &after) && after.used == before.used + 1,
+           "which counts one that is made");
+    tap_ok(memsrv_object_destroy(SLOT_MEMSRV, identifier) == 0 && slab_find("kernel_endpoint", &after) &&
+               after.used == before.used,
+           "and one that is destroyed");
+    tap_ok(slab_find("area", &before), "there is a cache of areas");
+    void *page = mmap(NULL, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    tap_ok(page != MAP_FAILED && slab_find("area", &after) && after.used == before.used + 1, "which counts a new area");
+    tap_ok(munmap(page, PAGE_SIZE) == 0 && slab_find("area", &after) && after.used == before.used, "and a removed one");
+}
+
+/* The workers' stacks, if there are several workers: whole pages, apart by an unmapped one at least. */
+static void test_own_areas(void)
+{
+    uint64_t start, end, caller, last = 0, areas = 0;
+    bool sensible = true;
+
+    while (memsrv_vmalloc_info(SLOT_MEMSRV, last, &start, &end, &caller) == 0) {
+        sensible = sensible && start < end && (start | end) % PAGE_SIZE == 0 && caller != 0 &&
+                   (last == 0 || start >= last + PAGE_SIZE);
+        last = end;
+        areas++;
+    }
+    tap_ok(sensible, "memsrv's %lu areas of its own are apart", (unsigned long)areas);
+}
+
 static void test_touch(void)
 {
     const struct memsrv_memory before = memory_now();
@@ -181,10 +246,12 @@ int main(int argument_count, char **arguments)
     (void)arguments;
     if (argument_count > 1)
         return child();
-    tap_plan(1 + 6 + 3 + 5 + 1 + 8);
+    tap_plan(1 + 6 + 3 + 8 + 1 + 5 + 1 + 8);
     tap_ok(adds_up(), "every page of the machine is in the books");
     test_zones();
     test_allocations();
+    test_slabs();
+    test_own_areas();
     test_touch();
     tap_ok(memsrv_space_info(SLOT_MEMSRV, (uint64_t)getpid(), &resident, &tables, &objects, &areas) == 0 &&
                resident > 0 && tables > 0 && objects > 0 && areas > 3,

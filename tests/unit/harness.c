@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The host tests' runner, random source and page source; and what lib/base asks every program for. */
+/* The host tests' runner, random source; and what lib/base asks every program for. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 
 #include <base/check.h>
 #include <base/lock.h>
-#include <quire/abi.h>
 
 #include "harness.h"
 
@@ -57,26 +56,6 @@ uint64_t test_steps(void)
 {
     const char *text = getenv("QUIRE_STEPS");
     return text ? strtoull(text, NULL, 0) : DEFAULT_STEPS;
-}
-
-void *test_page_get(void *context)
-{
-    struct test_pages *pages = context;
-    if (pages->calls++ == pages->fail_at || (pages->fail_percent && random_chance(pages->fail_percent)))
-        return NULL;
-    void *page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-    ck_assert_ptr_nonnull(page);
-    memset(page, 0xa5, PAGE_SIZE);
-    pages->held++;
-    return page;
-}
-
-void test_page_put(void *context, void *page)
-{
-    struct test_pages *pages = context;
-    EXPECT(pages->held > 0);
-    pages->held--;
-    free(page);
 }
 
 START_TEST(run_row)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the host tests share: rows of named cases, a reproducible random source, and a page source that can be told to
- * fail. Each row runs in a process of its own; CK_RUN_CASE=name runs one alone. QUIRE_SEED and QUIRE_STEPS set the
+ * What the host tests share: rows of named cases, and a reproducible random source. Each row runs in a process of its own; CK_RUN_CASE=name runs one alone. QUIRE_SEED and QUIRE_STEPS set the
  * seed, and the length, of the randomized rows.
  */
 #ifndef UNIT_HARNESS_H
@@ -45,16 +44,5 @@ uint64_t test_steps(void);
 uint64_t random_next(void);
 uint64_t random_below(uint64_t bound);
 bool random_chance(unsigned percent);
-
-/* A page source for object caches and other users of pages; `fail_at` makes one call fail (the first is 0), and
- * `fail_percent` some. */
-struct test_pages {
-    uint64_t calls, held;
-    uint64_t fail_at;
-    unsigned fail_percent;
-};
-#define TEST_PAGES_NEVER_FAIL UINT64_MAX
-void *test_page_get(void *pages);
-void test_page_put(void *pages, void *page);
 
 #endif

@@ -73,22 +73,6 @@ static inline void machine_relax(void)
     __asm__ volatile("yield" ::: "memory");
 }
 
-/*
- * The calling thread's header: two words, of which the first is memsrv's to use. It is what the machine's ABI has in
- * front of thread-local variables; memsrv's further threads have nothing behind it.
- */
-static inline void **machine_thread_header(void)
-{
-    void **header;
-    __asm__("mrs %0, tpidr_el0" : "=r"(header));
-    return header;
-}
-
-static inline void machine_set_thread_header(void *header[2])
-{
-    __asm__ volatile("msr tpidr_el0, %0" ::"r"(header) : "memory");
-}
-
 /* Makes bytes that were written through the data cache visible to instruction fetches of all processors. */
 static inline void machine_sync_code(const char *from, uint64_t bytes)
 {
