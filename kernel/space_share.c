@@ -17,7 +17,7 @@
 struct share {
     struct aspace *from, *to;
     uint64_t address, end;
-    uint32_t count; /* tables and huge pages */
+    uint64_t pages; /* that were shared */
     uint32_t steps;
 };
 
@@ -49,6 +49,7 @@ static long share_table(struct share *share, uint64_t *entry)
     frame->sharers++;
     space_frame(place)->references++;
     share->to->table_count++;
+    share->pages += frame->references;
     return 0;
 }
 
@@ -69,6 +70,8 @@ static long share_huge(struct share *share, uint64_t *entry)
     *entry = pte_write_protect(*entry);
     *place = *entry;
     space_frame(place)->references++;
+    share->pages += HUGE_FRAMES;
+    share->steps += HUGE_STEPS;
     return 0;
 }
 
@@ -87,8 +90,6 @@ static long share_span(struct share *share)
         error = pte_is_table(*entry) ? share_table(share, entry) : share_huge(share, entry);
         if (error)
             return error;
-        share->count++;
-        share->steps += pte_is_table(*entry) ? 0 : HUGE_STEPS;
     }
     share->address = (share->address & ~(pte_span(level) - 1)) + pte_span(level);
     return 0;
@@ -127,11 +128,11 @@ long aspace_share(struct thread *caller)
     space_forget_leaf(share.from);
     while (share.address < share.end && share.steps < SHARE_STEPS && !error)
         error = share_span(&share);
-    if (share.count) {
+    if (share.pages) {
         table_write_barrier();
         tlb_drop_space(share.from->identifier);
         tlb_finish();
     }
     context_set_second(&caller->context, share.address < share.end ? share.address : share.end);
-    return share.count || !error ? share.count : error;
+    return share.pages || !error ? (long)share.pages : error;
 }

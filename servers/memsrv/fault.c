@@ -9,12 +9,15 @@
 #include <proto/ipc.h>
 #include <quire/syscall.h>
 
+#include "areas.h"
+#include "cow.h"
 #include "fault.h"
 #include "log.h"
 #include "map.h"
 #include "memory.h"
 #include "object_fault.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -82,7 +85,7 @@ static __attribute__((noinline)) void add_tables(struct memsrv_context *worker, 
     uint32_t count = 0;
 
     while (spare + count < FAULT_TABLES) {
-        struct page *table = system_page_take(PAGE_TABLE);
+        struct page *table = table_take();
         if (!table)
             break; /* the kernel says if what it has does not do */
         worker->fault_tables[count++] = table;
@@ -101,63 +104,117 @@ static __attribute__((noinline)) void add_tables(struct memsrv_context *worker, 
         words[2] = 0;
 }
 
-/* Makes *m the reply that maps `page` at `address`. */
-static inline void answer_map(struct memsrv_context *worker, struct space *space, struct message *m,
-                              const struct vma *area, struct page *page, uint64_t address) REQUIRES(space->lock)
+/* Makes *m the reply with one item. */
+static inline void answer_item(struct memsrv_context *worker, struct space *space, struct message *m, uint64_t target,
+                               uint64_t entry) REQUIRES(space->lock)
 {
     uint64_t spare = FAULT_SPARE_TABLES(m->words[1]);
 
+    worker->fault_address = target & PAGE_MASK;
+    worker->answering = space;
     m->tag = MSG_TAG(FAULT_RESUME, 0, 0);
-    m->words[0] = address | MAP_ITEM_MAP;
-    m->words[1] = page_address(page) | entry_flags(area->flags);
+    m->words[0] = target;
+    m->words[1] = entry;
     m->words[2] = 0;
     if (UNLIKELY(spare < FAULT_TABLES))
         add_tables(worker, space, m, spare);
 }
 
-/*
- * Something is mapped at the address already: another thread's fault was faster, or the area has got more rights
- * since the page was mapped. True if that was all and *m is the reply; false if the page is gone by now.
- */
-static __attribute__((noinline, cold)) bool answer_present(struct space *space, struct message *m,
-                                                           const struct vma *area) REQUIRES(space->lock)
+/* Takes a page that becomes the space's own at the address of the fault. */
+static inline struct page *take(struct memsrv_context *worker, const struct space *space, const struct vma *area,
+                                uint64_t address)
 {
-    uint64_t address = m->words[0] & PAGE_MASK;
-    uint64_t entry = space_entry_locked(space, address);
-    if (!entry)
-        return false;
-    if ((m->words[1] & VMA_ACCESS) & ~entry)
-        space_protect_locked(space, address, address + PAGE_SIZE, area->flags & VMA_ACCESS);
-    answer_resume(m);
-    return true;
+    struct page *page = user_page_take(worker);
+    if (LIKELY(page != NULL)) {
+        page->owner = space->family;
+        page->index = area_index(area, address);
+        worker->fault_page = page;
+    }
+    return page;
 }
 
 /* A fault in a mapping of a memory object. */
 static __attribute__((noinline)) void answer_object(struct memsrv_context *worker, struct space *space,
                                                     struct message *m, struct vma *area) REQUIRES(space->lock)
 {
-    const uint64_t spare = FAULT_SPARE_TABLES(m->words[1]);
-    struct object_fault fault = {
-        .address = m->words[0] & PAGE_MASK, .access = m->words[1], .entry = m->words[3]};
+    struct object_fault fault = {.address = m->words[0] & PAGE_MASK, .access = m->words[1], .entry = m->words[3]};
     int error = object_fault_locked(worker, space, area, &fault);
 
     if (error == -EFAULT) {
         refuse_bus(space, m);
     } else if (error) {
         refuse_without_memory(space, m);
-    } else if (!fault.page) {
+    } else if (!fault.target) {
         answer_resume(m);
     } else {
-        worker->fault_page = fault.page;
-        worker->fault_replaces = fault.replaces;
-        worker->answering = space;
-        m->tag = MSG_TAG(FAULT_RESUME, 0, 0);
-        m->words[0] = fault.address | MAP_ITEM_MAP | (fault.replaces ? MAP_ITEM_REPLACE : 0);
-        m->words[1] = page_address(fault.page) | fault.rights;
-        m->words[2] = 0;
-        if (spare < FAULT_TABLES)
-            add_tables(worker, space, m, spare);
+        worker->fault_page = fault.taken;
+        worker->fault_adds = fault.adds;
+        answer_item(worker, space, m, fault.target, fault.item);
     }
+}
+
+/*
+ * Something is mapped at the address: a page that is to be copied before it is written, or that needs more rights by
+ * now; or another thread's fault was faster. With several threads what the message says may be old news.
+ */
+static __attribute__((noinline)) void answer_present(struct memsrv_context *worker, struct space *space,
+                                                     struct message *m, struct vma *area) REQUIRES(space->lock)
+{
+    const uint64_t address = m->words[0] & PAGE_MASK;
+    uint64_t entry = m->words[3];
+    const struct page *source;
+
+    if (space->thread_count > 1)
+        entry = space_entry_locked(space, address);
+    switch (cow_decide(area, entry, m->words[1], &source)) {
+    case COW_NOTHING:
+        answer_resume(m);
+        break;
+    case COW_RIGHTS:
+        space_protect_locked(space, address, address + PAGE_SIZE, cow_rights(area));
+        answer_resume(m);
+        break;
+    case COW_PROMOTE:
+        answer_item(worker, space, m, address | MAP_ITEM_PROMOTE, entry_flags(area->flags));
+        break;
+    case COW_COPY: {
+        struct page *page = take(worker, space, area, address);
+        if (!page) {
+            refuse_without_memory(space, m);
+            break;
+        }
+        cow_copy(page, source, area);
+        answer_item(worker, space, m, address | COW_REPLACE, page_address(page) | entry_flags(area->flags));
+        break;
+    }
+    }
+}
+
+/* Nothing was written there yet: the read finds the page of zeros that all spaces share. */
+static inline void answer_zeros(struct memsrv_context *worker, struct space *space, struct message *m,
+                                const struct vma *area, uint64_t address) REQUIRES(space->lock)
+{
+    worker->fault_adds = true;
+    space->resident++;
+    answer_item(worker, space, m, address | MAP_ITEM_MAP,
+                page_address(zero_page) | (area->flags & (VMA_READ | VMA_EXECUTE)) | ENTRY_ACCESSED);
+}
+
+/* What is not a first touch of anonymous memory. False if it is one, after all, in *area. */
+static __attribute__((noinline)) bool answer_other(struct memsrv_context *worker, struct space *space,
+                                                   struct message *m, struct vma **area) REQUIRES(space->lock)
+{
+    if (!*area)
+        *area = area_grow_down_locked(space, m->words[0]);
+    if (!may_take_page(*area, m->words[1]))
+        refuse(space, m);
+    else if ((*area)->object)
+        answer_object(worker, space, m, *area);
+    else if (m->words[3])
+        answer_present(worker, space, m, *area);
+    else
+        return false;
+    return true;
 }
 
 void fault_answer(struct memsrv_context *worker, struct message *m)
@@ -171,36 +228,26 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
         return;
     }
     struct vma *area = vma_at(&space->areas, m->words[0]);
-    if (UNLIKELY(!area))
-        area = area_grow_down_locked(space, m->words[0]);
-    if (UNLIKELY(!may_take_page(area, access))) {
-        refuse(space, m);
+    if (UNLIKELY(!may_take_page(area, access) || area->object || m->words[3]) &&
+        answer_other(worker, space, m, &area)) {
         space_leave(space);
         return;
     }
-    if (UNLIKELY(area->object != NULL)) {
-        answer_object(worker, space, m, area);
+    area->touched = true;
+    if (!(access & VMA_WRITE)) {
+        answer_zeros(worker, space, m, area, address);
         space_leave(space);
         return;
     }
-    if (UNLIKELY(m->words[3] != 0) && answer_present(space, m, area)) {
-        space_leave(space);
-        return;
-    }
-    struct page *page = page_take(worker);
+    struct page *page = take(worker, space, area, address);
     if (UNLIKELY(!page)) {
         refuse_without_memory(space, m);
         space_leave(space);
         return;
     }
-    page->owner = space;
-    page->index = address;
-    area->touched = true;
+    worker->fault_adds = true;
     space->resident++;
-    worker->fault_page = page;
-    worker->fault_replaces = false;
-    worker->answering = space;
-    answer_map(worker, space, m, area, page, address);
+    answer_item(worker, space, m, address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags));
     space_leave(space);
     page_zero(page);
 }
@@ -213,7 +260,7 @@ static uint32_t take_tables_back(struct memsrv_context *worker)
         struct page *table = worker->fault_tables[i];
         if (sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_INFO, page_pfn(table), 0, NULL) == FRAME_TABLE)
             continue;
-        system_page_give(table);
+        table_give(table);
         count++;
     }
     return count;
@@ -221,24 +268,23 @@ static uint32_t take_tables_back(struct memsrv_context *worker)
 
 void fault_retry(struct memsrv_context *worker, struct message *m, int error)
 {
-    struct page *page = worker->fault_page;
+    struct space *space = worker->answering;
+    const bool adds = worker->fault_adds;
+    uint32_t tables = take_tables_back(worker);
 
-    if (page) {
-        struct space *space = worker->answering;
-        const struct object_fault fault = {.page = page, .replaces = worker->fault_replaces};
-        uint32_t tables = take_tables_back(worker);
-        /* In this order: whoever waits for the answers holds the lock that the figures need. */
-        __atomic_store_n(&worker->settling, space, __ATOMIC_RELAXED);
-        fault_settled(worker);
-        spinlock_acquire(&space->lock);
-        object_fault_undo_locked(worker, space, &fault);
-        space->tables -= tables;
-        spinlock_release(&space->lock);
-        __atomic_store_n(&worker->settling, NULL, __ATOMIC_RELEASE);
-    }
-    /* EEXIST: another worker mapped the page; ENOMEM: a table was missing, the next fault brings it. Nothing else can
-     * happen to a page that was free. */
-    if (error == -EEXIST || error == -ENOMEM || error == -ESRCH) {
+    if (worker->fault_page)
+        user_page_give(worker, worker->fault_page);
+    /* In this order: whoever waits for the answers holds the lock that the figures need. */
+    __atomic_store_n(&worker->settling, space, __ATOMIC_RELAXED);
+    fault_settled(worker);
+    spinlock_acquire(&space->lock);
+    space->resident -= adds;
+    space->tables -= tables;
+    spinlock_release(&space->lock);
+    __atomic_store_n(&worker->settling, NULL, __ATOMIC_RELEASE);
+    /* EEXIST: another worker mapped the page; EBUSY, ENOENT: it is not what it was when the fault was looked at; ENOMEM:
+     * a table was missing. The next fault finds all that. Nothing else can happen to a page that was free. */
+    if (error == -EEXIST || error == -EBUSY || error == -ENOENT || error == -ENOMEM || error == -ESRCH) {
         answer_resume(m);
     } else {
         log_line("a fault's answer was rejected: error %ld", (long)error);

@@ -20,7 +20,9 @@ void fault_answer(struct memsrv_context *worker, struct message *m);
 /* The reply was given. */
 static inline void fault_settled(struct memsrv_context *worker)
 {
+    worker->fault_address = 0;
     worker->fault_page = NULL;
+    worker->fault_adds = false;
     worker->fault_table_count = 0;
     __atomic_store_n(&worker->answering, NULL, __ATOMIC_RELEASE);
 }

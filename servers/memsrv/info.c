@@ -8,9 +8,10 @@
 #include "caches.h"
 #include "memory.h"
 #include "object.h"
-#include "records.h"
 #include "own_memory.h"
+#include "records.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 /* Tables that the asking space may keep to spare, so that two figures of it can be compared. */
 #define TABLES_KEPT_AT_INFO FAULT_TABLES
@@ -18,6 +19,7 @@
 void account_read(struct memsrv_memory *memory)
 {
     const struct boot_account *boot = &boot_account;
+    int64_t user = 0;
 
     *memory = (struct memsrv_memory){.total = boot->total,
                                      .kernel = boot->kernel,
@@ -25,19 +27,13 @@ void account_read(struct memsrv_memory *memory)
                                      .archive = boot->archive,
                                      .tree = boot->tree,
                                      .firmware = boot->firmware};
-    /* Workers other than the first have a page each for their IPC buffer. */
-    memory->metadata = boot->metadata + record_pages() + own_table_pages() + worker_count - 1;
+    /* Workers other than the first have a page each for their IPC buffer; and there is the page of zeros. */
+    memory->metadata = boot->metadata + record_pages() + own_table_pages() + worker_count;
     memory->object = kernel_object_pages();
-    for (uint32_t i = 0; i < SPACES_MAX; i++) {
-        struct space *space = &spaces[i];
-        spinlock_acquire(&space->lock);
-        if (space->pid) {
-            memory->user += space->resident - space->object_resident;
-            memory->table += space->tables;
-        }
-        spinlock_release(&space->lock);
-    }
-    memory->user += objects_pages();
+    for (uint32_t i = 0; i < worker_count; i++)
+        user += __atomic_load_n(&workers[i].user_pages, __ATOMIC_RELAXED);
+    memory->user = (uint64_t)user + objects_pages();
+    memory->table = table_pages();
     memory->free = memory_free_pages();
     memory->lists = memory_listed_pages();
 }
@@ -125,7 +121,7 @@ int memsrv_handle_space_info(struct memsrv_context *context, const struct messag
     if (!space_enter(space, pid))
         return -ESRCH;
     *resident = space->resident;
-    *tables = space->tables;
+    *tables = space_has_memory(space) ? space_count_tables_locked(space) : 0;
     *objects = space->object_count + space->thread_count;
     *areas = space->areas.count;
     space_leave(space);

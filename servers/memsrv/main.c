@@ -7,6 +7,8 @@
 
 #include "boot_memory.h"
 #include "caches.h"
+#include "cow.h"
+#include "family.h"
 #include "kernel_objects.h"
 #include "layout.h"
 #include "limits.h"
@@ -39,6 +41,8 @@ int main(void)
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
     own_memory_init();
+    cow_init();
+    families_init();
     layout_init(info);
     limits_init(managed_pages());
     objects_init();

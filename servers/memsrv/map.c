@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "records.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 int protection_check(uint64_t protection)
 {
@@ -174,7 +175,9 @@ int plan_range_locked(struct space *space, uint64_t start, uint64_t end, struct 
         if (area->flags & AREA_BUFFER)
             return -EPERM;
     }
-    return space->areas.count + plan->nodes_needed > MEMSRV_AREA_QUOTA ? -ENOMEM : 0;
+    if (space->areas.count + plan->nodes_needed > MEMSRV_AREA_QUOTA)
+        return -ENOMEM;
+    return space_ready_to_change_locked(space, start, end, false);
 }
 
 void release_touched_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
@@ -277,8 +280,8 @@ int area_replace_locked(struct memsrv_context *worker, struct space *space, cons
         error = spares_get(&spares, plan.nodes_needed + 1);
     if (error)
         return error;
-    error = admit(space, request, pages_of(end - request->address), covered_pages(space, request->address, end),
-                  &flags);
+    error =
+        admit(space, request, pages_of(end - request->address), covered_pages(space, request->address, end), &flags);
     if (error) {
         spares_free(&spares);
         return error;

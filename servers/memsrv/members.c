@@ -23,16 +23,19 @@ static struct member *find(struct list *members, uint64_t name)
 
 /* --- Threads ------------------------------------------------------------------------------------------------------ */
 
-/* An area of one page somewhere free, with its page mapped. NULL: no memory or no room. */
+/* An area of one page among the buffers, with its page mapped. NULL: no memory or no room. */
 static struct vma *make_buffer(struct memsrv_context *worker, struct space *space, struct page **page)
     REQUIRES(space->lock)
 {
-    const struct area_request request = {.length = PAGE_SIZE,
-                                         .flags = VMA_READ | VMA_WRITE | VMA_NO_MERGE | AREA_BUFFER,
-                                         .privileged = true};
+    const struct vma_gap_request gap = {
+        .length = PAGE_SIZE, .alignment = PAGE_SIZE, .low = BUFFERS_LOW, .high = BUFFERS_HIGH};
+    struct area_request request = {.length = PAGE_SIZE,
+                                   .flags = VMA_READ | VMA_WRITE | VMA_NO_MERGE | AREA_BUFFER,
+                                   .exact = true,
+                                   .privileged = true};
     uint64_t address;
-    int error;
-    struct vma *area = area_add_locked(space, &request, &address, &error);
+    int error = vma_find_gap(&space->areas, &gap, &request.address);
+    struct vma *area = error ? NULL : area_add_locked(space, &request, &address, &error);
     if (!area)
         return NULL;
     *page = space_page_locked(worker, space, area, area->start);

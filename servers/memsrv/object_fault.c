@@ -3,10 +3,14 @@
 #include <errno.h>
 
 #include "areas.h"
+#include "cow.h"
 #include "memory.h"
 #include "object.h"
 #include "object_fault.h"
 #include "space_pages.h"
+
+/* Pages that one fault maps at most, in an aligned group of so many. */
+#define FAULT_AROUND 16u
 
 static bool is_private(const struct vma *area)
 {
@@ -22,40 +26,99 @@ static uint64_t own_rights(const struct vma *area, uint64_t access)
     return access & VMA_WRITE ? rights | ENTRY_DIRTY : rights;
 }
 
-/* Makes fault->page a copy of `source`, which becomes the space's own. */
+/* Plans a copy of `source`, which becomes the space's own. `flags` say what it may take the place of. */
 static int copy(struct memsrv_context *worker, struct space *space, const struct vma *area, struct object_fault *fault,
-                const struct page *source) REQUIRES(space->lock)
+                const struct page *source, uint64_t flags) REQUIRES(space->lock)
 {
-    struct page *page = page_take(worker);
+    struct page *page = user_page_take(worker);
     if (!page)
         return -ENOMEM;
-    memcpy(page_window(page), page_window(source), PAGE_SIZE);
-    page->owner = space;
-    page->index = fault->address;
-    fault->page = page;
-    fault->rights = entry_flags(area->flags);
+    page->owner = space->family;
+    page->index = area_index(area, fault->address);
+    cow_copy(page, source, area);
+    fault->taken = page;
+    fault->target = fault->address | flags;
+    fault->item = page_address(page) | entry_flags(area->flags);
     return 0;
 }
 
-/* Something is mapped. Gives it the rights that the area has by now, or plans to replace it by a copy. */
+/* A page of the object is mapped. */
+static int fault_own(struct memsrv_context *worker, struct space *space, const struct vma *area,
+                     struct object_fault *fault, const struct page *page) REQUIRES(space->lock)
+{
+    if (is_private(area) && (fault->access & VMA_WRITE))
+        return copy(worker, space, area, fault, page, MAP_ITEM_MAP | MAP_ITEM_REPLACE | MAP_ITEM_IF_READ_ONLY);
+    if ((fault->access & VMA_ACCESS & ~fault->entry) || (fault->access & VMA_WRITE))
+        space_protect_locked(space, fault->address, fault->address + PAGE_SIZE,
+                             own_rights(area, fault->access) & VMA_ACCESS);
+    return 0;
+}
+
+/* A copy is mapped, which other spaces of the family may have, too. */
+static int fault_copy(struct memsrv_context *worker, struct space *space, const struct vma *area,
+                      struct object_fault *fault) REQUIRES(space->lock)
+{
+    const struct page *source;
+
+    switch (cow_decide(area, fault->entry, fault->access, &source)) {
+    case COW_COPY:
+        return copy(worker, space, area, fault, source, COW_REPLACE);
+    case COW_PROMOTE:
+        fault->target = fault->address | MAP_ITEM_PROMOTE;
+        fault->item = entry_flags(area->flags);
+        return 0;
+    case COW_RIGHTS:
+        space_protect_locked(space, fault->address, fault->address + PAGE_SIZE, cow_rights(area));
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* Something is mapped. */
 static int fault_present(struct memsrv_context *worker, struct space *space, const struct vma *area,
                          struct object_fault *fault) REQUIRES(space->lock)
 {
-    struct page *page = page_of((fault->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
-    bool objects = page->flags & PAGE_OF_OBJECT;
+    const struct page *page = page_of((fault->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+    return page->flags & PAGE_OF_OBJECT ? fault_own(worker, space, area, fault, page)
+                                        : fault_copy(worker, space, area, fault);
+}
 
-    if (objects && is_private(area) && (fault->access & VMA_WRITE)) {
-        int error = copy(worker, space, area, fault, page);
-        if (error)
-            return error;
-        fault->replaces = true;
-        space->object_resident--;
-        return 0;
+/* Adds the pages of the object in [start, end) that it has and the space has not to items[]. */
+static uint64_t find_around(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t start,
+                            uint64_t end, struct map_item items[FAULT_AROUND]) REQUIRES(space->lock)
+{
+    uint8_t present[FAULT_AROUND];
+    uint64_t count = 0;
+
+    space_find_pages_locked(space, start, end, present);
+    for (uint64_t address = start; address < end; address += PAGE_SIZE) {
+        struct page *page;
+        if (present[(address - start) >> PAGE_SHIFT] ||
+            object_page(worker, area->object, area_index(area, address), false, &page))
+            continue;
+        if (area->flags & VMA_EXECUTE)
+            machine_sync_code(page_window(page), PAGE_SIZE);
+        items[count++] = (struct map_item){address | MAP_ITEM_MAP, page_address(page) | own_rights(area, VMA_READ)};
     }
-    uint64_t rights = (area->flags & VMA_ACCESS) & (objects && is_private(area) ? ~VMA_WRITE : ~0UL);
-    if (fault->access & VMA_ACCESS & ~fault->entry)
-        space_protect_locked(space, fault->address, fault->address + PAGE_SIZE, rights);
-    return 0;
+    return count;
+}
+
+/* Maps what the object has around a first touch, the touched page included: a program that reads on then finds it. */
+static void fault_around(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t touched)
+    REQUIRES(space->lock)
+{
+    struct map_item items[FAULT_AROUND];
+    uint64_t start = touched & ~(FAULT_AROUND * PAGE_SIZE - 1);
+    uint64_t end = start + FAULT_AROUND * PAGE_SIZE;
+
+    if (start < area->start)
+        start = area->start;
+    if (end > area->end)
+        end = area->end;
+    uint64_t count = find_around(worker, space, area, start, end, items);
+    /* What cannot be mapped, for another answer on its way or for want of a table, is left to faults of its own. */
+    space->resident += space_map_items_locked(space, items, count);
 }
 
 int object_fault_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
@@ -63,8 +126,9 @@ int object_fault_locked(struct memsrv_context *worker, struct space *space, stru
 {
     struct page *page;
 
-    fault->page = NULL;
-    fault->replaces = false;
+    fault->target = 0;
+    fault->taken = NULL;
+    fault->adds = false;
     if (fault->entry) {
         /* The last word on it: another answer may be on its way. */
         space_wait_for_answers_locked(worker, space);
@@ -76,30 +140,25 @@ int object_fault_locked(struct memsrv_context *worker, struct space *space, stru
     if (error)
         return error;
     area->touched = true;
-    if (area->flags & VMA_EXECUTE)
-        machine_sync_code(page_window(page), PAGE_SIZE);
     if (is_private(area) && (fault->access & VMA_WRITE)) {
-        error = copy(worker, space, area, fault, page);
-        if (error)
-            return error;
-        space->resident++;
+        error = copy(worker, space, area, fault, page, MAP_ITEM_MAP);
+    } else if (!(fault->access & VMA_WRITE) && !(area->flags & VMA_RANDOM)) {
+        fault_around(worker, space, area, fault->address);
         return 0;
+    } else {
+        if (area->flags & VMA_EXECUTE)
+            machine_sync_code(page_window(page), PAGE_SIZE);
+        fault->target = fault->address | MAP_ITEM_MAP;
+        fault->item = page_address(page) | own_rights(area, fault->access);
     }
-    fault->page = page;
-    fault->rights = own_rights(area, fault->access);
-    space->resident++;
-    space->object_resident++;
-    return 0;
+    fault->adds = !error;
+    space->resident += fault->adds;
+    return error;
 }
 
 void object_fault_undo_locked(struct memsrv_context *worker, struct space *space, const struct object_fault *fault)
 {
-    if (fault->replaces)
-        space->object_resident++;
-    else
-        space->resident--;
-    if (fault->page->flags & PAGE_OF_OBJECT)
-        space->object_resident--;
-    else
-        page_give(worker, fault->page);
+    space->resident -= fault->adds;
+    if (fault->taken)
+        user_page_give(worker, fault->taken);
 }

@@ -11,15 +11,15 @@ struct object_fault {
     uint64_t access;  /* FAULT_READ, _WRITE, _EXECUTE */
     uint64_t entry;   /* what seemed to be mapped there, 0: nothing */
 
-    struct page *page; /* to be mapped; NULL: nothing, what is there has been given its rights */
-    uint64_t rights;   /* ENTRY_* flags of the mapping */
-    bool replaces;     /* page of the object, that the copy takes the place of */
+    uint64_t target, item; /* the map item that answers it; target 0: what is there has got its rights */
+    struct page *taken;    /* anonymous page that the item maps, or NULL: a page of the object's */
+    bool adds;             /* the item adds a page to those that are resident */
 };
 
 /*
  * Finds the page: the object's own, or in a private mapping that is written a copy, which is then the space's. The page
- * is counted as resident already, so the caller maps it or undoes the counting. EFAULT: past the end of the object;
- * ENOMEM. Makes system calls if something is mapped.
+ * is counted as resident already, so the caller maps it or undoes the counting. Pages around a first touch that the
+ * object has are mapped, too. EFAULT: past the end of the object; ENOMEM. Makes system calls.
  */
 MUST_CHECK int object_fault_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
                                    struct object_fault *fault) REQUIRES(space->lock);

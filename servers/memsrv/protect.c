@@ -5,9 +5,11 @@
 #include <base/bits.h>
 
 #include "areas.h"
+#include "cow.h"
 #include "limits.h"
 #include "map.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 /* What an area's flags become. A promise once made is kept. */
 static uint64_t new_flags(const struct vma *area, uint64_t protection)
@@ -59,6 +61,8 @@ static void protect_pages(struct space *space, const struct vma *area, uint64_t 
     uint64_t rights = area->flags & VMA_ACCESS;
     if (area->object && !(area->flags & VMA_SHARED))
         rights &= ~VMA_WRITE;
+    else if (!area->object)
+        rights = cow_rights(area);
     if (area->touched)
         space_protect_locked(space, start, end, rights);
 }
@@ -96,6 +100,8 @@ int area_protect_locked(struct memsrv_context *worker, struct space *space, uint
     error = plan_range_locked(space, address, address + align_up(length, PAGE_SIZE), &plan);
     if (!error && !plan.covered)
         error = -ENOMEM;
+    if (!error)
+        error = space_ready_to_change_locked(space, plan.start, plan.end, true);
     if (!error)
         error = spares_get(&spares, plan.nodes_needed);
     if (error)

@@ -99,7 +99,7 @@ static void insert_moved(struct space *space, struct vma *fresh, const struct vm
     fresh->end = remap->target + remap->new_length;
     fresh->flags = area->flags & ~VMA_HEAP;
     fresh->object = area->object;
-    fresh->offset = area->object ? area->offset + (remap->start - area->start) : remap->target;
+    fresh->offset = area->offset + (remap->start - area->start);
     fresh->touched = area->touched;
     (void)area_insert_locked(space, fresh);
 }

@@ -5,11 +5,13 @@
 #include <quire/syscall.h>
 
 #include "areas.h"
+#include "fork.h"
 #include "layout.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 struct space spaces[SPACES_MAX];
 struct space *space_index[SPACE_INDEX];
@@ -48,6 +50,8 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     space->aspace.slot = space->table.slot = SLOT_NONE;
     space->top = NULL;
     space->resident = space->tables = 0;
+    space->shares_tables = false;
+    space->family = NULL;
     list_init(&space->threads);
     list_init(&space->objects);
     space->thread_count = space->object_count = 0;
@@ -58,7 +62,6 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     resource_table_init(&space->limits);
     space->data_pages = space->locked_pages = space->charged_pages = 0;
     space->future_lock = 0;
-    space->object_resident = 0;
     list_init(&space->memory_objects);
     list_init(&space->grants);
     space->memory_object_count = 0;
@@ -87,12 +90,12 @@ static void discard(struct kernel_object *object)
 /* Top table, address space, capability table with slots, fault handler. */
 static int make_objects(struct space *space, uint64_t pid) REQUIRES(space->lock)
 {
-    space->top = system_page_take(PAGE_TABLE);
+    space->top = table_take();
     if (!space->top)
         return -ENOMEM;
     int error = kernel_object_create(CAP_ASPACE, page_pfn(space->top), &space->aspace);
     if (error) {
-        system_page_give(space->top);
+        table_give(space->top);
         return error;
     }
     space->tables = 1;
@@ -104,7 +107,7 @@ static int make_objects(struct space *space, uint64_t pid) REQUIRES(space->lock)
     if (error) {
         discard(&space->table);
         discard(&space->aspace);
-        system_page_give(space->top);
+        table_give(space->top);
     }
     return error;
 }
@@ -119,26 +122,113 @@ static struct space *find_free(void)
     return NULL;
 }
 
-int space_create(uint64_t pid, uint64_t *table_slot)
+static void drop_all_areas(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    if (pid == 0 || pid >= PID_END)
-        return -EINVAL;
-    int error = 0;
+    for (struct vma *area = vma_first(&space->areas); area; area = vma_first(&space->areas))
+        area_drop_locked(worker, space, area);
+}
+
+/* Ends capability table and address space, which is empty. */
+static int destroy_objects(struct space *space) REQUIRES(space->lock)
+{
+    int error = kernel_object_destroy(&space->table);
+    if (!error)
+        error = kernel_object_destroy(&space->aspace);
+    if (error) {
+        log_line("space %lu cannot be ended: error %ld", space->pid, (long)error);
+        return error;
+    }
+    table_give(space->top);
+    space->top = NULL;
+    return 0;
+}
+
+/* Makes a free record that of `pid`, locked, with no objects yet. NULL with *error: EINVAL, EEXIST, ENOMEM. */
+static struct space *claim(uint64_t pid, int *error) NO_THREAD_SAFETY_ANALYSIS
+{
+    *error = pid == 0 || pid >= PID_END ? -EINVAL : 0;
+    if (*error)
+        return NULL;
     spinlock_acquire(&table_lock);
     struct space *space = space_find_slow(pid) ? NULL : find_free();
-    if (!space) {
-        error = space_find_slow(pid) ? -EEXIST : -ENOMEM;
-    } else {
+    if (!space)
+        *error = space_find_slow(pid) ? -EEXIST : -ENOMEM;
+    if (space) {
         spinlock_acquire(&space->lock);
         init_space(space);
-        error = make_objects(space, pid);
-        if (!error) {
-            *table_slot = space->table.slot;
-            publish(space, pid);
-        }
-        spinlock_release(&space->lock);
+        publish(space, pid);
     }
     spinlock_release(&table_lock);
+    return space;
+}
+
+/* Makes the record nobody's again. */
+static void give_up(struct space *space) REQUIRES(space->lock)
+{
+    __atomic_store_n(&space->pid, 0, __ATOMIC_RELAXED);
+}
+
+/* Without analysis: claim() returns with the lock of what it returns. */
+int space_create(uint64_t pid, uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
+{
+    int error;
+    struct space *space = claim(pid, &error);
+    if (!space)
+        return error;
+    error = make_objects(space, pid);
+    if (!error) {
+        error = family_create(space);
+        if (error)
+            (void)destroy_objects(space);
+    }
+    if (error)
+        give_up(space);
+    else
+        *table_slot = space->table.slot;
+    space_leave(space);
+    return error;
+}
+
+/* Takes all memory of a space without threads; what is left are its objects. */
+static void empty(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
+{
+    space_release_locked(worker, space, AREAS_LOW, USER_VA_END);
+    drop_all_areas(worker, space);
+    objects_leave_locked(worker, space);
+    space_trim_tables_locked(space, 0);
+    ASSERT(space->resident == 0);
+    ASSERT(space->data_pages == 0 && space->locked_pages == 0 && space->charged_pages == 0);
+}
+
+int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid,
+               uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
+{
+    int error;
+    struct space *child = claim(pid, &error);
+    if (!child)
+        return error;
+    error = make_objects(child, pid);
+    if (!error) {
+        /* The one place where a worker holds two spaces' locks: nobody waits for a child's who has any other. */
+        struct space *parent = space_find(parent_pid);
+        error = parent != child && space_enter(parent, parent_pid) ? 0 : -ESRCH;
+        if (!error) {
+            error = space_has_memory(parent) ? fork_copy_locked(worker, parent, child) : -ESRCH;
+            space_leave(parent);
+        }
+        if (error) {
+            if (child->family) {
+                empty(worker, child);
+                family_leave(child);
+            }
+            (void)destroy_objects(child);
+        }
+    }
+    if (error)
+        give_up(child);
+    else
+        *table_slot = child->table.slot;
+    space_leave(child);
     return error;
 }
 
@@ -155,12 +245,6 @@ static void wait_for_workers(struct memsrv_context *worker, struct space *space)
     }
 }
 
-static void drop_all_areas(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
-{
-    for (struct vma *area = vma_first(&space->areas); area; area = vma_first(&space->areas))
-        area_drop_locked(worker, space, area);
-}
-
 int space_destroy_locked(struct memsrv_context *worker, struct space *space)
 {
     const uint64_t pid = space->pid;
@@ -170,21 +254,11 @@ int space_destroy_locked(struct memsrv_context *worker, struct space *space)
     wait_for_workers(worker, space);
     if (space->pid != pid)
         return -ESRCH; /* somebody else has ended it meanwhile */
-    space_release_locked(worker, space, AREAS_LOW, USER_VA_END);
-    drop_all_areas(worker, space);
-    objects_leave_locked(worker, space);
-    space_trim_tables_locked(space, 0);
-    error = kernel_object_destroy(&space->table);
-    if (!error)
-        error = kernel_object_destroy(&space->aspace);
-    if (error) {
-        log_line("space %lu cannot be ended: error %ld", space->pid, (long)error);
+    empty(worker, space);
+    error = destroy_objects(space);
+    if (error)
         return error;
-    }
-    system_page_give(space->top);
-    ASSERT(space->resident == 0 && space->object_resident == 0 && space->tables == 1);
-    ASSERT(space->data_pages == 0 && space->locked_pages == 0 && space->charged_pages == 0);
-    space->top = NULL;
-    __atomic_store_n(&space->pid, 0, __ATOMIC_RELAXED);
+    family_leave(space);
+    give_up(space);
     return 0;
 }

@@ -4,7 +4,7 @@
  * again, so that a worker may look at one while another ends it: it takes the lock, then looks whose it is now.
  *
  * Lock order: space -> registry of memory objects -> memory object -> object caches -> kernel objects -> zone. One
- * worker holds at most one space's lock and one memory object's. The IPC buffer of
+ * worker holds at most one space's lock (but for space_fork()) and one memory object's. The IPC buffer of
  * the calling worker is overwritten by everything here that is said to make system calls.
  */
 #ifndef MEMSRV_SPACE_H
@@ -15,6 +15,7 @@
 #include <mm/vma.h>
 #include <proto/memsrv_protocol.h>
 
+#include "family.h"
 #include "kernel_objects.h"
 #include "worker.h"
 
@@ -23,6 +24,14 @@
 
 /* Process numbers are below this, so that a badge has room for BADGE_PRIVILEGED. */
 #define PID_END (1UL << 32)
+
+/*
+ * IPC buffers are apart from everything else, in as many bytes as one last-level table shows: they are not inherited, so
+ * a table that has some could not be shared with a child.
+ */
+#define BUFFERS_LOW  0x7fffc0000000UL
+#define BUFFERS_HIGH (BUFFERS_LOW + HUGE_PAGE_SIZE)
+_Static_assert(MEMSRV_THREAD_QUOTA *PAGE_SIZE <= BUFFERS_HIGH - BUFFERS_LOW, "each thread has one");
 
 /* Where memsrv puts what it chooses the address of; the highest address that fits. */
 #define MAPPINGS_LOW  0x100000000000UL
@@ -49,10 +58,13 @@ struct space {
     struct spinlock lock;
     uint64_t pid; /* 0: nobody's. Changes with the lock held; may be read without it as a hint */
     struct vma_tree areas GUARDED_BY(lock);
-    struct kernel_object aspace, table; /* SLOT_NONE: root's own record, which has objects only */
-    struct page *top;                   /* the first-level translation table */
-    uint64_t resident GUARDED_BY(lock); /* pages mapped */
-    uint64_t tables GUARDED_BY(lock);   /* pages given as translation tables, `top` too */
+    struct kernel_object aspace, table;  /* SLOT_NONE: root's own record, which has objects only */
+    struct page *top;                    /* the first-level translation table */
+    uint64_t resident GUARDED_BY(lock);  /* pages mapped, the zero page and those of objects included */
+    uint64_t tables GUARDED_BY(lock);    /* about how many tables it has: see space_tables.h */
+    bool shares_tables GUARDED_BY(lock); /* it was forked, or is a fork: others may use some of them, too */
+    struct family *family;
+    struct list family_link; /* the family's lock */
     struct list threads GUARDED_BY(lock);
     struct list objects GUARDED_BY(lock);
     uint32_t thread_count GUARDED_BY(lock);
@@ -63,14 +75,13 @@ struct space {
     uint64_t heap_end GUARDED_BY(lock);
     uint64_t mappings_high GUARDED_BY(lock); /* below this memsrv puts what it chooses the address of */
     struct resource_table limits GUARDED_BY(lock);
-    uint64_t data_pages GUARDED_BY(lock);    /* in areas: see area_is_data(); with VMA_LOCKED; with VMA_CHARGED */
+    uint64_t data_pages GUARDED_BY(lock); /* in areas: see area_is_data(); with VMA_LOCKED; with VMA_CHARGED */
     uint64_t locked_pages GUARDED_BY(lock);
     uint64_t charged_pages GUARDED_BY(lock);
-    uint64_t future_lock GUARDED_BY(lock);     /* VMA_LOCKED, VMA_LOCK_ON_FAULT: flags of areas to come */
-    uint64_t object_resident GUARDED_BY(lock); /* of `resident`: pages of memory objects */
-    struct list memory_objects;                /* that it owns; the registry's lock, in object.c */
-    struct list grants;                        /* of others' objects; the registry's lock */
-    uint64_t memory_object_count;              /* that it owns; the registry's lock */
+    uint64_t future_lock GUARDED_BY(lock); /* VMA_LOCKED, VMA_LOCK_ON_FAULT: flags of areas to come */
+    struct list memory_objects;            /* that it owns; the registry's lock, in object.c */
+    struct list grants;                    /* of others' objects; the registry's lock */
+    uint64_t memory_object_count;          /* that it owns; the registry's lock */
     bool fault_refused GUARDED_BY(lock);
     struct fault_message fault GUARDED_BY(lock); /* the first that was refused */
     uint64_t fault_kind GUARDED_BY(lock);        /* MEMSRV_FAULT_KIND_* */
@@ -123,6 +134,13 @@ static inline bool space_has_memory(const struct space *space)
  * EEXIST: the number has a space; ENOMEM: no memory, or SPACES_MAX spaces. Makes system calls.
  */
 MUST_CHECK int space_create(uint64_t pid, uint64_t *table_slot);
+
+/*
+ * Makes space `pid` a copy of `parent_pid`, which costs in proportion to its areas and to the tables that it uses, not to
+ * its pages: both use the tables until one changes something. It has no thread and an empty capability table. ESRCH: no
+ * such parent; otherwise as space_create(). Makes system calls.
+ */
+MUST_CHECK int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid, uint64_t *table_slot);
 
 /*
  * Ends all of it. EAGAIN: a thread is still running; part is done, the rest goes on at the next call. Other errors

@@ -5,36 +5,17 @@
 #include <quire/syscall.h>
 
 #include "areas.h"
+#include "cow.h"
 #include "memory.h"
 #include "object.h"
 #include "object_fault.h"
 #include "space_pages.h"
-
-/* Tables to leave with the kernel, and from when on it is worth asking for the others. */
-#define TABLES_KEPT     6u
-#define TABLES_PLENTY   24u
-#define PAGES_PER_TABLE 256u
+#include "space_tables.h"
 
 static long map_items(const struct space *space, const struct map_item *items, uint64_t count)
 {
     memcpy(ipc_buffer()->words, items, count * sizeof(*items));
     return sys_map(SLOT_PHYSICAL, space->aspace.slot, count);
-}
-
-/* Gives the kernel one more table for the space. */
-static int give_table(struct space *space) REQUIRES(space->lock)
-{
-    struct page *page = system_page_take(PAGE_TABLE);
-    if (!page)
-        return -ENOMEM;
-    const struct map_item item = {MAP_ITEM_TABLE, page_address(page)};
-    long result = map_items(space, &item, 1);
-    if (result != 1) {
-        system_page_give(page);
-        return (int)result;
-    }
-    space->tables++;
-    return 0;
 }
 
 /*
@@ -51,7 +32,7 @@ static uint64_t map_all(struct space *space, const struct map_item *items, uint6
         long result = map_items(space, items + done, part);
         /* The kernel says ENOMEM as long as a table is missing. */
         if (result == -ENOMEM) {
-            *error = give_table(space);
+            *error = space_give_table_locked(space);
             if (*error)
                 break;
         } else if (result < 0) {
@@ -93,20 +74,41 @@ struct page *space_page_locked(struct memsrv_context *worker, struct space *spac
     return entry ? page_of_entry(entry) : NULL;
 }
 
-int space_map_object_page_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
-                                 uint64_t address, bool write)
+int space_map_object_page_locked(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t address,
+                                 bool write)
 {
     struct object_fault fault = {
         .address = address, .access = write ? VMA_WRITE : VMA_READ, .entry = space_entry_locked(space, address)};
     int error = object_fault_locked(worker, space, area, &fault);
-    if (error || !fault.page)
+    if (error || !fault.target)
         return error;
-    error = space_map_entry_locked(space, address | (fault.replaces ? MAP_ITEM_REPLACE : 0),
-                                   page_address(fault.page) | fault.rights);
+    const struct map_item item = {fault.target, fault.item};
+    (void)map_all(space, &item, 1, &error);
     if (error)
         object_fault_undo_locked(worker, space, &fault);
-    /* Somebody else's fault brought the page just now. */
-    return error == -EEXIST ? 0 : error;
+    /* Somebody else's fault brought the page just now, or changed it. */
+    return error == -EEXIST || error == -EBUSY || error == -ENOENT ? 0 : error;
+}
+
+uint64_t space_map_items_locked(struct space *space, const struct map_item *items, uint64_t count)
+{
+    uint64_t mapped = 0;
+    int error = 0;
+
+    for (uint64_t done = 0; done < count && (!error || error == -EEXIST); done++) {
+        uint64_t part = map_all(space, items + done, count - done, &error);
+        mapped += part;
+        done += part;
+    }
+    return mapped;
+}
+
+int space_promote_locked(struct space *space, uint64_t address, uint64_t rights)
+{
+    const struct map_item item = {address | MAP_ITEM_PROMOTE, rights};
+    int error;
+    (void)map_all(space, &item, 1, &error);
+    return error;
 }
 
 void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, uint8_t *present)
@@ -125,10 +127,27 @@ void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, 
     }
 }
 
+/* Makes the pages of [start, end) that are there ones that can be written without a fault. ENOMEM. */
+static int break_present(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t start,
+                         uint64_t end) REQUIRES(space->lock)
+{
+    struct map_result found[FILL_PAGES_MAX];
+    uint64_t next;
+    int error = 0;
+
+    /* No answer on its way may change an entry that is looked at here. */
+    space_wait_for_faults_locked(worker, space);
+    long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
+    ASSERT(count >= 0 && next == end);
+    memcpy(found, ipc_buffer()->words, (uint64_t)count * sizeof(*found));
+    for (long i = 0; i < count && !error; i++)
+        error = cow_break_locked(worker, space, area, found[i].address, found[i].entry);
+    return error;
+}
+
 /* Takes pages for the addresses of [start, end) that have none; returns how many, fewer if memory ends. */
-static uint64_t take_missing(struct memsrv_context *worker, struct space *space, const struct vma *area,
-                             uint64_t start, uint64_t end, struct map_item items[FILL_PAGES_MAX])
-    REQUIRES(space->lock)
+static uint64_t take_missing(struct memsrv_context *worker, struct space *space, const struct vma *area, uint64_t start,
+                             uint64_t end, struct map_item items[FILL_PAGES_MAX]) REQUIRES(space->lock)
 {
     uint8_t present[FILL_PAGES_MAX];
     uint64_t count = 0;
@@ -137,12 +156,12 @@ static uint64_t take_missing(struct memsrv_context *worker, struct space *space,
     for (uint64_t address = start; address < end; address += PAGE_SIZE) {
         if (present[(address - start) >> PAGE_SHIFT])
             continue;
-        struct page *page = page_take(worker);
+        struct page *page = user_page_take(worker);
         if (!page)
             break;
         page_zero(page);
-        page->owner = space;
-        page->index = address;
+        page->owner = space->family;
+        page->index = area_index(area, address);
         items[count++] = (struct map_item){address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags)};
     }
     return count;
@@ -156,6 +175,10 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
     int error = 0;
 
     ASSERT(end - start <= FILL_PAGES_MAX * PAGE_SIZE);
+    if (area->touched && (area->flags & VMA_WRITE))
+        error = break_present(worker, space, area, start, end);
+    if (error)
+        return error;
     area->touched = true;
     count = take_missing(worker, space, area, start, end, items);
     while (done < count && (!error || error == -EEXIST)) {
@@ -164,10 +187,10 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
         done += mapped;
         /* A worker that answers a fault was faster. */
         if (error == -EEXIST)
-            page_give(worker, page_of_entry(items[done++].entry));
+            user_page_give(worker, page_of_entry(items[done++].entry));
     }
     for (; done < count; done++)
-        page_give(worker, page_of_entry(items[done].entry));
+        user_page_give(worker, page_of_entry(items[done].entry));
     if (error && error != -EEXIST)
         return error;
     /* Memory has ended if something is missing still. */
@@ -179,16 +202,18 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
 static void release_entry(struct memsrv_context *worker, struct space *space, const struct map_result *result)
     REQUIRES(space->lock)
 {
-    if (result->entry & ENTRY_DEVICE)
-        return;
-    struct page *page = page_of_entry(result->entry);
-    space->resident--;
-    if (page->flags & PAGE_OF_OBJECT) {
-        space->object_resident--;
+    if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE), 0)) {
+        /* Of a table that other spaces go on using, the kernel tells how many pages it shows. */
+        if (result->entry & ENTRY_TABLE)
+            space->resident -= (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
         return;
     }
-    ASSERT(page->owner == space && page->index == result->address);
-    page_give(worker, page);
+    struct page *page = page_of_entry(result->entry);
+    space->resident--;
+    if (!(result->entry & ENTRY_LAST) || (page->flags & PAGE_OF_OBJECT))
+        return;
+    ASSERT(page->owner == space->family);
+    user_page_give(worker, page);
 }
 
 void space_release_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
@@ -198,13 +223,14 @@ void space_release_locked(struct memsrv_context *worker, struct space *space, ui
     while (start < end) {
         uint64_t next = start;
         long count = sys_unmap(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
-        ASSERT(count >= 0 && next > start);
+        if (count == -ENOMEM)
+            count = space_wait_for_table_locked(space);
+        ASSERT(count >= 0);
         for (long i = 0; i < count; i++)
             release_entry(worker, space, &results[i]);
         start = next;
     }
-    if (space->tables > TABLES_PLENTY + space->resident / PAGES_PER_TABLE)
-        space_trim_tables_locked(space, TABLES_KEPT);
+    space_trim_now_and_then_locked(space);
 }
 
 void space_release_object_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
@@ -224,15 +250,28 @@ void space_release_object_pages_locked(struct memsrv_context *worker, struct spa
     }
 }
 
-/* Unmaps [start, end) and counts nothing: the pages are mapped elsewhere. */
-static void forget_entries(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock)
+uint64_t space_forget_locked(struct space *space, uint64_t start, uint64_t end)
 {
+    uint64_t entries = 0;
+
     while (start < end) {
         uint64_t next = start;
         long count = sys_unmap(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
-        ASSERT(count >= 0 && next > start);
+        if (count == -ENOMEM)
+            count = space_wait_for_table_locked(space);
+        ASSERT(count >= 0);
+        entries += (uint64_t)count;
         start = next;
     }
+    return entries;
+}
+
+/* Maps an entry of `from` at `to`. What others have, too, cannot be written there without a fault: of a table in common
+ * the entry alone does not say so. */
+static struct map_item moved_item(const struct map_result *found, uint64_t from, uint64_t to)
+{
+    uint64_t entry = found->entry & ENTRY_SHARED ? found->entry & ~(ENTRY_SHARED | ENTRY_WRITE) : found->entry;
+    return (struct map_item){(found->address - from + to) | MAP_ITEM_MAP, entry};
 }
 
 /* Maps a second time, at `to`, what is mapped in a part of [from, from + length) that a harvest reads at once. */
@@ -247,28 +286,10 @@ static int copy_entries(struct space *space, uint64_t from, uint64_t to, uint64_
     long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, from, length >> PAGE_SHIFT, 0, &next);
     ASSERT(count >= 0 && next > from);
     for (long i = 0; i < count; i++)
-        items[i] = (struct map_item){(results[i].address - from + to) | MAP_ITEM_MAP, results[i].entry};
+        items[i] = moved_item(&results[i], from, to);
     *done = next - from;
     (void)map_all(space, items, (uint64_t)count, &error);
     return error;
-}
-
-/* Notes where the pages at [start, end) are now. */
-static void move_indexes(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock)
-{
-    const struct map_result *results = (const struct map_result *)ipc_buffer()->words;
-
-    while (start < end) {
-        uint64_t next = start;
-        long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
-        ASSERT(count >= 0 && next > start);
-        for (long i = 0; i < count; i++) {
-            struct page *page = page_of_entry(results[i].entry);
-            if (!(page->flags & PAGE_OF_OBJECT))
-                page->index = results[i].address;
-        }
-        start = next;
-    }
 }
 
 int space_move_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t from, uint64_t to,
@@ -279,12 +300,11 @@ int space_move_pages_locked(struct memsrv_context *worker, struct space *space, 
     for (uint64_t offset = 0, done; offset < length; offset += done) {
         int error = copy_entries(space, from + offset, to + offset, length - offset, &done);
         if (error) {
-            forget_entries(space, to, to + length);
+            (void)space_forget_locked(space, to, to + length);
             return error;
         }
     }
-    forget_entries(space, from, from + length);
-    move_indexes(space, to, to + length);
+    (void)space_forget_locked(space, from, from + length);
     return 0;
 }
 
@@ -293,7 +313,9 @@ void space_protect_locked(struct space *space, uint64_t start, uint64_t end, uin
     while (start < end) {
         uint64_t next = start;
         long count = sys_protect(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, access, &next);
-        ASSERT(count >= 0 && next > start);
+        if (count == -ENOMEM)
+            count = space_wait_for_table_locked(space);
+        ASSERT(count >= 0);
         start = next;
     }
 }
@@ -326,23 +348,5 @@ void space_wait_for_answers_locked(struct memsrv_context *worker, struct space *
     for (uint32_t i = 0; i < worker_count; i++) {
         while (&workers[i] != worker && !has_answered(&workers[i], space))
             (void)sys_yield();
-    }
-}
-
-void space_trim_tables_locked(struct space *space, uint64_t keep)
-{
-    const uint64_t *pfns = ipc_buffer()->words;
-    long spare = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_INFO, 0, 0, NULL);
-
-    while (spare > (long)keep) {
-        long count =
-            sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_TAKE_TABLES, (uint64_t)spare - keep, 0, NULL);
-        ASSERT(count > 0);
-        if (count <= 0)
-            return;
-        for (long i = 0; i < count; i++)
-            system_page_give(page_of(pfns[i]));
-        space->tables -= (uint64_t)count;
-        spare -= count;
     }
 }

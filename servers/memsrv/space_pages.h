@@ -6,6 +6,7 @@
 #ifndef MEMSRV_SPACE_PAGES_H
 #define MEMSRV_SPACE_PAGES_H
 
+#include "memory.h"
 #include "space.h"
 
 /* Entry rights are the same bits as the protection of areas and of requests. */
@@ -22,9 +23,31 @@ static inline uint64_t entry_flags(uint64_t flags)
     return (flags & VMA_ACCESS) | (flags & VMA_WRITE) << 4 | ENTRY_ACCESSED;
 }
 
+/* page_take() and page_give() for anonymous memory of programs, counted. */
+MUST_CHECK static inline struct page *user_page_take(struct memsrv_context *worker)
+{
+    struct page *page = page_take(worker);
+    if (__builtin_expect(page != NULL, 1))
+        worker->user_pages++;
+    return page;
+}
+
+static inline void user_page_give(struct memsrv_context *worker, struct page *page)
+{
+    worker->user_pages--;
+    page_give(worker, page);
+}
+
 /* Maps one page, giving the kernel the tables that it needs. `target` is the address, with MAP_ITEM_REPLACE if what is
  * there goes. EEXIST: something is there; ENOMEM; EPERM: the kernel does not allow that device. Nothing is counted. */
 MUST_CHECK int space_map_entry_locked(struct space *space, uint64_t target, uint64_t entry) REQUIRES(space->lock);
+
+/* Maps items, skipping those where something is already. Returns how many were mapped. Nothing is counted. */
+uint64_t space_map_items_locked(struct space *space, const struct map_item *items, uint64_t count)
+    REQUIRES(space->lock);
+
+/* Gives a page that nothing else maps more rights. EBUSY: something does; ENOENT: nothing is there; ENOMEM. */
+MUST_CHECK int space_promote_locked(struct space *space, uint64_t address, uint64_t rights) REQUIRES(space->lock);
 
 /* The entry at an address, 0 if there is none. */
 MUST_CHECK uint64_t space_entry_locked(struct space *space, uint64_t address) REQUIRES(space->lock);
@@ -54,18 +77,22 @@ MUST_CHECK int space_move_pages_locked(struct memsrv_context *worker, struct spa
 
 /* Writes a 1 for each page of [start, end), at most RESIDENCY_PAGES_MAX, that has a translation, to present[]. */
 #define RESIDENCY_PAGES_MAX 3584u
-void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, uint8_t *present)
-    REQUIRES(space->lock);
+void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, uint8_t *present) REQUIRES(space->lock);
 
 /* Unmaps [start, end) and gives the pages back. Whatever areas say; device registers are only unmapped. */
 void space_release_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
     REQUIRES(space->lock);
 
+/* Unmaps [start, end), all of which is mapped elsewhere, too; nothing is given back or counted. Returns how many entries
+ * went. Makes system calls. */
+uint64_t space_forget_locked(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock);
+
 /* Unmaps in [start, end) what belongs to memory objects, and leaves what is the space's own. */
 void space_release_object_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
     REQUIRES(space->lock);
 
-/* Gives all present pages of [start, end) the rights in `access` (VMA_ACCESS). */
+/* Gives all present pages of [start, end) the rights in `access`: VMA_ACCESS, with PROTECT_IF_LAST where pages may be
+ * some other space's, too. space_ready_to_change_locked() has been called, if the range can be longer than a page. */
 void space_protect_locked(struct space *space, uint64_t start, uint64_t end, uint64_t access) REQUIRES(space->lock);
 
 /*
@@ -80,8 +107,5 @@ void space_wait_for_answers_locked(struct memsrv_context *worker, struct space *
 
 /* True if `other`, which is not the calling worker, neither answers a fault of the space nor puts its figures right. */
 MUST_CHECK bool worker_is_done_with(const struct memsrv_context *other, const struct space *space);
-
-/* Takes tables back that the kernel has to spare, all but `keep`. */
-void space_trim_tables_locked(struct space *space, uint64_t keep) REQUIRES(space->lock);
 
 #endif

@@ -30,10 +30,17 @@ int memsrv_handle_space_create(struct memsrv_context *context, const struct mess
     return space_create(pid, table);
 }
 
+int memsrv_handle_space_fork(struct memsrv_context *context, const struct message *request, uint64_t parent,
+                             uint64_t pid, uint64_t *table)
+{
+    return space_fork(context, parent, pid, table);
+}
+
 int memsrv_handle_space_map(struct memsrv_context *context, const struct message *request, uint64_t pid,
                             uint64_t address, uint64_t length, uint64_t protection)
 {
-    const struct area_request area = {.address = address, .length = length, .flags = protection, .exact = true, .privileged = true};
+    const struct area_request area = {
+        .address = address, .length = length, .flags = protection, .exact = true, .privileged = true};
     struct space *space = space_find(pid);
     uint64_t start;
     uint64_t range_end;
@@ -108,7 +115,8 @@ int memsrv_handle_space_map_device(struct memsrv_context *context, const struct 
     uint64_t start, end;
     int error = 0;
 
-    if (range_check(address, length, &end) || !is_aligned(physical, PAGE_SIZE) || length > DEVICE_BYTES_MAX || physical > ENTRY_ADDRESS - DEVICE_BYTES_MAX)
+    if (range_check(address, length, &end) || !is_aligned(physical, PAGE_SIZE) || length > DEVICE_BYTES_MAX ||
+        physical > ENTRY_ADDRESS - DEVICE_BYTES_MAX)
         return -EINVAL;
     if (!enter_memory(space, pid))
         return -ESRCH;

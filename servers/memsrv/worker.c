@@ -33,7 +33,7 @@ static __attribute__((noinline, cold)) long reply_again(struct memsrv_context *w
 {
     drain_if_wanted(worker);
     /* A caller that does not take its capabilities gets the error instead; one that has gone gets nothing. */
-    if (worker->fault_page) {
+    if (worker->fault_address) {
         fault_retry(worker, m, (int)error);
         if (error != -ESRCH)
             error = sys_reply_recv(worker->reply_slot, SLOT_SERVE, m);
@@ -98,8 +98,8 @@ static int start_worker(struct memsrv_context *worker)
     if (!error)
         error = sys_thread_control(thread.slot, THREAD_SET_EVENT, SLOT_NOTIFICATION, 1, 0, 0, 0);
     if (!error)
-        error = sys_thread_control(thread.slot, THREAD_START, (uint64_t)worker_main,
-                                   (uint64_t)(stack + STACK_BYTES), worker->index, 0, 0);
+        error = sys_thread_control(thread.slot, THREAD_START, (uint64_t)worker_main, (uint64_t)(stack + STACK_BYTES),
+                                   worker->index, 0, 0);
     return (int)error;
 }
 

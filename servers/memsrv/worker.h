@@ -37,11 +37,17 @@ struct memsrv_context {
      * is cleared, cleared when it is done. See worker_is_done_with(). */
     struct space *settling;
 
-    /* What the answer to a fault carries, to be taken back if it cannot be given. */
-    struct page *fault_page; /* NULL: none */
-    bool fault_replaces;     /* it takes the place of a memory object's page */
+    /* What the answer to a fault carries, to be taken back if it cannot be given: the address where a page is to be
+     * mapped (0: the answer carries nothing), the page if it was taken for that, whether it counts as resident. */
+    uint64_t fault_address;
+    struct page *fault_page;
+    bool fault_adds;
     struct page *fault_tables[FAULT_TABLES];
     uint32_t fault_table_count;
+
+    /* Pages of anonymous memory that this worker has taken, less those that it has given back; the sum of all workers'
+     * is what there is. Read by others, for statistics. */
+    int64_t user_pages;
 
     uint32_t index;
     uint64_t thread_slot, reply_slot;

@@ -141,8 +141,8 @@ SYS_MUST_CHECK static inline long sys_unmap(uint64_t physical, uint64_t aspace, 
 /*
  * Shows what `from` maps in [address, address + pages) in `to` as well, at the same addresses, until one of the two
  * changes it: whole tables where that is possible, so both ends are multiples of HUGE_PAGE_SIZE. Neither can write
- * until its pages are its own again. A bounded part at a call; returns tables and huge pages shared, *next is where to
- * go on. EEXIST: something is mapped there in `to`; ENOMEM: it has not enough spare tables.
+ * until its pages are its own again. A bounded part at a call; returns how many pages (soft entries included), *next is
+ * where to go on. EEXIST: something is mapped there in `to`; ENOMEM: it has not enough spare tables.
  */
 SYS_MUST_CHECK static inline long sys_share(uint64_t physical, uint64_t from, uint64_t to, uint64_t address,
                                             uint64_t pages, uint64_t *next)

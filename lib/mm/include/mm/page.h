@@ -47,6 +47,7 @@ enum migrate_type {
 #define PAGE_CACHE       0x0400u /* holds objects of an object cache */
 #define PAGE_LOCKED      0x0800u /* never reclaimed */
 #define PAGE_OF_OBJECT   0x1000u /* of a memory object, which is `owner`: unmapping does not free it */
+#define PAGE_ZERO        0x2000u /* the page of zeros that read faults map */
 
 struct page {
     uint32_t flags;

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Families of spaces, and the reverse mapping of anonymous memory. */
+#include "family.h"
+
+#include <errno.h>
+
+#include "areas.h"
+#include "caches.h"
+#include "memory.h"
+#include "space_pages.h"
+
+static struct kmem_cache family_cache;
+
+void families_init(void)
+{
+    cache_create(&family_cache, "family", sizeof(struct family), _Alignof(struct family));
+}
+
+/* Adds a space to a family that exists. */
+static void add(struct family *family, struct space *space)
+{
+    spinlock_acquire(&family->lock);
+    list_push_back(&family->spaces, &space->family_link);
+    family->uses++;
+    spinlock_release(&family->lock);
+    space->family = family;
+}
+
+int family_create(struct space *space)
+{
+    struct family *family = kmem_cache_zalloc(&family_cache, worker_index());
+    if (!family)
+        return -ENOMEM;
+    spinlock_init(&family->lock);
+    spinlock_acquire(&family->lock);
+    list_init(&family->spaces);
+    spinlock_release(&family->lock);
+    add(family, space);
+    return 0;
+}
+
+void family_join(const struct space *parent, struct space *child)
+{
+    add(parent->family, child);
+}
+
+void family_hold(struct family *family)
+{
+    spinlock_acquire(&family->lock);
+    family->uses++;
+    spinlock_release(&family->lock);
+}
+
+void family_put(struct family *family)
+{
+    spinlock_acquire(&family->lock);
+    bool last = --family->uses == 0;
+    spinlock_release(&family->lock);
+    if (last)
+        kmem_cache_free(&family_cache, worker_index(), family);
+}
+
+void family_leave(struct space *space)
+{
+    struct family *family = space->family;
+
+    spinlock_acquire(&family->lock);
+    list_remove(&space->family_link);
+    spinlock_release(&family->lock);
+    space->family = NULL;
+    family_put(family);
+}
+
+/* True if the space has the page at `address`. */
+static bool maps_at(struct space *space, const struct page *page, uint64_t address) REQUIRES(space->lock)
+{
+    uint64_t entry = space_entry_locked(space, address);
+    return entry && !(entry & (ENTRY_SOFT | ENTRY_DEVICE)) && (entry & ENTRY_ADDRESS) >> PAGE_SHIFT == page_pfn(page);
+}
+
+/* The address at which the space maps the page, or 0: that of its index, if the area was never moved. */
+static uint64_t find_address(struct space *space, const struct page *page) REQUIRES(space->lock)
+{
+    uint64_t address = page->index << PAGE_SHIFT;
+
+    if (address < USER_VA_END && vma_at(&space->areas, address) && maps_at(space, page, address))
+        return address;
+    for (const struct vma *area = vma_first(&space->areas); area; area = vma_next(&space->areas, area)) {
+        uint64_t first = area->offset >> PAGE_SHIFT;
+        if ((area->flags & (VMA_SHARED | VMA_DEVICE)) || page->index < first ||
+            page->index - first >= pages_of(area->end - area->start))
+            continue;
+        address = area->start + ((page->index - first) << PAGE_SHIFT);
+        if (maps_at(space, page, address))
+            return address;
+    }
+    return 0;
+}
+
+/* The process numbers of the family, as they are now. */
+static uint32_t list_family(struct family *family, uint64_t pids[SPACES_MAX])
+{
+    uint32_t count = 0;
+
+    spinlock_acquire(&family->lock);
+    LIST_FOR_EACH (link, &family->spaces)
+        pids[count++] = __atomic_load_n(&CONTAINER_OF(link, struct space, family_link)->pid, __ATOMIC_RELAXED);
+    spinlock_release(&family->lock);
+    return count;
+}
+
+uint32_t family_find_mappings(struct family *family, const struct page *page, struct mapping *mappings,
+                              uint32_t capacity)
+{
+    uint64_t pids[SPACES_MAX];
+    uint32_t found = 0;
+    uint32_t count = list_family(family, pids);
+
+    for (uint32_t i = 0; i < count && found < capacity; i++) {
+        struct space *space = space_find(pids[i]);
+        if (!space_enter(space, pids[i]))
+            continue;
+        uint64_t address = find_address(space, page);
+        space_leave(space);
+        if (address)
+            mappings[found++] = (struct mapping){pids[i], address};
+    }
+    return found;
+}

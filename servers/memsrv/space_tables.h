@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frames that memsrv donates as translation tables. Spaces that were forked use tables in common, and a table ends
+ * in the last space that uses it: so memsrv counts those of all spaces, and of each only what it has lately given it.
+ */
+#ifndef MEMSRV_SPACE_TABLES_H
+#define MEMSRV_SPACE_TABLES_H
+
+#include "space.h"
+
+/* Takes a page for a table; gives one back that the kernel has returned, or did not take. */
+MUST_CHECK struct page *table_take(void);
+void table_give(struct page *page);
+
+/* Pages that are tables of spaces, spare ones included. */
+uint64_t table_pages(void);
+
+/* Gives the kernel one more table for the space. ENOMEM, or the kernel's error. Makes system calls. */
+MUST_CHECK int space_give_table_locked(struct space *space) REQUIRES(space->lock);
+
+/*
+ * Before something in [start, end) changes: gives the kernel as many tables as it takes to make those that are used in
+ * common the space's own, at both ends of the range, or (`all`) throughout. ENOMEM. Makes system calls.
+ */
+MUST_CHECK int space_ready_to_change_locked(struct space *space, uint64_t start, uint64_t end, bool all)
+    REQUIRES(space->lock);
+
+/* For changes that must not fail and whose need nobody has seen: waits until there is a table to give. Returns 0. */
+long space_wait_for_table_locked(struct space *space) REQUIRES(space->lock);
+
+/* Takes tables back that the kernel has to spare, all but `keep`. Makes system calls. */
+void space_trim_tables_locked(struct space *space, uint64_t keep) REQUIRES(space->lock);
+
+/* The same if the space has got many tables for what it has. */
+void space_trim_now_and_then_locked(struct space *space) REQUIRES(space->lock);
+
+/* Tables of the space, spare ones and those in common included. Makes a system call. */
+uint64_t space_count_tables_locked(struct space *space) REQUIRES(space->lock);
+
+#endif
