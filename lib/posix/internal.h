@@ -25,6 +25,9 @@ size_t tls_bytes(void);
 void tls_place(void *block);
 #define TLS_ALIGNMENT_MAX 64UL
 
+/* In the child of a fork, whose capability table is new: all slots are free again. */
+void slots_child_of_fork(void);
+
 /* Tells a console server that has just started the mode that this program had asked the last one for. */
 void terminal_mode_again(void);
 

@@ -8,12 +8,14 @@
 #include <quire/process.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STATUS_SIGNAL 128
 
 _Noreturn void _exit(int status);
 pid_t _getpid(void);
+pid_t _wait(int *status);
 int _kill(pid_t pid, int signal);
 
 _Noreturn void _exit(int status)
@@ -46,6 +48,26 @@ int _kill(pid_t pid, int signal)
     if (pid <= 0 || (signal != SIGKILL && signal != SIGTERM))
         return (int)posix_result(-ENOSYS);
     return (int)posix_result(root_kill(SLOT_ROOT, (uint64_t)pid));
+}
+
+/* A child's status as <sys/wait.h> has it; root's statuses above STATUS_SIGNAL are signals that ended it. */
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+    uint64_t ended = 0, code = 0;
+
+    if (options != 0 || pid < -1 || pid == 0)
+        return (pid_t)posix_result(-ENOSYS);
+    const int error = root_wait(SLOT_ROOT, pid == -1 ? 0 : (uint64_t)pid, &ended, &code);
+    if (error < 0)
+        return (pid_t)posix_result(error);
+    if (status)
+        *status = code > STATUS_SIGNAL ? (int)(code - STATUS_SIGNAL) : (int)(code << 8);
+    return (pid_t)ended;
+}
+
+pid_t _wait(int *status)
+{
+    return waitpid(-1, status, 0);
 }
 
 int64_t process_spawn(const char *const *arguments)

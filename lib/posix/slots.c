@@ -2,6 +2,8 @@
 /*
  * A bit for each slot of the program's first slot frame.
  */
+#include "internal.h"
+
 #include <quire/slots.h>
 #include <quire/syscall.h>
 #include <stdatomic.h>
@@ -19,6 +21,12 @@ uint64_t slot_allocate(void)
             return slot;
     }
     return SLOT_NONE;
+}
+
+void slots_child_of_fork(void)
+{
+    for (unsigned i = 0; i < SLOT_WORDS; i++)
+        atomic_store(&slots_taken[i], 0);
 }
 
 void slot_free(uint64_t slot)

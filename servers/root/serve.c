@@ -50,6 +50,23 @@ int root_handle_spawn(struct root_context *context, const struct message *reques
     return status;
 }
 
+int root_handle_fork(struct root_context *context, const struct message *request, uint64_t instruction, uint64_t stack,
+                     uint64_t argument, uint64_t *pid)
+{
+    const struct fork_request fork = {
+        .instruction = instruction, .stack = stack, .argument = argument, .priority = PRIORITY_CLIENT};
+    const struct process *parent = caller_of(request);
+    const struct process *child;
+
+    (void)context;
+    if (!parent)
+        return -EPERM;
+    int status = fork_process(parent, &fork, &child);
+    if (status == 0)
+        *pid = child->pid;
+    return status;
+}
+
 /* The child that a wait is about: one that has ended if there is any, else one that runs, else NULL. */
 static struct process *find_child(uint64_t parent, uint64_t pid)
 {

@@ -138,6 +138,39 @@ int spawn(const struct spawn_request *request, const struct process **result)
     return 0;
 }
 
+/* Everything between the copy of a space and a running child. */
+static int furnish_child(const struct process *child, const struct fork_request *request)
+{
+    int status = create_thread(child, request->priority);
+    if (status == 0)
+        status = give_capabilities(child);
+    if (status == 0)
+        status = (int)sys_thread_control(process_thread_slot(child), THREAD_START, request->instruction, request->stack,
+                                         request->argument, 0, 0);
+    return status;
+}
+
+int fork_process(const struct process *parent, const struct fork_request *request, const struct process **result)
+{
+    struct process *child = process_new(parent->name, parent->pid);
+    if (!child)
+        return -EAGAIN;
+    child->operator= parent->operator;
+    child->started = clock_now();
+    int status = memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, process_table_slot(child));
+    if (status == 0) {
+        status = furnish_child(child, request);
+        if (status < 0)
+            space_end(child);
+    }
+    if (status < 0) {
+        process_free(child);
+        return status;
+    }
+    *result = child;
+    return 0;
+}
+
 void space_end(const struct process *process)
 {
     int status;

@@ -26,4 +26,14 @@ MUST_CHECK int spawn(const struct spawn_request *request, const struct process *
 /* Has memsrv end the process's address space and everything in it, and empties the slots of its entry. */
 void space_end(const struct process *process);
 
+struct fork_request {
+    uint64_t instruction, stack, argument; /* the child's first thread begins with them */
+    unsigned priority;
+};
+
+/* Makes a copy of a running process, as its child. EAGAIN: too many processes; ENOMEM; or memsrv's or the kernel's error.
+ * A failure leaves nothing behind. */
+MUST_CHECK int fork_process(const struct process *parent, const struct fork_request *request,
+                            const struct process **result);
+
 #endif

@@ -14,4 +14,11 @@ static inline void thread_pointer_set(void *pointer)
     __asm__ volatile("msr tpidr_el0, %0" ::"r"(pointer) : "memory");
 }
 
+static inline void *thread_pointer(void)
+{
+    void *pointer;
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer));
+    return pointer;
+}
+
 #endif

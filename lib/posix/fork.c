@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork(): root makes a copy of the address space, in which one thread begins at fork_child(), on the part of the stack
+ * that the caller of fork_process() does not use. It has an IPC buffer and a capability table of its own, makes anew
+ * what refers to those, and goes on where the parent was.
+ */
+#include "internal.h"
+
+#include <arch/stack_pointer.h>
+#include <arch/thread_pointer.h>
+#include <proto/root_client.h>
+#include <setjmp.h>
+#include <sys/lock.h>
+#include <unistd.h>
+
+/* What the child needs of the thread that forked; on its stack. */
+struct fork_state {
+    jmp_buf context;
+    uint64_t words[2]; /* of its IPC buffer: see enum thread_word */
+    void *thread_pointer;
+    uint64_t pid; /* the parent's result */
+};
+
+/* Left below the stack pointer of fork(): the parent's calls after the copy was made are no concern of the child's. */
+#define STACK_GAP 256UL
+
+extern struct __lock __lock___malloc_recursive_mutex, __lock___env_recursive_mutex, __lock___sfp_recursive_mutex,
+    __lock___atexit_recursive_mutex;
+
+pid_t _fork(void);
+
+/* Locks that the child goes on with: no other thread may be half way through what they guard. */
+static struct __lock *const fork_locks[] = {&__lock___atexit_recursive_mutex, &__lock___env_recursive_mutex,
+                                            &__lock___sfp_recursive_mutex, &__lock___malloc_recursive_mutex};
+#define FORK_LOCKS (sizeof(fork_locks) / sizeof(fork_locks[0]))
+
+static void take_locks(void)
+{
+    for (size_t i = 0; i < FORK_LOCKS; i++)
+        __retarget_lock_acquire_recursive(fork_locks[i]);
+}
+
+static void give_locks(void)
+{
+    for (size_t i = FORK_LOCKS; i > 0;)
+        __retarget_lock_release_recursive(fork_locks[--i]);
+}
+
+static _Noreturn void fork_child(struct fork_state *state)
+{
+    thread_pointer_set(state->thread_pointer);
+    ipc_buffer()->user[THREAD_WORD_REENT] = state->words[THREAD_WORD_REENT];
+    ipc_buffer()->user[THREAD_WORD_THREAD] = state->words[THREAD_WORD_THREAD];
+    longjmp(state->context, 1);
+}
+
+pid_t _fork(void)
+{
+    struct fork_state state = {
+        .words = {ipc_buffer()->user[THREAD_WORD_REENT], ipc_buffer()->user[THREAD_WORD_THREAD]},
+        .thread_pointer = thread_pointer()};
+
+    take_locks();
+    if (setjmp(state.context) != 0) {
+        slots_child_of_fork();
+        give_locks();
+        return 0;
+    }
+    const int error = root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL,
+                                (uint64_t)&state, &state.pid);
+    give_locks();
+    return error < 0 ? (pid_t)posix_result(error) : (pid_t)state.pid;
+}
