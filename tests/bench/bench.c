@@ -12,22 +12,13 @@
 #include <unistd.h>
 
 #include "port.h"
+#include "rows.h"
 
 /* POSIX has withdrawn it, so a C library need not declare it. */
 int brk(void *end);
 
-#define PAGE_BYTES         4096UL
 #define CALIBRATION_ROUNDS 5000000UL
 #define THOUSANDTHS        1000UL
-
-/* Does `count` operations and stores the ticks that they took, without what prepares them. 0 or a negative errno. */
-typedef int operation(uint64_t count, uint64_t *ticks);
-
-struct row {
-    const char *name;
-    operation *run;
-    uint64_t count;
-};
 
 static int null_syscall(uint64_t count, uint64_t *ticks)
 {
@@ -178,6 +169,14 @@ static const struct row rows[] = {
     {"munmap_page", munmap_page, 4096},
     {"mprotect_page", mprotect_page, 16384},
     {"brk_page", brk_page, 4096},
+    {"cow_copy", cow_copy, 4096},
+    {"cow_reuse", cow_reuse, 4096},
+    {"cow_promote", cow_promote, 4096},
+    {"fork_16m", fork_16m, 64},
+    {"fork_exit_wait", fork_exit_wait, 64},
+    {"fault_10_areas", fault_10_areas, 4000},
+    {"fault_1000_areas", fault_1000_areas, 4000},
+    {"fault_100000_areas", fault_100000_areas, 4000},
 };
 
 /* Thousandths of an instruction that fit one tick. */

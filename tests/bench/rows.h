@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of the benchmark that files other than bench.c hold. */
+#ifndef BENCH_ROWS_H
+#define BENCH_ROWS_H
+
+#include <stdint.h>
+
+#define PAGE_BYTES 4096UL
+
+/* Does `count` operations and stores the ticks that they took, without what prepares them. 0 or a negative errno. */
+typedef int operation(uint64_t count, uint64_t *ticks);
+
+struct row {
+    const char *name;
+    operation *run;
+    uint64_t count;
+};
+
+/* bench_fork.c: copy-on-write and processes. A page is copied while a child has it, too; or is the parent's alone again
+ * since its child ended, having done nothing, or having made its tables its own. */
+operation cow_copy, cow_reuse, cow_promote, fork_16m, fork_exit_wait;
+
+/* bench_areas.c: a write fault in an address space of so many areas, touched all over. */
+operation fault_10_areas, fault_1000_areas, fault_100000_areas;
+
+#endif
