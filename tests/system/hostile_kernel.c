@@ -14,7 +14,7 @@
 #include "kernel_pool.h"
 
 #define PATIENCE_NS     2000000UL
-#define BLOCKING_ONE_IN 6u /* of the calls that may wait for ever, so many make sense */
+#define BLOCKING_ONE_IN 16u /* of the calls that may wait for ever, so many make sense */
 #define BATCH           4u
 
 static void put_random_slots(struct attacker *a)
