@@ -14,6 +14,7 @@
 
 struct attacker attackers[HOSTILE_THREADS_MAX];
 unsigned attacker_count;
+static atomic_bool begun; /* all are there, so that each may stop each */
 
 static const char *const names[HOSTILE_KINDS] = {
     [HOSTILE_NO_CALL] = "no such call",
@@ -48,6 +49,8 @@ static int attack(void *argument)
     struct attacker *a = argument;
     const bool ordinary = pool_first() == 0;
 
+    while (!atomic_load(&begun))
+        sleep_ns(WATCH_NS);
     while (atomic_load_explicit(&a->calls, memory_order_relaxed) < a->wanted) {
         enum hostile_kind kind;
         const long result =
@@ -92,6 +95,7 @@ bool hostile_run(unsigned threads, uint64_t calls, uint64_t seed)
     if (!pool_first() && !hostile_message_open())
         return false;
     attacker_count = 0;
+    atomic_store(&begun, false);
     for (unsigned i = 0; i < threads && i < HOSTILE_THREADS_MAX; i++) {
         attackers[i] = (struct attacker){.random = (seed + i + 1) * SEED_STEP | 1, .wanted = calls / threads + 1};
         if (thread_create(&attackers[i].thread, attack, &attackers[i]) < 0) {
@@ -101,6 +105,7 @@ bool hostile_run(unsigned threads, uint64_t calls, uint64_t seed)
         MUST(sys_thread_control(thread_slot(attackers[i].thread), THREAD_PRIORITY, ATTACK_PRIORITY, 0, 0, 0, 0));
         attacker_count = i + 1;
     }
+    atomic_store(&begun, true);
     do
         sleep_ns(WATCH_NS);
     while (watch(&chance));
