@@ -6,6 +6,7 @@
 #include "panic.h"
 
 #include <arch/registers.h>
+#include <quire/abi.h>
 #include <stddef.h>
 
 #include "log.h"
@@ -109,17 +110,22 @@ __attribute__((noreturn)) static void end(void)
     cpu_halt();
 }
 
-void panic(const char *format, ...)
+static void print_registers(const struct panic_frame *frame)
 {
-    va_list arguments;
+    for (unsigned i = 0; i < 31; i++)
+        log_printf("x%u%s %016lx%c", i, i < 10 ? " " : "", frame->x[i], i % REGISTERS_A_LINE == 3 ? '\n' : ' ');
+    log_printf("sp  %016lx\n", frame->sp);
+}
 
+void panic_called(const struct panic_frame *frame, const char *format, va_list arguments)
+{
     begin();
     log_printf("\nKERNEL PANIC: ");
-    va_start(arguments, format);
     log_vprintf(format, arguments);
-    va_end(arguments);
     log_printf("\ncpu %lx\n", cpu_affinity());
-    print_backtrace(0, (uint64_t)__builtin_frame_address(0));
+    print_registers(frame);
+    print_place(0, frame->elr, true);
+    print_backtrace(1, frame->x[29]);
     end();
 }
 
@@ -128,9 +134,7 @@ void panic_trap(const struct panic_frame *frame)
     begin();
     log_printf("\nKERNEL PANIC: exception in the kernel, class 0x%lx, address %016lx\n", frame->esr >> 26, frame->far);
     log_printf("cpu %lx esr %lx spsr %lx\n", cpu_affinity(), frame->esr, frame->spsr);
-    for (unsigned i = 0; i < 31; i++)
-        log_printf("x%u%s %016lx%c", i, i < 10 ? " " : "", frame->x[i], i % REGISTERS_A_LINE == 3 ? '\n' : ' ');
-    log_printf("sp  %016lx\n", frame->sp);
+    print_registers(frame);
     print_place(0, frame->elr, false);
     /* The return address of a function that has no record of its own, or has not written it yet. */
     bool is_recorded = is_on_stack(frame->x[29]) && ((const uint64_t *)frame->x[29])[1] == frame->x[30];
@@ -138,4 +142,12 @@ void panic_trap(const struct panic_frame *frame)
         print_place(1, frame->x[30], true);
     print_backtrace(is_recorded ? 1 : 2, frame->x[29]);
     end();
+}
+
+void panic_test(void)
+{
+    if (machine.panic_test == PANIC_TEST_MESSAGE)
+        panic("asked for by the command line: %s %s %s %s %s %s %lx %lx", "1", "2", "3", "4", "5", "6", 7UL, 8UL);
+    if (machine.panic_test == PANIC_TEST_EXCEPTION)
+        *(volatile uint64_t *)USER_VA_END = 0; /* nothing is ever mapped there */
 }

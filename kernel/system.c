@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "kernel.h"
+#include "panic.h"
 #include "platform.h"
 
 #define CHECK_PART 4096u
@@ -53,6 +54,7 @@ long system_control(struct thread *caller)
         return error;
     switch (context_argument(&caller->context, 1)) {
     case SYSTEM_POWER_OFF:
+        panic_test();
         platform_power_off((int)argument);
     case SYSTEM_RESET:
         platform_reset();

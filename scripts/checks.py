@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDERS = ("clients", "kernel", "lib", "platform", "scripts", "servers", "tests")
@@ -172,8 +173,42 @@ def check_licences(build):
             if not any("SPDX-License-Identifier: MIT" in line for line in lines_of(path)[:3])]
 
 
+def setup_says(directory, tools):
+    """Runs setup.sh as a user without root who has just these tools first in PATH; returns its status and words."""
+    for name, script in tools.items():
+        path = os.path.join(directory, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\n" + script + "\n")
+        os.chmod(path, 0o755)
+    environment = dict(os.environ, PATH=directory + ":" + os.environ["PATH"], XDG_CACHE_HOME=directory)
+    result = subprocess.run(["scripts/setup.sh"], cwd=SOURCE, env=environment, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return result.returncode, result.stdout
+
+
+def check_setup(build):
+    """setup says what is missing or too old, and how to get it"""
+    user = {"id": "echo 1000"}
+    cases = (
+        ({"qemu-system-aarch64": "echo QEMU emulator version 7.2.11"},
+         ("QEMU 8 or later is needed, found: QEMU emulator version 7.2.11", "qemu-system-arm", "apt-get install")),
+        ({"qemu-system-aarch64": "exit 127"}, ("QEMU 8 or later is needed, found: none", "Run these as root")),
+        ({"dpkg-query": 'case "$*" in *newlib-source*) exit 1;; *) echo installed;; esac'},
+         ("missing: newlib-source", "packages are missing", "apt-get install -y --no-install-recommends newlib-source")),
+    )
+    problems = []
+    for tools, wanted in cases:
+        with tempfile.TemporaryDirectory(prefix="quire-") as directory:
+            status, said = setup_says(directory, {**user, **tools})
+        if status == 0:
+            problems.append("setup.sh is content although %s" % tools)
+        problems += ["setup.sh does not say '%s' but: %s" % (text, said) for text in wanted if text not in said]
+    return problems
+
+
 CHECKS = (check_format, check_second_compiler, check_tidy, check_documents, check_shell, check_python,
-          check_file_sizes, check_function_sizes, check_arch_conditions, check_licences)
+          check_file_sizes, check_function_sizes, check_arch_conditions, check_licences,
+          check_setup)
 
 
 def name_of(check):

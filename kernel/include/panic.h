@@ -6,22 +6,29 @@
 #ifndef KERNEL_PANIC_H
 #define KERNEL_PANIC_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define PANIC_STATUS 101
 
-/* The registers of a trap from the kernel itself; the architecture's vectors fill it. */
+/* The registers of a trap from the kernel itself, or of a call of panic(); the architecture's vectors fill it. */
 struct panic_frame {
     uint64_t x[31];
     uint64_t sp, elr, spsr, esr, far;
 };
 
-/* Reports a reason in the words of log_printf(), and who called whom. */
+/* Reports a reason in the words of log_printf(), the caller's registers, and who called whom. */
 __attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, ...);
+
+/* What panic() does, for the architecture's entry to it alone; frame->elr is where it returned to. */
+__attribute__((noreturn)) void panic_called(const struct panic_frame *frame, const char *format, va_list arguments);
 
 /* Reports an exception that the kernel itself took. `frame` may be anywhere that is mapped. */
 __attribute__((noreturn)) void panic_trap(const struct panic_frame *frame);
+
+/* Panics, if the command line asks for that, in the way that it names; see enum panic_test. */
+void panic_test(void);
 
 /* True once any CPU panics: a CPU that takes an IPI then halts in irq_take(). */
 extern bool panic_active;

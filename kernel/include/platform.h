@@ -20,6 +20,13 @@ struct memory_region {
     uint64_t base, size; /* bytes; page-aligned, not empty */
 };
 
+/* quire.panic= on the command line: how the kernel shall panic instead of powering off, to test panics. */
+enum panic_test {
+    PANIC_TEST_NONE,
+    PANIC_TEST_MESSAGE,   /* quire.panic=message: panic() */
+    PANIC_TEST_EXCEPTION, /* quire.panic=exception: a store to where nothing is */
+};
+
 /* What the boot code found out about the machine. Physical addresses throughout. Filled once, constant afterwards. */
 struct machine {
     struct memory_region memory[MEMORY_REGIONS_MAX]; /* RAM: sorted, not overlapping */
@@ -36,6 +43,7 @@ struct machine {
     uint32_t cpu_count; /* that can be started; at most CPUS_MAX */
     uint64_t timer_frequency;
     bool exit_semihosting; /* quire.exit=semihosting on the command line */
+    enum panic_test panic_test;
     char arguments[1024];
 };
 

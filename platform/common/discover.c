@@ -89,6 +89,10 @@ void discover_arguments(void)
         panic("the command line is longer than %lu bytes", sizeof(machine.arguments) - 1);
     memcpy(machine.arguments, arguments, length + 1);
     machine.exit_semihosting = has_word(machine.arguments, EXIT_ARGUMENT);
+    if (has_word(machine.arguments, "quire.panic=message"))
+        machine.panic_test = PANIC_TEST_MESSAGE;
+    else if (has_word(machine.arguments, "quire.panic=exception"))
+        machine.panic_test = PANIC_TEST_EXCEPTION;
 }
 
 /* Cuts a range to what the direct map can show, rounded to pages: inward (RAM) or outward. False: nothing is left. */

@@ -24,13 +24,17 @@ void space_new(struct space *space)
     MUST(sys_object_create(SLOT_PHYSICAL, CAP_ASPACE, frame, 0, slot, space->top));
     space->slot = slot;
     space->object = frame;
+    space->window = false;
 }
 
 void space_end(struct space *space)
 {
     long result;
 
-    (void)space_unmap(space, 0, USER_VA_END / PAGE_SIZE);
+    (void)space_unmap(space, 0, WINDOW_BASE / PAGE_SIZE);
+    if (!space->window)
+        (void)space_unmap(space, WINDOW_BASE, WINDOW_SIZE / PAGE_SIZE);
+    (void)space_unmap(space, WINDOW_BASE + WINDOW_SIZE, (USER_VA_END - WINDOW_BASE - WINDOW_SIZE) / PAGE_SIZE);
     (void)space_take_tables(space);
     while ((result = sys_object_destroy(SLOT_PHYSICAL, space->slot, NULL)) == -EAGAIN)
         (void)sys_yield();

@@ -96,6 +96,7 @@ void sleep_ns(uint64_t ns);
 struct space {
     uint64_t slot;
     uint64_t object, top; /* pfns: of the object and of its first table */
+    bool window;          /* set by a test that shows the window there */
 };
 
 void space_new(struct space *space);

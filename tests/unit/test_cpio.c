@@ -168,12 +168,87 @@ static void fuzz(void)
     }
 }
 
+/* What an archive holds, made at random: names from few letters, so that some are others' beginnings or come twice. */
+#define MODEL_ENTRIES 8u
+static struct {
+    char name[24];
+    char data[40];
+    uint32_t mode;
+} model[MODEL_ENTRIES];
+
+static void random_word(char *word, size_t limit)
+{
+    size_t length = random_below(limit);
+    for (size_t i = 0; i < length; i++)
+        word[i] = "ab/."[random_below(i == 0 ? 2 : 4)];
+    word[length] = 0;
+}
+
+/* Fills model and archive; returns the number of entries. */
+static unsigned random_archive(void)
+{
+    static const char *const prefixes[] = {"", "./", "/"};
+    unsigned count = (unsigned)random_below(MODEL_ENTRIES + 1);
+
+    size = 0;
+    for (unsigned i = 0; i < count; i++) {
+        char name[32];
+        do
+            random_word(model[i].name, random_chance(50) ? 3 : sizeof(model[i].name));
+        while (!model[i].name[0]);
+        random_word(model[i].data, sizeof(model[i].data));
+        model[i].mode = random_chance(70) ? MODE_FILE : CPIO_MODE_DIRECTORY | 0755u;
+        snprintf(name, sizeof(name), "%s%.*s", prefixes[random_below(3)], (int)sizeof(model[i].name), model[i].name);
+        append(name, model[i].mode, model[i].data);
+    }
+    append("TRAILER!!!", 0, "");
+    return count;
+}
+
+static bool is_model(unsigned i, const struct cpio_entry *entry)
+{
+    return strcmp(entry->name, model[i].name) == 0 && entry->name_length == strlen(model[i].name) &&
+           entry->mode == model[i].mode && entry->size == strlen(model[i].data) &&
+           memcmp(entry->data, model[i].data, entry->size) == 0;
+}
+
+/* The first file of that name, or `count`. */
+static unsigned model_find(unsigned count, const char *name)
+{
+    unsigned i = 0;
+    while (i < count && (model[i].mode != MODE_FILE || strcmp(model[i].name, name) != 0))
+        i++;
+    return i;
+}
+
+static void against_model(void)
+{
+    for (test_step = 0; test_step < test_steps(); test_step++) {
+        struct cpio_entry entry;
+        size_t cursor = 0;
+        char name[24];
+        unsigned count = random_archive();
+        struct cpio_archive archive = {.bytes = bytes, .size = size};
+        for (unsigned i = 0; i < count; i++)
+            EXPECT(cpio_next(&archive, &cursor, &entry) == 0 && is_model(i, &entry));
+        EXPECT(cpio_next(&archive, &cursor, &entry) == -ENOENT);
+        random_word(name, 4);
+        for (unsigned i = 0; i <= count; i++) {
+            const char *wanted = i < count ? model[i].name : name;
+            unsigned found = model_find(count, wanted);
+            int result = cpio_find(&archive, wanted, &entry);
+            EXPECT(result == (found < count ? 0 : -ENOENT) && (result != 0 || is_model(found, &entry)));
+        }
+    }
+}
+
 static const struct test_row rows[] = {
     {"walk", "entries come in order, with clean names", walk},
     {"find_by_name", "files are found by their whole name, directories are not", find_by_name},
     {"damaged_headers", "each bad field is refused", damaged_headers},
     {"cut_off", "an archive that ends early is refused wherever it ends", cut_off},
     {"long_names", "names end at the limit", long_names},
+    {"against_model", "100,000 random archives are read as they were written", against_model},
     {"fuzz", "no damage makes the reader leave the archive", fuzz},
 };
 TEST_MAIN("cpio", rows)

@@ -14,6 +14,9 @@
 #define PAGES                512u
 #define FIRST                0x7000UL /* lowest page number */
 #define NODE_FAILURE_PERCENT 10u
+#define FAIL_AT_RANDOM       UINT64_MAX
+#define NODES_THAT_FAIL      1000u
+#define STEPS_AFTERWARDS     20u
 
 static struct vma_tree tree;
 static uint64_t nodes_held;
@@ -31,9 +34,13 @@ static uint64_t address_of(uint64_t page)
     return (FIRST + page) * PAGE_SIZE;
 }
 
+static uint64_t node_calls, node_fail_at = FAIL_AT_RANDOM;
+
 static struct vma *node_get(void)
 {
-    if (random_chance(NODE_FAILURE_PERCENT))
+    bool fails = node_fail_at == FAIL_AT_RANDOM ? random_chance(NODE_FAILURE_PERCENT) : node_calls == node_fail_at;
+    node_calls++;
+    if (fails)
         return NULL;
     nodes_held++;
     return calloc(1, sizeof(struct vma));
@@ -262,15 +269,22 @@ static void step_gap(void)
     EXPECT(shift != 0 || page == expected);
 }
 
-static void random_model(void)
+static void step_any(void)
 {
     static void (*const steps[])(void) = {step_map,     step_map,    step_map,  step_unmap, step_unmap,
                                           step_protect, step_resize, step_find, step_gap,   step_gap};
+    steps[random_below(sizeof(steps) / sizeof(steps[0]))]();
+    verify();
+}
+
+static void start(void)
+{
     vma_tree_init(&tree, address_of(0), address_of(PAGES));
-    for (test_step = 0; test_step < test_steps(); test_step++) {
-        steps[random_below(sizeof(steps) / sizeof(steps[0]))]();
-        verify();
-    }
+    memset(model, 0, sizeof(model));
+}
+
+static void finish(void)
+{
     struct vma *vma;
     while ((vma = vma_first(&tree))) {
         vma_remove(&tree, vma);
@@ -279,7 +293,33 @@ static void random_model(void)
     EXPECT(tree.count == 0 && nodes_held == 0);
 }
 
+static void random_model(void)
+{
+    start();
+    for (test_step = 0; test_step < test_steps(); test_step++)
+        step_any();
+    finish();
+}
+
+/* Whichever node is the one that is not to be had: nothing changes, and all goes on. */
+static void each_node_fails(void)
+{
+    for (uint64_t fails = 0; fails < NODES_THAT_FAIL; fails++) {
+        node_calls = 0;
+        node_fail_at = fails % 100;
+        start();
+        while (node_calls <= node_fail_at) {
+            step_any();
+            test_step++;
+        }
+        for (unsigned i = 0; i < STEPS_AFTERWARDS; i++)
+            step_any();
+        finish();
+    }
+}
+
 static const struct test_row rows[] = {
     {"random_model", "tree and array agree on every page after each step, and no node is lost", random_model},
+    {"each_node_fails", "whichever node is not to be had, nothing changes and none is lost", each_node_fails},
 };
 TEST_MAIN("vma_random", rows)

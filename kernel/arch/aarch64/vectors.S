@@ -7,23 +7,30 @@
 
 /* Exception class 0x15 and the 32-bit instruction bit, with an immediate of 0. */
 #define ESR_SVC 0x56000000
+/* Of struct panic_frame. */
+#define PANIC_FRAME_SIZE 288
+#define PANIC_STACK_SIZE 4096
+
+    .macro save_x2_to_x29 base
+    stp x2, x3, [\base, #16]
+    stp x4, x5, [\base, #32]
+    stp x6, x7, [\base, #48]
+    stp x8, x9, [\base, #64]
+    stp x10, x11, [\base, #80]
+    stp x12, x13, [\base, #96]
+    stp x14, x15, [\base, #112]
+    stp x16, x17, [\base, #128]
+    stp x18, x19, [\base, #144]
+    stp x20, x21, [\base, #160]
+    stp x22, x23, [\base, #176]
+    stp x24, x25, [\base, #192]
+    stp x26, x27, [\base, #208]
+    stp x28, x29, [\base, #224]
+    .endm
 
     .macro save_user
     stp x0, x1, [sp, #0]
-    stp x2, x3, [sp, #16]
-    stp x4, x5, [sp, #32]
-    stp x6, x7, [sp, #48]
-    stp x8, x9, [sp, #64]
-    stp x10, x11, [sp, #80]
-    stp x12, x13, [sp, #96]
-    stp x14, x15, [sp, #112]
-    stp x16, x17, [sp, #128]
-    stp x18, x19, [sp, #144]
-    stp x20, x21, [sp, #160]
-    stp x22, x23, [sp, #176]
-    stp x24, x25, [sp, #192]
-    stp x26, x27, [sp, #208]
-    stp x28, x29, [sp, #224]
+    save_x2_to_x29 sp
     mrs x10, sp_el0
     mrs x11, elr_el1
     mrs x12, spsr_el1
@@ -122,25 +129,13 @@ arch_run:
     ldp x28, x29, [sp, #224]
     eret
 
-    /* Everything there is to know goes into one static frame, since the stack may be what broke. */
+    /* Everything there is to know goes into one static frame, and the report has a stack of its own behind it: the CPU's
+     * may be what broke, and what is on it is part of the report. */
 kernel_exception:
     msr tpidrro_el0, x0
     adrp x0, kernel_exception_frame
     add x0, x0, :lo12:kernel_exception_frame
-    stp x2, x3, [x0, #16]
-    stp x4, x5, [x0, #32]
-    stp x6, x7, [x0, #48]
-    stp x8, x9, [x0, #64]
-    stp x10, x11, [x0, #80]
-    stp x12, x13, [x0, #96]
-    stp x14, x15, [x0, #112]
-    stp x16, x17, [x0, #128]
-    stp x18, x19, [x0, #144]
-    stp x20, x21, [x0, #160]
-    stp x22, x23, [x0, #176]
-    stp x24, x25, [x0, #192]
-    stp x26, x27, [x0, #208]
-    stp x28, x29, [x0, #224]
+    save_x2_to_x29 x0
     mov x3, sp
     stp x30, x3, [x0, #240]
     mrs x2, tpidrro_el0
@@ -151,15 +146,38 @@ kernel_exception:
     mrs x1, esr_el1
     mrs x2, far_el1
     stp x1, x2, [x0, #272]
-    mrs x9, tpidr_el1
-    cbz x9, 1f
-    ldr x9, [x9, #CPU_STACK_TOP]
+    add x9, x0, #PANIC_STACK_SIZE
+    add x9, x9, #PANIC_FRAME_SIZE
     mov sp, x9
-1:  bl panic_trap
+    bl panic_trap
     b .
+
+    /* panic(format, ...): the registers as the caller left them, in a struct panic_frame on the stack, and behind it a
+     * va_list for the arguments, of which those in x1..x7 are in the frame. */
+    .global panic
+    .type panic, %function
+panic:
+    sub sp, sp, #(PANIC_FRAME_SIZE + 32)
+    stp x0, x1, [sp, #0]
+    save_x2_to_x29 sp
+    add x9, sp, #(PANIC_FRAME_SIZE + 32)
+    stp x30, x9, [sp, #240]
+    stp x30, xzr, [sp, #256]
+    stp xzr, xzr, [sp, #272]
+    add x10, sp, #64
+    mov w11, #-56
+    stp x9, x10, [sp, #PANIC_FRAME_SIZE]
+    str x10, [sp, #(PANIC_FRAME_SIZE + 16)]
+    str x11, [sp, #(PANIC_FRAME_SIZE + 24)]
+    mov x1, x0
+    mov x0, sp
+    add x2, sp, #PANIC_FRAME_SIZE
+    bl panic_called
+    b .
+    .size panic, . - panic
 
     .bss
     .balign 16
     .global kernel_exception_frame
 kernel_exception_frame:
-    .skip 288
+    .skip PANIC_FRAME_SIZE + PANIC_STACK_SIZE
