@@ -35,8 +35,10 @@ struct service {
     unsigned quick_ends;
 };
 
-#define CONSOLE_PATH "sbin/console"
-#define SHELL_PATH   "bin/shell"
+#define CONSOLE_PATH   "sbin/console"
+#define CONSOLE_FRAMED CONSOLE_PATH "\0pl011\0" CONSOLE_START_FRAMED /* what the command line can ask for */
+#define FRAMED_WORD    "quire.console=framed"
+#define SHELL_PATH     "bin/shell"
 
 static struct service console = {
     .arguments = CONSOLE_PATH, .bytes = sizeof(CONSOLE_PATH), .priority = PRIORITY_CONSOLE, .endow = endow_console};
@@ -88,11 +90,15 @@ static int service_start(struct service *service)
 void services_start(const struct boot_info *info)
 {
     boot_info = info;
+    if (arguments_has(info->arguments, FRAMED_WORD)) {
+        console.arguments = CONSOLE_FRAMED;
+        console.bytes = sizeof(CONSOLE_FRAMED);
+    }
     /* Without a console there is still the kernel's log, and a program may need neither. */
     (void)!service_start(&console);
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
     if (bytes < 0)
-        fatal("quire.run is too long");
+        fatal(bytes == -E2BIG ? "quire.run is too long" : "quire.run has a wrong escape");
     if (bytes > 0) {
         run.arguments = run_arguments;
         run.bytes = (size_t)bytes;
