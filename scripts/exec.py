@@ -10,6 +10,7 @@ error.
 
 import argparse
 import os
+import re
 import select
 import signal
 import subprocess
@@ -24,6 +25,8 @@ import words
 
 STRIP = "aarch64-linux-gnu-strip"
 CHUNK_BYTES = 65536
+# root only speaks of what went wrong.
+TROUBLE = re.compile(rb"^root: ", re.MULTILINE)
 NAME_MAX = 255
 ELF_EXECUTABLE = b"\x02\x00"
 BATCH_PROGRAM = "/bin/batch"
@@ -161,6 +164,14 @@ class Run:
         elif not self.options.quiet:
             self.show(2, data)
 
+    def output_kept_log(self, status):
+        """The log from before the console server said that it runs, which a program may not have waited for."""
+        trouble = TROUBLE.search(self.log)
+        if status in (machine.PANIC_STATUS, machine.FATAL_STATUS) or status < 0:
+            self.show(2, self.log)
+        elif trouble:
+            self.show(2, self.log[trouble.start():])
+
     def output_result(self, data):
         self.result_line += data
         while self.batch and b"\n" in self.result_line:
@@ -238,8 +249,7 @@ class Run:
             print("quire: error: time is up after %g s" % self.options.timeout, file=sys.stderr)
             return STATUS_TIME_UP
         status = self.process.returncode
-        if not self.started:
-            self.show(2, self.log)
+        self.output_kept_log(status)
         return status if status >= 0 else 128 - status
 
 

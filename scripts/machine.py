@@ -8,6 +8,7 @@ import shutil
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PANIC_STATUS = 101
+FATAL_STATUS = 102 # root gave up
 COMMAND_LINE_MAX = 1023
 
 

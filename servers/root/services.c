@@ -19,9 +19,11 @@
 #include "spawn.h"
 #include "stack.h"
 
-#define QUICK_END_NS     NS_PER_SECOND
-#define QUICK_ENDS_MAX   5u
-#define STATUS_NOT_FOUND 127
+#define QUICK_END_NS   NS_PER_SECOND
+#define QUICK_ENDS_MAX 5u
+/* A program of quire.run that cannot be started, as shells say it. */
+#define STATUS_NOT_FOUND  127
+#define STATUS_NO_PROGRAM 126
 
 static int endow_console(const struct process *process);
 
@@ -102,8 +104,9 @@ void services_start(const struct boot_info *info)
     if (bytes > 0) {
         run.arguments = run_arguments;
         run.bytes = (size_t)bytes;
-        if (service_start(&run) < 0)
-            power_off(STATUS_NOT_FOUND);
+        const int status = service_start(&run);
+        if (status < 0)
+            power_off(status == -ENOENT ? STATUS_NOT_FOUND : STATUS_NO_PROGRAM);
     } else if (service_start(&shell) < 0) {
         fatal("there is no shell");
     }
