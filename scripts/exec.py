@@ -302,7 +302,17 @@ def execute(options):
     return status or int(any(batch.results))
 
 
+def open_standard_files():
+    """Makes sure that 0, 1 and 2 are open, so that no other file takes their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main():
+    open_standard_files()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     options = parse_arguments()
     try:
