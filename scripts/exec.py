@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -105,7 +106,7 @@ class Batch:
                 except ValueError as error:
                     raise Refusal("%s:%d: %s" % (path, number, error), 2) from None
                 if command:
-                    self.lines.append(line.strip())
+                    self.lines.append(shlex.join(command))
                     self.commands.append(self.resolved(command, files))
 
     @staticmethod
