@@ -69,7 +69,7 @@ def change_tree(tree, machine, archive_bytes):
 
 def start_with_tree(line, machine, build, directory):
     """Boots as QEMU does it for a kernel, but with a changed device tree, which it would overwrite."""
-    kernel, archive = os.path.join(build, "quire.img"), os.path.join(build, "boot.cpio")
+    kernel, archive = os.path.join(build, "quire.img"), machine.archive
     tree = os.path.join(directory, "tree.dtb")
     run_quietly([word.replace("virt,", "virt,dumpdtb=%s," % tree, 1) if word.startswith("virt,") else word
                  for word in line])
