@@ -3,10 +3,13 @@
 
 import importlib.util
 import os
+import re
 import shutil
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PANIC_STATUS = 101
+FATAL_STATUS = 102 # root gave up
+COMMAND_LINE_MAX = 1023
 
 
 def add_arguments(parser, memory="1G"):
@@ -26,6 +29,16 @@ def add_arguments(parser, memory="1G"):
                         help="let the program use the kernel as memsrv does (lib/proto/include/proto/grant.h)")
 
 
+def escaped(words):
+    """Returns the words as root reads them from the command line: whatever is in them, they arrive as they are."""
+    line = []
+    for word in words:
+        plain = re.sub(rb"[^A-Za-z0-9_./=:,+@-]", lambda match: b"%%%02x" % match.group()[0], os.fsencode(word))
+        # What looks like an argument of the kernel's would end the program's.
+        line.append(re.sub("^quire", "%71uire", plain.decode()) or "%-")
+    return line
+
+
 def load_board(platform):
     path = os.path.join(SOURCE, "platform", platform, "board.py")
     if not os.path.exists(path):
@@ -41,8 +54,9 @@ def load_board(platform):
 def command(options, directory, program, exit_with_status):
     """Returns the emulator's command line.
 
-    options come from add_arguments, plus uboot. program is a list of words for root to run, empty for the shell. With
-    exit_with_status the emulator's exit status is the program's, or PANIC_STATUS.
+    options come from add_arguments, plus uboot and, if the serial line is a program's (see frames.py), framed; archive
+    names another boot archive than the build's. program is a list of words for root to run, as escaped() makes them,
+    empty for the shell. With exit_with_status the emulator's exit status is the program's, or PANIC_STATUS.
     """
     board = load_board(options.platform)
     if shutil.which(board.QEMU) is None:
@@ -52,8 +66,16 @@ def command(options, directory, program, exit_with_status):
         bootargs.append("quire.exit=semihosting")
     if options.grant:
         bootargs.append("quire.grant=physical")
+    options.framed = getattr(options, "framed", False)
+    options.archive = getattr(options, "archive", os.path.join(options.build, "boot.cpio"))
+    if options.framed:
+        bootargs.append("quire.console=framed")
     if program:
         # Last, because everything after it on the line belongs to the program.
         bootargs.append("quire.run=" + " ".join(program))
     options.semihosting = exit_with_status
-    return board.command(options, options.build, directory, " ".join(bootargs))
+    line = " ".join(bootargs)
+    if len(line) > COMMAND_LINE_MAX:
+        raise SystemExit("quire: error: the program's arguments are too long by %d bytes" %
+                         (len(line) - COMMAND_LINE_MAX))
+    return board.command(options, options.build, directory, line)

@@ -19,7 +19,7 @@ def main():
     options.uboot = not (options.kernel_boot or options.gdb or options.icount)
 
     with tempfile.TemporaryDirectory(prefix="quire-") as directory:
-        line = machine.command(options, directory, options.program, bool(options.program))
+        line = machine.command(options, directory, machine.escaped(options.program), bool(options.program))
         if options.gdb:
             print("quire: waiting for a debugger; in another terminal:\n"
                   "  gdb-multiarch -ex 'target remote :1234' %s/quire.elf" % options.build, file=sys.stderr)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds everything and runs every test: the host's and the system's through meson, the checks of the source, and the
-other levels of run-time checks. The last line counts every single TAP result of every program.
+"""Builds everything and runs every test: the host's, the SDK's and the system's through meson, the checks of the source,
+and the other levels of run-time checks. The last line counts every single TAP result of every program.
 
 A program that printed no result, or was cut off, counts as one failure. Usage: test.py [--level N] [--list] [PATTERN]
 """
@@ -123,7 +123,7 @@ def run_checks(pattern, count, level):
 
 
 def all_names(level):
-    return meson_tests(level, ("host", "system", "bench"), "") + check_names()
+    return meson_tests(level, ("host", "sdk", "system", "bench"), "") + check_names()
 
 
 def run_level(level, pattern, count):
@@ -139,6 +139,7 @@ def run_level(level, pattern, count):
 def run_everything(level, pattern, count):
     run_meson(level, ("host",), pattern, count)
     run_checks(pattern, count, level)
+    run_meson(level, ("sdk",), pattern, count)
     run_meson(level, ("system", "bench") if level == 0 else ("system",), pattern, count)
     for other in LEVELS:
         if other != level and (not pattern or (other == 0 and meson_tests(level, ("bench",), pattern))):

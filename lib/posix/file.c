@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files, as far as there are any: 0, 1 and 2 are the terminal. A program without a console, or whose console is gone,
+ * Files, as far as there are any: 0, 1 and 2 are the terminal, or whatever is there instead of one. A program without a console, or whose console is gone,
  * writes to the machine's log instead, so that nothing it says is lost.
  */
 #include "internal.h"
@@ -40,14 +40,14 @@ static bool worth_trying_again(int error, unsigned tries)
     return true;
 }
 
-/* Writes one message's worth. Returns 0 or a negative errno. */
-static int write_part(const char *data, size_t bytes)
+/* Writes one message's worth to a stream of the console. Returns 0 or a negative errno. */
+static int write_part(uint64_t stream, const char *data, size_t bytes)
 {
     unsigned tries = 1;
     int error;
 
     /* A server that is ended while it writes may have shown a part, which then comes twice. */
-    while ((error = console_write(SLOT_CONSOLE, data, bytes)) < 0 && worth_trying_again(error, tries))
+    while ((error = console_write_stream(SLOT_CONSOLE, stream, data, bytes)) < 0 && worth_trying_again(error, tries))
         tries++;
     if (error == 0)
         return 0;
@@ -56,13 +56,14 @@ static int write_part(const char *data, size_t bytes)
 
 ssize_t _write(int file, const void *data, size_t bytes)
 {
+    const uint64_t stream = file == STDERR_FILENO ? CONSOLE_STREAM_ERROR : CONSOLE_STREAM_OUTPUT;
     size_t done = 0;
 
     if (!is_terminal(file))
         return posix_result(-EBADF);
     while (done < bytes) {
         const size_t part = bytes - done < PROTO_DATA_MAX ? bytes - done : PROTO_DATA_MAX;
-        const int error = write_part((const char *)data + done, part);
+        const int error = write_part(stream, (const char *)data + done, part);
         if (error < 0)
             return done > 0 ? (ssize_t)done : posix_result(error);
         done += part;
@@ -94,9 +95,16 @@ int _close(int file)
 
 int _isatty(int file)
 {
-    if (is_terminal(file))
+    uint64_t columns, rows;
+
+    if (!is_terminal(file)) {
+        errno = EBADF;
+        return 0;
+    }
+    /* A console that is away for a moment is no reason to change one's manners. */
+    if (console_size(SLOT_CONSOLE, &columns, &rows) != -ENOTTY)
         return 1;
-    errno = EBADF;
+    errno = ENOTTY;
     return 0;
 }
 

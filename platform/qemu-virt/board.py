@@ -24,13 +24,13 @@ def run_quietly(command):
         raise SystemExit("quire: error: %s failed:\n%s" % (command[0], result.stdout + result.stderr))
 
 
-def make_uboot_disk(build, directory, bootargs):
+def make_uboot_disk(build, archive, directory, bootargs):
     """Writes disk.img (FAT: kernel, archive, script, arguments) and flash.img (U-Boot's environment) to directory."""
     script = os.path.join(directory, "boot.scr")
     settings = os.path.join(directory, "quire.env")
     disk = os.path.join(directory, "disk.img")
     flash = os.path.join(directory, "flash.img")
-    files = [script, settings, os.path.join(build, "quire.img"), os.path.join(build, "boot.cpio")]
+    files = [script, settings, os.path.join(build, "quire.img"), archive]
 
     run_quietly(["mkimage", "-A", "arm64", "-T", "script", "-d", os.path.join(HERE, "boot.cmd"), script])
     with open(settings, "w", encoding="ascii") as file:
@@ -69,7 +69,7 @@ def change_tree(tree, machine, archive_bytes):
 
 def start_with_tree(line, machine, build, directory):
     """Boots as QEMU does it for a kernel, but with a changed device tree, which it would overwrite."""
-    kernel, archive = os.path.join(build, "quire.img"), os.path.join(build, "boot.cpio")
+    kernel, archive = os.path.join(build, "quire.img"), machine.archive
     tree = os.path.join(directory, "tree.dtb")
     run_quietly([word.replace("virt,", "virt,dumpdtb=%s," % tree, 1) if word.startswith("virt,") else word
                  for word in line])
@@ -92,16 +92,19 @@ def command(machine, build, directory, bootargs):
     """Returns QEMU's command line.
 
     machine has memory (QEMU's notation), memory_map, dma_limit, smp, gic (2 or 3), virtualization, uboot, gdb,
-    semihosting and icount.
+    semihosting, icount, framed (the serial line carries bytes for a program, not for a person) and archive (path of the
+    boot archive).
     directory takes the files made for this one run.
     """
     board = "virt,memory-backend=ram,gic-version=%d" % machine.gic
     if machine.virtualization:
         board += ",virtualization=on"
     line = [QEMU, "-M", board, "-cpu", "cortex-a72", "-smp", str(machine.smp), "-m", machine.memory,
-            "-nographic", "-no-reboot", "-nic", "none",
+            "-no-reboot", "-nic", "none",
             # The host gives memory when the guest touches it, so a guest may have more than the host.
             "-object", "memory-backend-ram,id=ram,reserve=off,size=" + machine.memory]
+    # A line for bytes is the serial port alone; one for a person has the monitor on it, too, and Ctrl-A keys.
+    line += ["-display", "none", "-monitor", "none", "-serial", "stdio"] if machine.framed else ["-nographic"]
     if machine.semihosting:
         line += ["-semihosting-config", "enable=on,target=native"]
     if machine.icount:
@@ -109,12 +112,12 @@ def command(machine, build, directory, bootargs):
     if machine.gdb:
         line += ["-s", "-S"]
     if machine.uboot:
-        disk, flash = make_uboot_disk(build, directory, bootargs)
+        disk, flash = make_uboot_disk(build, machine.archive, directory, bootargs)
         line += ["-bios", UBOOT, "-drive", "if=pflash,unit=1,format=raw,file=" + flash,
                  "-drive", "if=none,id=boot,format=raw,readonly=on,file=" + disk,
                  "-device", "virtio-blk-device,drive=boot"]
     else:
-        line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", os.path.join(build, "boot.cpio")]
+        line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
         if bootargs:
             line += ["-append", bootargs]
         if machine.memory_map or machine.dma_limit:

@@ -5,6 +5,7 @@
 #ifndef CONSOLE_CONSOLE_H
 #define CONSOLE_CONSOLE_H
 
+#include "frame.h"
 #include "line.h"
 #include "uart.h"
 
@@ -23,7 +24,10 @@ struct console_reader {
 struct console_context {
     const struct uart_driver *uart;
     volatile void *registers;
+    bool framed; /* a program on the host is at the other end: `output` and `input` count, not `line` */
     struct line line;
+    struct frame_output output;
+    struct frame_input input;
     uint64_t notification;
     uint64_t reply; /* holds the caller of the request in hand */
     uint64_t spare_replies[CONSOLE_READERS_MAX];
@@ -34,6 +38,9 @@ struct console_context {
 
 /* Sends bytes as they are, waiting for the UART at each a bounded time. 0, or EIO if the UART stays full. */
 PROTO_MUST_CHECK int console_transmit(struct console_context *console, const char *text, size_t bytes);
+
+/* Tells the other end, in framed mode, a FRAME_* code. 0 or EIO. */
+PROTO_MUST_CHECK int console_tell(struct console_context *console, char code);
 
 /* Takes what the UART has received, lets it interrupt again and answers readers. */
 void console_interrupt(struct console_context *console);

@@ -38,12 +38,13 @@ static uint64_t create_object(uint64_t type)
     return slot;
 }
 
-static void start(const char *driver_name)
+static void start(const char *driver_name, bool framed)
 {
     console.uart = uart_find(driver_name);
     if (!console.uart)
         fail("console: no driver for this UART\n");
     console.registers = (volatile void *)CONSOLE_REGISTERS_ADDRESS;
+    console.framed = framed;
     line_init(&console.line, echo_to_uart, &console);
     console.reply = SLOT_REPLY;
     while (console.spare_count < CONSOLE_READERS_MAX)
@@ -56,6 +57,8 @@ static void start(const char *driver_name)
         fail("console: the interrupt cannot be bound\n");
     /* Bytes that came before now wait without an interrupt to tell of them. */
     console_interrupt(&console);
+    if (framed && console_tell(&console, FRAME_STARTED) < 0)
+        fail("console: the UART takes nothing\n");
 }
 
 /* Has a message handled; true if it now holds a reply. */
@@ -73,7 +76,8 @@ int main(int argument_count, char **arguments)
     struct message message;
     bool reply = false;
 
-    start(argument_count > 1 ? arguments[1] : "pl011");
+    start(argument_count > 1 ? arguments[1] : "pl011",
+          argument_count > 2 && strcmp(arguments[2], CONSOLE_START_FRAMED) == 0);
     for (;;) {
         const long error =
             reply ? sys_reply_recv(console.reply, SLOT_SERVE, &message) : sys_recv(console.reply, SLOT_SERVE, &message);

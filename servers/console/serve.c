@@ -31,13 +31,27 @@ int console_transmit(struct console_context *console, const char *text, size_t b
     return 0;
 }
 
-int console_handle_write(struct console_context *console, const struct message *request, const void *text,
-                         size_t text_bytes)
+int console_tell(struct console_context *console, char code)
 {
-    const char *next = text;
-    const char *const end = next + text_bytes;
+    const char control[] = {(char)FRAME_CONTROL, (char)(code | 0x80)};
+    return console_transmit(console, control, sizeof(control));
+}
 
-    (void)request;
+static int write_framed(struct console_context *console, unsigned stream, const void *text, size_t bytes)
+{
+    uint8_t frame[FRAME_BYTES_MAX(PROTO_DATA_MAX)];
+    const size_t used = frame_encode(&console->output, stream, text, bytes, frame);
+    const int error = console_transmit(console, (const char *)frame, used);
+
+    if (error < 0)
+        console->output.stream = 0; /* the change of stream may be among what is lost */
+    return error;
+}
+
+static int write_terminal(struct console_context *console, const char *next, size_t bytes)
+{
+    const char *const end = next + bytes;
+
     while (next < end) {
         const char *newline = console->line.raw ? NULL : memchr(next, '\n', (size_t)(end - next));
         const size_t part = (size_t)((newline ? newline : end) - next);
@@ -49,6 +63,35 @@ int console_handle_write(struct console_context *console, const struct message *
         next += part + (newline ? 1 : 0);
     }
     return 0;
+}
+
+int console_handle_write_stream(struct console_context *console, const struct message *request, uint64_t stream,
+                                const void *text, size_t text_bytes)
+{
+    (void)request;
+    if (stream < CONSOLE_STREAM_OUTPUT || stream > CONSOLE_STREAM_RESULT)
+        return -EINVAL;
+    if (console->framed)
+        return write_framed(console, (unsigned)stream, text, text_bytes);
+    return write_terminal(console, text, text_bytes);
+}
+
+int console_handle_write(struct console_context *console, const struct message *request, const void *text,
+                         size_t text_bytes)
+{
+    return console_handle_write_stream(console, request, CONSOLE_STREAM_OUTPUT, text, text_bytes);
+}
+
+static bool input_readable(const struct console_context *console)
+{
+    return console->framed ? frame_readable(&console->input) : line_readable(&console->line);
+}
+
+/* In framed mode input comes only if it is asked for, which a reader does that has to wait. */
+static void ask_for_input(struct console_context *console)
+{
+    if (console->framed && frame_ask(&console->input) && console_tell(console, FRAME_WANTED) < 0)
+        console->input.asked = false;
 }
 
 static void reader_remove_first(struct console_context *console)
@@ -76,8 +119,13 @@ int console_handle_read(struct console_context *console, const struct message *r
     if (input_capacity == 0)
         return 0;
     /* Who waits longer comes first, so there is input only while nobody waits. */
-    if (line_readable(&console->line)) {
-        *input_bytes = line_read(&console->line, input, input_capacity);
+    if (input_readable(console)) {
+        if (console->framed) {
+            *input_bytes = frame_peek(&console->input, input, input_capacity);
+            frame_take(&console->input, *input_bytes);
+        } else {
+            *input_bytes = line_read(&console->line, input, input_capacity);
+        }
         return 0;
     }
     if (console->spare_count == 0)
@@ -85,6 +133,7 @@ int console_handle_read(struct console_context *console, const struct message *r
     console->readers[console->reader_count++] =
         (struct console_reader){.reply = console->reply, .capacity = input_capacity};
     console->reply = console->spare_replies[--console->spare_count];
+    ask_for_input(console);
     return PROTO_PARKED;
 }
 
@@ -93,6 +142,8 @@ int console_handle_set_mode(struct console_context *console, const struct messag
     (void)request;
     if (mode != CONSOLE_MODE_COOKED && mode != CONSOLE_MODE_RAW)
         return -EINVAL;
+    if (console->framed)
+        return -ENOTTY;
     line_set_raw(&console->line, mode == CONSOLE_MODE_RAW);
     console_answer_readers(console);
     return 0;
@@ -101,27 +152,39 @@ int console_handle_set_mode(struct console_context *console, const struct messag
 int console_handle_size(struct console_context *console, const struct message *request, uint64_t *columns,
                         uint64_t *rows)
 {
-    (void)console, (void)request;
+    (void)request;
+    if (console->framed)
+        return -ENOTTY;
     *columns = CONSOLE_COLUMNS;
     *rows = CONSOLE_ROWS;
     return 0;
 }
 
-void console_answer_readers(struct console_context *console)
+/* Answers the reader that waits longest. It may have been ended while it waited; then the input is the next one's. */
+static void answer_first_reader(struct console_context *console)
 {
     char input[PROTO_DATA_MAX];
+    const struct console_reader *reader = &console->readers[0];
+    const uint32_t place = line_place(&console->line);
+    struct message answer = {0};
+    const size_t bytes = console->framed ? frame_peek(&console->input, input, reader->capacity)
+                                         : line_read(&console->line, input, reader->capacity);
 
-    while (console->reader_count > 0 && line_readable(&console->line)) {
-        const struct console_reader *reader = &console->readers[0];
-        const uint32_t place = line_place(&console->line);
-        struct message answer = {0};
-        const size_t bytes = line_read(&console->line, input, reader->capacity);
-        console_reply_read(&answer, 0, input, bytes);
-        /* The reader may have been ended while it waited; then the input is the next one's. */
-        if (sys_reply(reader->reply, &answer) < 0)
-            line_unread(&console->line, place);
-        reader_remove_first(console);
-    }
+    console_reply_read(&answer, 0, input, bytes);
+    const bool given = sys_reply(reader->reply, &answer) >= 0;
+    if (given && console->framed)
+        frame_take(&console->input, bytes);
+    else if (!given && !console->framed)
+        line_unread(&console->line, place);
+    reader_remove_first(console);
+}
+
+void console_answer_readers(struct console_context *console)
+{
+    while (console->reader_count > 0 && input_readable(console))
+        answer_first_reader(console);
+    if (console->reader_count > 0)
+        ask_for_input(console);
 }
 
 void console_interrupt(struct console_context *console)
@@ -130,8 +193,12 @@ void console_interrupt(struct console_context *console)
 
     /* Acknowledge first: a byte that comes while the FIFO is emptied asks again. */
     console->uart->acknowledge(console->registers);
-    while (console->uart->get(console->registers, &byte))
-        line_input(&console->line, byte);
+    while (console->uart->get(console->registers, &byte)) {
+        if (console->framed)
+            frame_input(&console->input, byte);
+        else
+            line_input(&console->line, byte);
+    }
     if (sys_irq_ack(SLOT_IRQ) < 0)
         (void)!console_transmit(console, "console: the interrupt is gone\r\n", 32);
     console_answer_readers(console);

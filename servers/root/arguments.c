@@ -17,6 +17,55 @@ static const char *find_run(const char *line)
     return NULL;
 }
 
+static int digit_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+/* Decodes the escape at text[0, length), behind its '%'. Returns the byte, or NO_BYTE for "%-", and the length of what
+ * it read in *used; EINVAL: it is none. */
+#define NO_BYTE 0
+static int read_escape(const char *text, size_t length, size_t *used)
+{
+    *used = 1;
+    if (length >= 1 && text[0] == '-')
+        return NO_BYTE;
+    *used = 2;
+    const int high = length >= 2 ? digit_value(text[0]) : -1;
+    const int low = length >= 2 ? digit_value(text[1]) : -1;
+    return high < 0 || low < 0 || high + low == 0 ? -EINVAL : high << 4 | low;
+}
+
+/* Writes the word text[0, length) with a final zero to block[0, size). Returns the bytes written, E2BIG or EINVAL. */
+static long put_word(const char *text, size_t length, char *block, size_t size)
+{
+    size_t written = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        int byte = (unsigned char)text[i];
+        if (byte == '%') {
+            size_t used;
+            byte = read_escape(text + i + 1, length - i - 1, &used);
+            if (byte < 0)
+                return byte;
+            i += used;
+        }
+        if (byte == NO_BYTE)
+            continue;
+        if (written == size)
+            return -E2BIG;
+        block[written++] = (char)byte;
+    }
+    if (written == size)
+        return -E2BIG;
+    block[written++] = '\0';
+    return (long)written;
+}
+
 long arguments_run(const char *line, char *block, size_t size)
 {
     const char *text = find_run(line);
@@ -32,11 +81,10 @@ long arguments_run(const char *line, char *block, size_t size)
         while (text + length < end && text[length] != ' ')
             length++;
         if (length > 0) {
-            if (length + 1 > size - used)
-                return -E2BIG;
-            memcpy(block + used, text, length);
-            block[used + length] = '\0';
-            used += length + 1;
+            const long written = put_word(text, length, block + used, size - used);
+            if (written < 0)
+                return written;
+            used += (size_t)written;
         }
         text += length + 1;
     }

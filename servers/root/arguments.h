@@ -10,7 +10,8 @@
 /*
  * Finds "quire.run=PROGRAM ARGUMENTS..." in the command line: it lasts until " quire." or the end. Writes its words,
  * each with a final zero, to block[0, size) and returns the bytes written; 0 if there is no such thing or no word in
- * it, -E2BIG if they do not fit.
+ * it. In a word %XX is the byte with that hexadecimal code, and %- is nothing, so that an empty word can be written.
+ * E2BIG: they do not fit; EINVAL: another character behind %, or %00. The block's content is then unspecified.
  */
 MUST_CHECK long arguments_run(const char *line, char *block, size_t size);
 

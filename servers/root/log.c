@@ -92,9 +92,12 @@ size_t format_text(char *text, size_t bytes, const char *format, ...)
 
 void log_bytes(const char *text, size_t bytes)
 {
+    char *line = (char *)ipc_buffer()->words;
+
     if (bytes > LOG_BYTES_MAX)
         bytes = LOG_BYTES_MAX;
-    memcpy(ipc_buffer()->words, text, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        line[i] = text[i] & 0x80 ? '?' : text[i];
     (void)!sys_system(SLOT_PHYSICAL, SYSTEM_LOG, bytes, 0, NULL);
 }
 

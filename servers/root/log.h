@@ -16,7 +16,8 @@ size_t format_text(char *text, size_t bytes, const char *format, ...) __attribut
 /* Writes "root: " and one line. A log that cannot be written is not worth stopping for, so nothing is returned. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Writes bytes [text, text + bytes) as they are; at most LOG_BYTES_MAX of them. */
+/* Writes bytes [text, text + bytes), at most LOG_BYTES_MAX of them. The log is ASCII, so that it can share its line with
+ * other things: a byte with its high bit set becomes a question mark. */
 #define LOG_BYTES_MAX 3584u
 void log_bytes(const char *text, size_t bytes);
 

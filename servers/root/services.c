@@ -19,9 +19,11 @@
 #include "spawn.h"
 #include "stack.h"
 
-#define QUICK_END_NS     NS_PER_SECOND
-#define QUICK_ENDS_MAX   5u
-#define STATUS_NOT_FOUND 127
+#define QUICK_END_NS   NS_PER_SECOND
+#define QUICK_ENDS_MAX 5u
+/* A program of quire.run that cannot be started, as shells say it. */
+#define STATUS_NOT_FOUND  127
+#define STATUS_NO_PROGRAM 126
 
 static int endow_console(const struct process *process);
 
@@ -35,8 +37,10 @@ struct service {
     unsigned quick_ends;
 };
 
-#define CONSOLE_PATH "sbin/console"
-#define SHELL_PATH   "bin/shell"
+#define CONSOLE_PATH   "sbin/console"
+#define CONSOLE_FRAMED CONSOLE_PATH "\0pl011\0" CONSOLE_START_FRAMED /* what the command line can ask for */
+#define FRAMED_WORD    "quire.console=framed"
+#define SHELL_PATH     "bin/shell"
 
 static struct service console = {
     .arguments = CONSOLE_PATH, .bytes = sizeof(CONSOLE_PATH), .priority = PRIORITY_CONSOLE, .endow = endow_console};
@@ -88,16 +92,21 @@ static int service_start(struct service *service)
 void services_start(const struct boot_info *info)
 {
     boot_info = info;
+    if (arguments_has(info->arguments, FRAMED_WORD)) {
+        console.arguments = CONSOLE_FRAMED;
+        console.bytes = sizeof(CONSOLE_FRAMED);
+    }
     /* Without a console there is still the kernel's log, and a program may need neither. */
     (void)!service_start(&console);
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
     if (bytes < 0)
-        fatal("quire.run is too long");
+        fatal(bytes == -E2BIG ? "quire.run is too long" : "quire.run has a wrong escape");
     if (bytes > 0) {
         run.arguments = run_arguments;
         run.bytes = (size_t)bytes;
-        if (service_start(&run) < 0)
-            power_off(STATUS_NOT_FOUND);
+        const int status = service_start(&run);
+        if (status < 0)
+            power_off(status == -ENOENT ? STATUS_NOT_FOUND : STATUS_NO_PROGRAM);
     } else if (service_start(&shell) < 0) {
         fatal("there is no shell");
     }

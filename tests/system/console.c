@@ -58,6 +58,10 @@ static void test_errors(void)
     tap_equal(call(CONSOLE_OP_WRITE, 0, 0), 0, "a write of nothing works");
     tap_equal(call(CONSOLE_OP_READ, 3, 8), -EINVAL, "a read that carries data gives EINVAL");
     tap_ok(console_read(SLOT_CONSOLE, text, 0, &bytes) == 0 && bytes == 0, "a read of nothing gives nothing");
+    tap_equal(console_write_stream(SLOT_CONSOLE, 0, "", 0), -EINVAL, "stream 0 gives EINVAL");
+    tap_equal(console_write_stream(SLOT_CONSOLE, 4, "", 0), -EINVAL, "stream 4 gives EINVAL");
+    tap_equal(console_write_stream(SLOT_CONSOLE, UINT64_MAX, "x", 1), -EINVAL, "stream 2^64-1 gives EINVAL");
+    tap_equal(console_write_stream(SLOT_CONSOLE, CONSOLE_STREAM_RESULT, "", 0), 0, "stream 3 takes nothing as well");
     tap_equal(console_set_mode(SLOT_CONSOLE, 2), -EINVAL, "mode 2 gives EINVAL");
     tap_equal(console_set_mode(SLOT_CONSOLE, UINT64_MAX), -EINVAL, "mode 2^64-1 gives EINVAL");
 }
@@ -69,7 +73,7 @@ static void test_random(void)
 
     for (int count = 0; count < MESSAGES; count++) {
         const int32_t label = (int32_t)next_random();
-        if (label == CONSOLE_OP_READ || label == CONSOLE_OP_WRITE)
+        if (label == CONSOLE_OP_READ || label == CONSOLE_OP_WRITE || label == CONSOLE_OP_WRITE_STREAM)
             continue;
         const int status = call(label % 16 == 0 ? (int32_t)(next_random() % 8 + 3) : label,
                                 (unsigned)(next_random() % (MSG_BUFFER_WORDS + 1)), next_random());
@@ -84,7 +88,7 @@ int main(void)
     char most[PROTO_DATA_MAX];
     const uint64_t before = console_pid();
 
-    tap_plan(14);
+    tap_plan(18);
     tap_ok(before != 0, "there is a console server");
     test_errors();
     test_random();

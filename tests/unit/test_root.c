@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -48,6 +49,44 @@ static void run_limit(void)
     EXPECT(arguments_run("quire.run=abc", block, sizeof(block)) == 4);
     EXPECT(arguments_run("quire.run=abcd", block, sizeof(block)) == -E2BIG);
     EXPECT(arguments_run("quire.run=a b c", block, sizeof(block)) == -E2BIG);
+}
+
+static void run_escapes(void)
+{
+    char block[4];
+
+    expect_run("quire.run=a%20b%25 %2d", "a b%\0-", 7);
+    expect_run("quire.run=a %- b", "a\0\0b", 5);
+    expect_run("quire.run=a%-b%7F%fF", "ab\177\377", 5);
+    expect_run("quire.run=a %71uire.run=b", "a\0quire.run=b", 14);
+    expect_run("quire.run=a %0A%22%27%5c", "a\0\n\"'\\", 7);
+    static const char *const wrong[] = {"%", "%2", "%%", "%00", "%g0", "%0g", "a%", "%2 0", "% 20", "%%20", "%x41"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char line[32] = "quire.run=";
+        expect_run(strcat(line, wrong[i]), "", -EINVAL);
+    }
+    EXPECT(arguments_run("quire.run=%61%62%63", block, sizeof(block)) == 4);
+    EXPECT(arguments_run("quire.run=%61%62%63%64", block, sizeof(block)) == -E2BIG);
+    EXPECT(arguments_run("quire.run=abc %-", block, sizeof(block)) == -E2BIG);
+    EXPECT(arguments_run("quire.run=ab %-", block, sizeof(block)) == 4);
+}
+
+/* Every byte but zero comes through, escaped and, where that is possible, unescaped. */
+static void run_every_byte(void)
+{
+    char block[8];
+
+    for (unsigned byte = 1; byte < 256; byte++) {
+        char line[32];
+        snprintf(line, sizeof(line), "quire.run=x%%%02x quire.y", byte);
+        EXPECT(arguments_run(line, block, sizeof(block)) == 3);
+        EXPECT((unsigned char)block[1] == byte);
+        if (byte == ' ' || byte == '%')
+            continue;
+        snprintf(line, sizeof(line), "quire.run=x%c", (int)byte);
+        EXPECT(arguments_run(line, block, sizeof(block)) == 3);
+        EXPECT((unsigned char)block[1] == byte);
+    }
 }
 
 /* The host address of an address in the page; fails the row if it is outside. */
@@ -133,6 +172,8 @@ static void frames_from_the_top(void)
 
 static const struct test_row rows[] = {
     {"run_words", "quire.run names a program and its arguments", run_words},
+    {"run_escapes", "escapes stand for any byte and for none, and a wrong one is refused", run_escapes},
+    {"run_every_byte", "every byte comes through", run_every_byte},
     {"run_limit", "a command that does not fit is refused", run_limit},
     {"stack_layout", "the first stack page is laid out as programs expect it", stack_layout},
     {"stack_refusals", "arguments at the limit fit, malformed or longer ones are refused", stack_refusals},

@@ -2,12 +2,14 @@
 /*
  * How root starts the console server: with SLOT_MEMSRV, SLOT_ROOT, SLOT_SERVE (the endpoint, with RIGHT_RECEIVE),
  * SLOT_REPLY and SLOT_IRQ (the UART's interrupt), with the UART's registers mapped at the address below, and with the
- * driver's name as its argument (none: pl011).
+ * driver's name as its argument (none: pl011). A second argument, CONSOLE_START_FRAMED, says that a program on the host
+ * is at the other end of the line and no terminal.
  */
 #ifndef PROTO_CONSOLE_START_H
 #define PROTO_CONSOLE_START_H
 
 #define CONSOLE_REGISTERS_ADDRESS 0x20000UL
 #define CONSOLE_REGISTERS_BYTES   0x1000UL
+#define CONSOLE_START_FRAMED      "framed"
 
 #endif
