@@ -11,6 +11,8 @@
 #include "space_tables.h"
 
 #define RANGE_STEPS 512u
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 /* A shared table that goes or is copied counts as so many. */
 #define TABLE_STEPS 128u
 /* From this many pages on it is cheaper to drop all that the TLBs hold of the space. */
@@ -23,6 +25,8 @@ struct range {
     struct map_result *results; /* in the caller's buffer */
     uint32_t count;             /* results, or entries changed */
     uint32_t stale;             /* entries that TLBs may still hold */
+    uint32_t emptied;           /* entries of the present table, which its count does not know yet */
+    uint64_t rights;            /* protect: `argument` as a leaf has it */
     bool removes;               /* entries go, so tables may get empty */
     bool changes;               /* entries change, so no other space may use their table */
     bool elsewhere;             /* other spaces may have it in their TLBs, too */
@@ -44,7 +48,7 @@ struct aspace *space_argument(const struct thread *caller, long *error)
                                      error);
 }
 
-static void mark_stale(struct range *range)
+static inline void mark_stale(struct range *range)
 {
     if (range->stale < TLB_PAGES_MAX)
         range->stale_pages[range->stale] = range->address;
@@ -67,7 +71,7 @@ static void drop_stale(const struct range *range)
     tlb_finish();
 }
 
-static bool put_result(struct range *range, uint64_t entry)
+static inline bool put_result(struct range *range, uint64_t entry)
 {
     if (range->count == MAP_ITEMS_MAX)
         return false;
@@ -89,7 +93,8 @@ static enum step split_span(struct range *range, uint64_t *entry)
 }
 
 /* One entry above the leaf level: nothing, or a huge page. */
-static enum step walk_span(struct range *range, uint64_t *entry, unsigned level, leaf_operation *operation)
+static ALWAYS_INLINE enum step walk_span(struct range *range, uint64_t *entry, unsigned level,
+                                         leaf_operation *operation)
 {
     uint64_t span = pte_span(level);
 
@@ -122,19 +127,33 @@ static enum step part_with_table(struct range *range)
 }
 
 /* The entries of one last-level table, from that of range->address on. */
-static enum step walk_table(struct range *range, uint64_t *entry, unsigned *steps, leaf_operation *operation)
+static ALWAYS_INLINE enum step walk_table(struct range *range, uint64_t *entry, unsigned *steps,
+                                          leaf_operation *operation)
 {
-    for (unsigned i = pte_index(range->address, LEAF_LEVEL); i < 512 && range->address < range->end && *steps;
-         i++, entry++, --*steps) {
-        if (*entry && !operation(range, entry, LEAF_LEVEL))
-            return STEP_STOP;
-        range->address += PAGE_SIZE;
+    uint64_t *const first = entry;
+    uint64_t count = ENTRIES - pte_index(range->address, LEAF_LEVEL);
+    enum step step = STEP_DONE;
+
+    if (count > (range->end - range->address) >> PAGE_SHIFT)
+        count = (range->end - range->address) >> PAGE_SHIFT;
+    if (count > *steps)
+        count = *steps;
+    for (const uint64_t *end = entry + count; entry < end; entry++, range->address += PAGE_SIZE) {
+        if (*entry && !operation(range, entry, LEAF_LEVEL)) {
+            step = STEP_STOP;
+            break;
+        }
     }
-    return STEP_DONE;
+    *steps -= (unsigned)(entry - first);
+    if (range->emptied)
+        space_frame(first)->references -= range->emptied;
+    range->emptied = 0;
+    return step;
 }
 
-/* Runs `operation` over the entries in use of the range, a bounded number of them. */
-static void walk(struct range *range, leaf_operation *operation)
+/* Runs `operation` over the entries in use of the range, a bounded number of them. Made anew for each operation, which
+ * is then a part of the loop. */
+static ALWAYS_INLINE void walk(struct range *range, leaf_operation *operation)
 {
     unsigned steps = RANGE_STEPS;
     enum step step = STEP_DONE;
@@ -159,15 +178,15 @@ static void walk(struct range *range, leaf_operation *operation)
     }
 }
 
-static bool unmap_leaf(struct range *range, uint64_t *entry, unsigned level)
+/* A leaf that is no page of memory: a soft entry, registers, a huge page. */
+static __attribute__((noinline)) bool unmap_other(struct range *range, uint64_t *entry, unsigned level)
 {
     uint64_t pte = *entry;
-    uint64_t last = pte_is_present(pte) && !(pte & PTE_DEVICE) ? ENTRY_LAST : 0;
+    uint64_t last = pte_is_present(pte) && !(pte & PTE_DEVICE) && !space_leaf_shared(pte, level) ? ENTRY_LAST : 0;
+
     if (!pte_is_present(pte) && (range->argument & UNMAP_KEEP_SOFT))
         return true;
-    if (last && space_leaf_shared(pte, level))
-        last = 0;
-    if (!last && level == HUGE_LEVEL && space_leaf_last(pte)) {
+    if (!last && level == HUGE_LEVEL && !(pte & PTE_DEVICE) && space_leaf_last(pte)) {
         /* Some of its frames are mapped elsewhere and some are not: no one answer is right. */
         range->error = -EMLINK;
         return false;
@@ -180,26 +199,40 @@ static bool unmap_leaf(struct range *range, uint64_t *entry, unsigned level)
     return true;
 }
 
-static bool protect_leaf(struct range *range, uint64_t *entry, unsigned level)
+static ALWAYS_INLINE bool unmap_leaf(struct range *range, uint64_t *entry, unsigned level)
 {
-    if (!pte_is_present(*entry))
+    uint64_t pte = *entry;
+
+    if (__builtin_expect(level != LEAF_LEVEL || (pte & (PTE_VALID | PTE_DEVICE)) != PTE_VALID, 0))
+        return unmap_other(range, entry, level);
+    struct frame *frame = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
+    if (!put_result(range, pte_to_entry(pte, LEAF_LEVEL) | (frame->references == 1 ? ENTRY_LAST : 0)))
+        return false;
+    frame->references--;
+    *entry = 0;
+    range->emptied++;
+    mark_stale(range);
+    return true;
+}
+
+static ALWAYS_INLINE bool protect_leaf(struct range *range, uint64_t *entry, unsigned level)
+{
+    uint64_t old = *entry;
+    if (!pte_is_present(old))
         return true;
-    uint64_t rights = ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE;
-    uint64_t old = pte_to_entry(*entry, level);
-    uint64_t wanted = (old & ~rights) | (range->argument & rights);
-    if ((wanted & ENTRY_WRITE) && (range->argument & PROTECT_IF_LAST) && space_leaf_shared(*entry, level))
-        wanted &= ~ENTRY_WRITE;
-    if (wanted == old)
+    uint64_t pte = (old & ~PTE_RIGHTS) | range->rights;
+    if ((range->argument & PROTECT_IF_LAST) && (pte & PTE_WRITE) && space_leaf_shared(old, level))
+        pte &= ~PTE_WRITE;
+    pte = pte_finish(pte);
+    if (pte == old)
         return true;
-    if (!(old & ENTRY_WRITE))
-        wanted &= ~ENTRY_DIRTY;
-    *entry = pte_from_entry(wanted, level);
+    *entry = pte;
     mark_stale(range);
     range->count++;
     return true;
 }
 
-static bool harvest_leaf(struct range *range, uint64_t *entry, unsigned level)
+static ALWAYS_INLINE bool harvest_leaf(struct range *range, uint64_t *entry, unsigned level)
 {
     uint64_t found = pte_to_entry(*entry, level);
     if (!put_result(range, found | (range->shared || space_leaf_shared(*entry, level) ? ENTRY_SHARED : 0)))
@@ -230,7 +263,8 @@ static long begin(struct thread *caller, struct range *range)
     range->end = range->address + pages * PAGE_SIZE;
     range->argument = context_argument(context, 4);
     range->results = (struct map_result *)caller->buffer->words;
-    range->count = range->stale = 0;
+    range->count = range->stale = range->emptied = 0;
+    range->rights = pte_rights(range->argument);
     range->removes = range->changes = range->shared = range->elsewhere = false;
     range->error = 0;
     return 0;

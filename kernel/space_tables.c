@@ -8,8 +8,6 @@
 
 #include "panic.h"
 
-#define ENTRIES 512u
-
 /* --- Spare tables ------------------------------------------------------------------------------------------------- */
 
 static void push_spare(struct aspace *aspace, uint64_t *table)

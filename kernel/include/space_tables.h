@@ -17,6 +17,7 @@
 
 #include "kernel.h"
 
+#define ENTRIES     512u /* of a table */
 #define LEAF_NONE   UINT64_MAX
 #define HUGE_FRAMES (1UL << HUGE_PAGE_ORDER)
 

@@ -66,8 +66,9 @@ void vma_link(struct vma_tree *tree, struct vma *vma, struct vma *before)
 {
     list_insert_after(before ? before->link.previous : tree->areas.previous, &vma->link);
     vma->gap = vma->start - end_below(tree, vma);
-    vma_update_gap(tree, before);
-    vma_tree_attach(tree, vma);
+    if (before)
+        before->gap = before->start - vma->end;
+    vma_tree_attach(tree, vma, vma_previous(tree, vma), before);
     tree->count++;
     tree->bytes += vma->end - vma->start;
 }
@@ -91,8 +92,9 @@ void vma_remove(struct vma_tree *tree, struct vma *vma)
     if (tree->cached == vma)
         tree->cached = NULL;
     list_remove(&vma->link);
-    vma_tree_detach(tree, vma);
-    vma_update_gap(tree, next);
+    if (next)
+        next->gap = next->start - end_below(tree, next);
+    vma_tree_detach(tree, vma, next);
     tree->count--;
     tree->bytes -= vma->end - vma->start;
     vma->parent = NULL;

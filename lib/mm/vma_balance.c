@@ -89,7 +89,7 @@ static struct vma *balance(struct vma_tree *tree, struct vma *vma)
 
 /*
  * Refreshes and balances from `vma` up. A node that stays as it was ends the climb, for nothing above it can change;
- * but not before `beyond`, which took another node's place, is done (NULL: no such node).
+ * but not before `beyond`, which took another node's place or got another gap, is done (NULL: no such node).
  */
 static void repair(struct vma_tree *tree, struct vma *vma, const struct vma *beyond)
 {
@@ -107,33 +107,36 @@ static void repair(struct vma_tree *tree, struct vma *vma, const struct vma *bey
     }
 }
 
-void vma_tree_attach(struct vma_tree *tree, struct vma *vma)
+void vma_tree_attach(struct vma_tree *tree, struct vma *vma, struct vma *previous, struct vma *next)
 {
-    struct vma *parent = NULL, **slot = &tree->root;
-    while (*slot) {
-        parent = *slot;
-        slot = vma->start < parent->start ? &parent->left : &parent->right;
-    }
+    /* Of two neighbours one is in the other's subtree, and has no child on the side of the other. */
+    struct vma *parent = next && !next->left ? next : previous;
+    struct vma **slot = &tree->root;
+
+    if (parent)
+        slot = parent == next ? &parent->left : &parent->right;
+    ASSERT(!*slot);
     vma->parent = parent;
     vma->left = NULL;
     vma->right = NULL;
     vma->height = 1;
     vma->largest_gap = vma->gap;
     *slot = vma;
-    repair(tree, parent, NULL);
+    repair(tree, parent, next);
 }
 
-void vma_tree_detach(struct vma_tree *tree, struct vma *vma)
+void vma_tree_detach(struct vma_tree *tree, struct vma *vma, struct vma *next)
 {
     if (!vma->left || !vma->right) {
         struct vma *parent = vma->parent;
-        replace_child(tree, parent, vma, vma->left ? vma->left : vma->right);
-        repair(tree, parent, NULL);
+        struct vma *child = vma->left ? vma->left : vma->right;
+        replace_child(tree, parent, vma, child);
+        /* An only child has no children: a right one is the next area itself, which is else further up. */
+        repair(tree, child && child == next ? child : parent, next);
         return;
     }
-    struct vma *successor = vma->right;
-    while (successor->left)
-        successor = successor->left;
+    struct vma *successor = next;
+    ASSERT(successor);
     struct vma *lowest_changed = successor->parent == vma ? successor : successor->parent;
     if (successor != vma->right) {
         replace_child(tree, successor->parent, successor, successor->right);

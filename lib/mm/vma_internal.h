@@ -33,11 +33,12 @@ void vma_link(struct vma_tree *tree, struct vma *vma, struct vma *before);
 /* Computes the gap below `vma` (NULL: does nothing) from its neighbour and carries it up the tree. */
 void vma_update_gap(struct vma_tree *tree, struct vma *vma);
 
-/* Puts a node without children at its place by address and balances the tree; gap is set already. */
-void vma_tree_attach(struct vma_tree *tree, struct vma *vma);
+/* Puts a node between its neighbours (NULL: there is none) and balances the tree; the gaps of node and `next` are set
+ * already. */
+void vma_tree_attach(struct vma_tree *tree, struct vma *vma, struct vma *previous, struct vma *next);
 
-/* Takes a node out of the tree's shape and balances it. */
-void vma_tree_detach(struct vma_tree *tree, struct vma *vma);
+/* Takes a node out of the tree's shape and balances it; the gap of `next`, the area that follows, is set already. */
+void vma_tree_detach(struct vma_tree *tree, struct vma *vma, struct vma *next);
 
 /* Recomputes the largest gaps from `vma` up. */
 void vma_tree_propagate(struct vma_tree *tree, struct vma *vma);

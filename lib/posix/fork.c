@@ -56,9 +56,8 @@ static _Noreturn void fork_child(struct fork_state *state)
 
 pid_t _fork(void)
 {
-    struct fork_state state = {
-        .words = {ipc_buffer()->user[THREAD_WORD_REENT], ipc_buffer()->user[THREAD_WORD_THREAD]},
-        .thread_pointer = thread_pointer()};
+    struct fork_state state = {.words = {ipc_buffer()->user[THREAD_WORD_REENT], ipc_buffer()->user[THREAD_WORD_THREAD]},
+                               .thread_pointer = thread_pointer()};
 
     take_locks();
     if (setjmp(state.context) != 0) {
@@ -66,8 +65,8 @@ pid_t _fork(void)
         give_locks();
         return 0;
     }
-    const int error = root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL,
-                                (uint64_t)&state, &state.pid);
+    const int error =
+        root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL, (uint64_t)&state, &state.pid);
     give_locks();
     return error < 0 ? (pid_t)posix_result(error) : (pid_t)state.pid;
 }

@@ -35,7 +35,7 @@ static const struct {
     int flag;
     uint64_t request;
 } map_flags[] = {
-    {MAP_FIXED, MEMSRV_MAP_FIXED},         {MAP_GROWSDOWN, MEMSRV_MAP_GROWS_DOWN}, {MAP_LOCKED, MEMSRV_MAP_LOCKED},
+    {MAP_FIXED, MEMSRV_MAP_FIXED},          {MAP_GROWSDOWN, MEMSRV_MAP_GROWS_DOWN}, {MAP_LOCKED, MEMSRV_MAP_LOCKED},
     {MAP_NORESERVE, MEMSRV_MAP_NO_RESERVE}, {MAP_POPULATE, MEMSRV_MAP_POPULATE},
 };
 
@@ -99,8 +99,8 @@ void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...
         place = (uint64_t)va_arg(rest, void *);
         va_end(rest);
     }
-    const int error = memsrv_remap(SLOT_MEMSRV, (uint64_t)address, old_length, new_length, (uint64_t)(unsigned)flags,
-                                   place, &mapped);
+    const int error =
+        memsrv_remap(SLOT_MEMSRV, (uint64_t)address, old_length, new_length, (uint64_t)(unsigned)flags, place, &mapped);
     if (error < 0) {
         errno = -error;
         return MAP_FAILED;

@@ -109,8 +109,7 @@ static int lock_all_locked(struct space *space, uint64_t flags, uint64_t area_fl
 
     if (space->limits.limits[RESOURCE_LOCKED_MEMORY].soft == 0)
         return -EPERM;
-    if ((flags & MEMSRV_LOCK_CURRENT) &&
-        !resource_allows(&space->limits, RESOURCE_LOCKED_MEMORY, 0, all << PAGE_SHIFT))
+    if ((flags & MEMSRV_LOCK_CURRENT) && !resource_allows(&space->limits, RESOURCE_LOCKED_MEMORY, 0, all << PAGE_SHIFT))
         return -ENOMEM;
     error = flags & MEMSRV_LOCK_CURRENT ? range_change_flags_locked(space, AREAS_LOW, USER_VA_END, area_flags,
                                                                     LOCK_FLAGS & ~area_flags, AREA_FILLED)

@@ -10,13 +10,13 @@
 #include "space.h"
 
 struct area_request {
-    uint64_t address;  /* exact: of the first byte; otherwise a hint, or 0 */
-    uint64_t length;   /* rounded up to whole pages */
-    uint64_t flags;    /* VMA_*, AREA_* */
-    uint64_t offset;   /* of the first byte in the object; VMA_DEVICE: its physical address */
-    void *object;      /* NULL: anonymous memory */
+    uint64_t address; /* exact: of the first byte; otherwise a hint, or 0 */
+    uint64_t length;  /* rounded up to whole pages */
+    uint64_t flags;   /* VMA_*, AREA_* */
+    uint64_t offset;  /* of the first byte in the object; VMA_DEVICE: its physical address */
+    void *object;     /* NULL: anonymous memory */
     bool exact;
-    bool privileged;   /* on behalf of the system: limits of the space do not count */
+    bool privileged; /* on behalf of the system: limits of the space do not count */
 };
 
 /* 0 if the protection of a request may be given: EINVAL: unknown bits; EACCES: writing and executing together. */

@@ -13,8 +13,8 @@
 #include "requests.h"
 
 #define MAP_FLAGS                                                                                                      \
-    (MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE | MEMSRV_MAP_SHARED | MEMSRV_MAP_NO_RESERVE |                       \
-     MEMSRV_MAP_POPULATE | MEMSRV_MAP_GROWS_DOWN | MEMSRV_MAP_LOCKED)
+    (MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE | MEMSRV_MAP_SHARED | MEMSRV_MAP_NO_RESERVE | MEMSRV_MAP_POPULATE | \
+     MEMSRV_MAP_GROWS_DOWN | MEMSRV_MAP_LOCKED)
 
 /* Turns the flags of a request into those of an area. EINVAL. */
 static int flags_check(uint64_t flags, uint64_t protection, uint64_t *area_flags)

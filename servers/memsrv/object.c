@@ -339,8 +339,7 @@ static int add_page(struct memsrv_context *worker, struct object *object, uint64
     return 0;
 }
 
-int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate,
-                struct page **page)
+int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate, struct page **page)
 {
     int error = 0;
 

@@ -35,10 +35,10 @@ struct object {
     uint64_t charged; /* pages that were promised at once; 0: each page is a promise when it is taken */
     bool charges_pages;
 
-    struct spinlock lock;                  /* order: after a space's and the registry's */
-    uint64_t size GUARDED_BY(lock);        /* bytes */
+    struct spinlock lock;           /* order: after a space's and the registry's */
+    uint64_t size GUARDED_BY(lock); /* bytes */
     struct radix_index pages GUARDED_BY(lock);
-    struct list areas GUARDED_BY(lock);    /* struct vma, object_link */
+    struct list areas GUARDED_BY(lock); /* struct vma, object_link */
 };
 
 /* What another space may do with an object. The registry's lock guards all of it. */

@@ -42,8 +42,8 @@ int memsrv_handle_brk(struct memsrv_context *context, const struct message *requ
     bool lock = is_locked_now(space->future_lock);
     space_leave(space);
     if (__builtin_expect(lock && *address_out > before && before, 0)) {
-        int ignored = populate(context, caller_of(request), before, align_up(*address_out, PAGE_SIZE),
-                               POPULATE_AS_ALLOWED);
+        int ignored =
+            populate(context, caller_of(request), before, align_up(*address_out, PAGE_SIZE), POPULATE_AS_ALLOWED);
         (void)ignored; /* what is missing comes when it is touched */
     }
     return 0;

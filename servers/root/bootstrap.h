@@ -3,8 +3,8 @@
 #ifndef ROOT_BOOTSTRAP_H
 #define ROOT_BOOTSTRAP_H
 
-#include <stdbool.h>
 #include <quire/abi.h>
+#include <stdbool.h>
 
 /*
  * Priorities: a server is above its clients and memsrv above all, so that a fault is served before anything else

@@ -32,10 +32,10 @@ struct vmalloc_area {
 };
 
 struct vmalloc_space {
-    struct spinlock lock;                /* order: before those of heap and source */
+    struct spinlock lock; /* order: before those of heap and source */
     struct vma_tree areas GUARDED_BY(lock);
-    uint64_t pages GUARDED_BY(lock);     /* in areas */
-    uint64_t failures GUARDED_BY(lock);  /* allocations */
+    uint64_t pages GUARDED_BY(lock);    /* in areas */
+    uint64_t failures GUARDED_BY(lock); /* allocations */
 
     /* Fixed by vmalloc_init(). */
     const struct vmalloc_ops *ops;

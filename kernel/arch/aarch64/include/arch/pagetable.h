@@ -78,57 +78,47 @@ static inline bool pte_is_present(uint64_t pte)
     return pte & PTE_VALID;
 }
 
+/* What the rights of an ABI entry are in a leaf. */
+static inline uint64_t pte_rights(uint64_t entry)
+{
+    uint64_t user = (entry | entry >> 1 | entry >> 2) & 1;
+    return user << 6 | (entry & ENTRY_WRITE) << 54 | (~entry & ENTRY_EXECUTE) << 52;
+}
+#define PTE_RIGHTS (PTE_USER | PTE_WRITE | PTE_USER_NO_EXECUTE)
+_Static_assert(PTE_USER == ENTRY_READ << 6 && PTE_WRITE == ENTRY_WRITE << 54 &&
+                   PTE_USER_NO_EXECUTE == ENTRY_EXECUTE << 52,
+               "pte_rights() and pte_to_entry() shift");
+_Static_assert(PTE_DEVICE == ENTRY_DEVICE >> 1 && PTE_ACCESSED == ENTRY_ACCESSED << 6 && PTE_DIRTY == ENTRY_DIRTY << 51,
+               "pte_from_entry() and pte_to_entry() shift");
+
+/* The leaf as the machine is to see it: only what may be written, and was, is not read-only. */
+static inline uint64_t pte_finish(uint64_t pte)
+{
+    return (pte & (PTE_WRITE | PTE_DIRTY)) == (PTE_WRITE | PTE_DIRTY) ? pte & ~PTE_READ_ONLY : pte | PTE_READ_ONLY;
+}
+
 /* ABI entry to leaf. Soft entries keep their upper 52 bits and are not valid. */
 static inline uint64_t pte_from_entry(uint64_t entry, unsigned level)
 {
-    if (entry & ENTRY_SOFT)
+    if (__builtin_expect(entry & ENTRY_SOFT, 0))
         return (entry & ~ENTRY_FLAGS) | ENTRY_SOFT;
-    uint64_t pte = (entry & PTE_ADDRESS) | PTE_VALID | PTE_NOT_GLOBAL | PTE_KERNEL_NO_EXECUTE | PTE_READ_ONLY |
-                   PTE_USER_NO_EXECUTE;
+    uint64_t pte = (entry & PTE_ADDRESS) | PTE_VALID | PTE_NOT_GLOBAL | PTE_KERNEL_NO_EXECUTE | pte_rights(entry) |
+                   (entry & ENTRY_DEVICE) >> 1 | (entry & ENTRY_ACCESSED) << 6 | (entry & ENTRY_DIRTY) << 51;
     if (level == LEAF_LEVEL)
         pte |= PTE_TABLE;
-    if (entry & (ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE))
-        pte |= PTE_USER;
-    if (entry & ENTRY_WRITE)
-        pte |= PTE_WRITE;
-    if (entry & ENTRY_EXECUTE)
-        pte &= ~PTE_USER_NO_EXECUTE;
-    if (entry & ENTRY_DEVICE)
-        pte |= PTE_DEVICE;
-    else
+    if (__builtin_expect(!(entry & ENTRY_DEVICE), 1))
         pte |= PTE_SHAREABLE;
-    if (entry & ENTRY_ACCESSED)
-        pte |= PTE_ACCESSED;
-    if (entry & ENTRY_DIRTY) {
-        pte |= PTE_DIRTY;
-        if (entry & ENTRY_WRITE)
-            pte &= ~PTE_READ_ONLY;
-    }
-    return pte;
+    return pte_finish(pte);
 }
 
 static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
 {
-    if (!pte)
-        return 0;
     if (!(pte & PTE_VALID))
         return pte;
-    uint64_t entry = pte & PTE_ADDRESS;
-    if (pte & PTE_USER)
-        entry |= ENTRY_READ;
-    if (pte & PTE_WRITE)
-        entry |= ENTRY_WRITE;
-    if (!(pte & PTE_USER_NO_EXECUTE))
-        entry |= ENTRY_EXECUTE;
-    if (pte & PTE_DEVICE)
-        entry |= ENTRY_DEVICE;
-    if (pte & PTE_ACCESSED)
-        entry |= ENTRY_ACCESSED;
-    if (pte & PTE_DIRTY)
-        entry |= ENTRY_DIRTY;
-    if (level == HUGE_LEVEL)
-        entry |= ENTRY_HUGE;
-    return entry;
+    uint64_t entry = (pte & PTE_ADDRESS) | (pte & PTE_USER) >> 6 | (pte & PTE_WRITE) >> 54 |
+                     (~pte & PTE_USER_NO_EXECUTE) >> 52 | (pte & PTE_DEVICE) << 1 | (pte & PTE_ACCESSED) >> 6 |
+                     (pte & PTE_DIRTY) >> 51;
+    return level == HUGE_LEVEL ? entry | ENTRY_HUGE : entry;
 }
 
 /* Makes table writes visible to the walkers of all CPUs. */
