@@ -59,8 +59,9 @@ int clock_deadline(unsigned long clock, const struct timespec *time, uint64_t *d
 
     if (time->tv_nsec < 0 || time->tv_nsec >= (long)NS_PER_SECOND || !is_known_clock((clockid_t)clock))
         return -EINVAL;
-    *deadline = clock_now_ns();
+    /* In this order: a pause between the two makes the deadline late, not early. */
     (void)clock_gettime((clockid_t)clock, &now);
+    *deadline = clock_now_ns();
     if (__builtin_sub_overflow((int64_t)time->tv_sec, (int64_t)now.tv_sec, &from_now) ||
         __builtin_mul_overflow(from_now, (int64_t)NS_PER_SECOND, &from_now) ||
         __builtin_add_overflow(from_now, (int64_t)(time->tv_nsec - now.tv_nsec), &from_now))

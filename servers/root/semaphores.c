@@ -7,7 +7,7 @@
 
 static int name_check(const char *name, size_t bytes)
 {
-    if (bytes > ROOT_SEMAPHORE_NAME_BYTES)
+    if (bytes > SEMAPHORE_NAME_BYTES)
         return -ENAMETOOLONG;
     if (bytes < 2 || name[0] != '/' || memchr(name + 1, '/', bytes - 1) || memchr(name, '\0', bytes))
         return -EINVAL;
@@ -76,16 +76,16 @@ int semaphore_open(struct semaphore_table *table, uint64_t pid, uint64_t flags, 
                    size_t name_bytes, uint64_t *handle)
 {
     const int error = name_check(name, name_bytes);
-    const bool create = flags & ROOT_SEMAPHORE_CREATE;
+    const bool create = flags & SEMAPHORE_CREATE;
 
     if (error < 0)
         return error;
-    if (flags & ~(ROOT_SEMAPHORE_CREATE | ROOT_SEMAPHORE_EXCLUSIVE) || value > ROOT_SEMAPHORE_VALUE_MAX)
+    if (flags & ~(SEMAPHORE_CREATE | SEMAPHORE_EXCLUSIVE) || value > SEMAPHORE_VALUE_MAX)
         return -EINVAL;
     struct semaphore *semaphore = find_name(table, name, name_bytes);
     if (!semaphore && !create)
         return -ENOENT;
-    if (semaphore && create && (flags & ROOT_SEMAPHORE_EXCLUSIVE))
+    if (semaphore && create && (flags & SEMAPHORE_EXCLUSIVE))
         return -EEXIST;
     const bool exists = semaphore != NULL;
     if (!exists)
@@ -157,7 +157,7 @@ int semaphore_post(struct semaphore *semaphore, struct wait_table *waits, struct
     *wait = wait_grant(waits, WAIT_KEY_SEMAPHORE | semaphore->handle);
     if (*wait)
         return 0;
-    if (semaphore->value == ROOT_SEMAPHORE_VALUE_MAX)
+    if (semaphore->value == SEMAPHORE_VALUE_MAX)
         return -EOVERFLOW;
     semaphore->value++;
     return 0;

@@ -7,7 +7,6 @@
 #define ROOT_SEMAPHORES_H
 
 #include <base/check.h>
-#include <proto/root_protocol.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,13 +16,19 @@
 #define SEMAPHORES_MAX 64u
 #define OPENINGS_MAX   512u
 
+/* The same as in the protocol, which is not included so that this can be tested alone. */
+#define SEMAPHORE_NAME_BYTES 255u
+#define SEMAPHORE_VALUE_MAX  2147483647u
+#define SEMAPHORE_CREATE     1u
+#define SEMAPHORE_EXCLUSIVE  2u
+
 struct semaphore {
     uint64_t handle; /* its number, never used again; 0: the entry is free */
     uint32_t value;
     uint32_t openings; /* entries of the table below */
     bool named;
     uint8_t name_bytes;
-    char name[ROOT_SEMAPHORE_NAME_BYTES];
+    char name[SEMAPHORE_NAME_BYTES];
 };
 
 /* One process's use of one semaphore. */
@@ -39,7 +44,7 @@ struct semaphore_table {
     uint64_t last_handle;
 };
 
-/* Opens a semaphore for a process, or creates it, as `flags` (ROOT_SEMAPHORE_*) say. Errors are those of the
+/* Opens a semaphore for a process, or creates it, as `flags` say. Errors are those of the
  * protocol's semaphore_open; nothing has changed then. The name is the client's and not trusted. */
 MUST_CHECK int semaphore_open(struct semaphore_table *table, uint64_t pid, uint64_t flags, uint64_t value,
                               const char *name, size_t name_bytes, uint64_t *handle);

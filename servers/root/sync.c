@@ -15,6 +15,11 @@
 
 #define FUTEX_COUNTS 64u
 
+_Static_assert(SEMAPHORE_NAME_BYTES == ROOT_SEMAPHORE_NAME_BYTES && SEMAPHORE_VALUE_MAX == ROOT_SEMAPHORE_VALUE_MAX,
+               "limits are the protocol's");
+_Static_assert(SEMAPHORE_CREATE == ROOT_SEMAPHORE_CREATE && SEMAPHORE_EXCLUSIVE == ROOT_SEMAPHORE_EXCLUSIVE,
+               "flags are the protocol's");
+
 static struct wait_table waits;
 static struct semaphore_table semaphores;
 static uint64_t futex_counts[FUTEX_COUNTS]; /* wake-ups of the words that share one */
