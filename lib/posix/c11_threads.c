@@ -65,8 +65,7 @@ int mtx_init(mtx_t *mutex, int type)
     pthread_mutexattr_t attributes;
 
     (void)pthread_mutexattr_init(&attributes);
-    (void)pthread_mutexattr_settype(&attributes,
-                                    type & mtx_recursive ? PTHREAD_MUTEX_RECURSIVE : PTHREAD_MUTEX_NORMAL);
+    (void)pthread_mutexattr_settype(&attributes, type & mtx_recursive ? PTHREAD_MUTEX_RECURSIVE : PTHREAD_MUTEX_NORMAL);
     return c11_result(pthread_mutex_init(mutex, &attributes));
 }
 

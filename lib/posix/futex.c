@@ -116,8 +116,7 @@ static int wait_shared(struct thread *self, const uint32_t *word, uint32_t expec
         return error;
     if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != expected)
         return -EAGAIN;
-    error = parking == SLOT_NONE ? -EBUSY
-                                 : root_futex_wait(SLOT_ROOT, (uint64_t)word, count, self->number, parking);
+    error = parking == SLOT_NONE ? -EBUSY : root_futex_wait(SLOT_ROOT, (uint64_t)word, count, self->number, parking);
     if (error == -EAGAIN)
         return 0;
     if (error < 0)
@@ -144,7 +143,8 @@ static uint32_t take_waiters(struct bucket *bucket, const uint32_t *word, uint32
     uint32_t taken = 0;
 
     bucket_acquire(bucket);
-    LIST_FOR_EACH_SAFE (link, &bucket->waiters) {
+    LIST_FOR_EACH_SAFE(link, &bucket->waiters)
+    {
         struct waiter *waiter = CONTAINER_OF(link, struct waiter, link);
         if (taken == count)
             break;

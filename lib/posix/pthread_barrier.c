@@ -13,35 +13,41 @@ int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t
 {
     if (count == 0 || (attributes && !attributes->is_initialized))
         return EINVAL;
-    *barrier = (pthread_barrier_t){.needed = count,
-                                   .shared = attributes && attributes->process_shared ? FUTEX_SHARED : 0};
+    *barrier =
+        (pthread_barrier_t){.needed = count, .shared = attributes && attributes->process_shared ? FUTEX_SHARED : 0};
     return 0;
 }
 
 /* Those of the last round may still be on their way out. */
 int pthread_barrier_destroy(pthread_barrier_t *barrier)
 {
-    if (__atomic_load_n(&barrier->arrived, __ATOMIC_ACQUIRE) > 0)
+    if (__atomic_load_n(&barrier->arrived, __ATOMIC_ACQUIRE) % barrier->needed > 0)
         return EBUSY;
     inside_await(&barrier->inside, barrier->shared);
     return 0;
 }
 
+/* A thread's number of arrival says which round it belongs to, so that threads of the next one may come at any time.
+ * If the last ones of two rounds count them in the wrong order, both rounds are complete all the same. */
 int pthread_barrier_wait(pthread_barrier_t *barrier)
 {
     const unsigned flags = barrier->shared;
     int result = 0;
 
     inside_enter(&barrier->inside);
-    const uint32_t round = __atomic_load_n(&barrier->sequence, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == barrier->needed) {
-        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+    const unsigned long number = __atomic_fetch_add(&barrier->arrived, 1, __ATOMIC_ACQ_REL);
+    const uint32_t after = (uint32_t)(number / barrier->needed) + 1;
+    if (number % barrier->needed == barrier->needed - 1) {
         __atomic_add_fetch(&barrier->sequence, 1, __ATOMIC_SEQ_CST);
         futex_wake(&barrier->sequence, FUTEX_WAKE_ALL, flags);
         result = PTHREAD_BARRIER_SERIAL_THREAD;
     }
-    while (__atomic_load_n(&barrier->sequence, __ATOMIC_ACQUIRE) == round)
-        (void)!futex_wait(&barrier->sequence, round, DEADLINE_NEVER, flags);
+    for (;;) {
+        const uint32_t complete = __atomic_load_n(&barrier->sequence, __ATOMIC_ACQUIRE);
+        if ((int32_t)(complete - after) >= 0)
+            break;
+        (void)!futex_wait(&barrier->sequence, complete, DEADLINE_NEVER, flags);
+    }
     inside_leave(&barrier->inside, flags);
     return result;
 }

@@ -46,8 +46,7 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *time)
 {
     uint64_t deadline;
-    const int error =
-        clock_deadline(cond->flags & FLAG_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME, time, &deadline);
+    const int error = clock_deadline(cond->flags & FLAG_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME, time, &deadline);
 
     return error < 0 ? -error : wait_until(cond, mutex, deadline);
 }
@@ -80,8 +79,8 @@ int pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes
         return 0;
     if (!attributes->is_initialized)
         return EINVAL;
-    cond->flags = (attributes->process_shared ? FLAG_SHARED : 0) |
-                  (attributes->clock == CLOCK_MONOTONIC ? FLAG_MONOTONIC : 0);
+    cond->flags =
+        (attributes->process_shared ? FLAG_SHARED : 0) | (attributes->clock == CLOCK_MONOTONIC ? FLAG_MONOTONIC : 0);
     return 0;
 }
 

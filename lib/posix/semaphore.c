@@ -8,8 +8,8 @@
 #include "lock_word.h"
 #include "thread_record.h"
 
-#include <pthread.h>
 #include <proto/root_client.h>
+#include <pthread.h>
 #include <quire/clock.h>
 #include <semaphore.h>
 #include <stdarg.h>
@@ -86,8 +86,8 @@ static int post_unnamed(sem_t *semaphore)
     do {
         if ((uint32_t)state == SEM_VALUE_MAX)
             return -EOVERFLOW;
-    } while (!__atomic_compare_exchange_n(&semaphore->state, &state, state + 1, true, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(&semaphore->state, &state, state + 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
     if (state >= ONE_WAITER)
         futex_wake(value_word(semaphore), 1, flags);
     return 0;

@@ -37,8 +37,8 @@ static bool grow(uint64_t seen_end)
     if (seen_end >= SLOTS_MAX || memsrv_slots_add(SLOT_MEMSRV, &end) < 0)
         return false;
     /* Threads that did so at the same time have each added a frame; the last answer counts them all. */
-    while (end > seen_end && !__atomic_compare_exchange_n(&slots_end, &seen_end, end, false, __ATOMIC_RELEASE,
-                                                          __ATOMIC_RELAXED))
+    while (end > seen_end &&
+           !__atomic_compare_exchange_n(&slots_end, &seen_end, end, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         continue;
     return true;
 }

@@ -145,7 +145,7 @@ static int thread_memory(struct thread **thread, const struct thread_options *op
     if (variables)
         new->variables = (char *)new - variables;
     new->stack = options->stack ? (uint64_t)options->stack : mapping + guard;
-    new->stack_bytes = options->stack ? options->stack_bytes : (uint64_t)new - variables - new->stack;
+    new->stack_bytes = options->stack ? options->stack_bytes : (uint64_t) new - variables - new->stack;
     *thread = new;
     return 0;
 }

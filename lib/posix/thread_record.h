@@ -41,9 +41,9 @@ struct thread {
     struct thread *next_dead;
     struct _pthread_cleanup_context *cleanup; /* innermost first */
     uint32_t cancel_pending;                  /* atomic */
-    char name[THREAD_NAME_BYTES]; /* for pthread_getname_np() */
+    char name[THREAD_NAME_BYTES];             /* for pthread_getname_np() */
     bool cancel_disabled;
-    bool ending; /* runs its last handlers */
+    bool ending;         /* runs its last handlers */
     uint32_t read_locks; /* rwlocks that it holds for reading */
     uint32_t process;    /* getpid() when it was last asked for; 0: never */
     struct thread_key_value values[PTHREAD_KEYS_MAX];

@@ -96,10 +96,8 @@ int semaphore_open(struct semaphore_table *table, uint64_t pid, uint64_t flags, 
     if (!opening)
         return -EMFILE;
     if (!exists) {
-        *semaphore = (struct semaphore){.handle = ++table->last_handle,
-                                        .value = (uint32_t)value,
-                                        .named = true,
-                                        .name_bytes = (uint8_t)name_bytes};
+        *semaphore = (struct semaphore){
+            .handle = ++table->last_handle, .value = (uint32_t)value, .named = true, .name_bytes = (uint8_t)name_bytes};
         memcpy(semaphore->name, name, name_bytes);
     }
     enter(opening, pid, semaphore, 1);

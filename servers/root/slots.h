@@ -26,7 +26,7 @@ enum root_slot {
     ROOT_SLOT_CONSOLE_REPLY,
     ROOT_SLOT_CONSOLE_IRQ,
     ROOT_SLOT_REPLIES = 96,
-    ROOT_SLOT_PROCESSES = 160, /* two a process: first thread, capability table */
+    ROOT_SLOT_PROCESSES = 160,                                 /* two a process: first thread, capability table */
     ROOT_SLOT_WAITS = ROOT_SLOT_PROCESSES + 2 * PROCESS_COUNT, /* notifications of threads that wait, one arriving */
     ROOT_SLOT_END = ROOT_SLOT_WAITS + WAITS_MAX + 1,
 };

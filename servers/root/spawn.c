@@ -16,8 +16,8 @@
 /* A program's endpoints name it, so it can use them and not pass them on. */
 #define RIGHTS_OF_ENDPOINT RIGHT_SEND
 /* Requests to root may carry a notification for it to signal. */
-#define RIGHTS_OF_ROOT     (RIGHT_SEND | RIGHT_GRANT)
-#define RIGHTS_OF_OWN      RIGHT_CONTROL
+#define RIGHTS_OF_ROOT (RIGHT_SEND | RIGHT_GRANT)
+#define RIGHTS_OF_OWN  RIGHT_CONTROL
 
 static int write_memory(uint64_t pid, uint64_t address, const void *bytes, size_t count)
 {

@@ -67,8 +67,7 @@ static void signal(const struct wait *wait)
 static int add_wait(const struct message *request, uint64_t thread, uint64_t key)
 {
     struct wait *wait;
-    const int error =
-        caller_runs(request) ? wait_add(&waits, caller_of(request), thread, key, &wait) : -ESRCH;
+    const int error = caller_runs(request) ? wait_add(&waits, caller_of(request), thread, key, &wait) : -ESRCH;
 
     if (error == 0)
         keep_arrival(wait);

@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS    8
-#define CROWD      64
-#define QUEUE      4
-#define ROUNDS     200
-#define FEWER      10 /* in shared memory, where waiting takes several requests to root */
-#define NS_PER_MS  1000000L
+#define THREADS     8
+#define CROWD       64
+#define QUEUE       4
+#define ROUNDS      200
+#define FEWER       10 /* in shared memory, where waiting takes several requests to root */
+#define NS_PER_MS   1000000L
 #define PATIENCE_MS 30
 
 static int additions = 4000, items = 3000;
@@ -121,15 +121,18 @@ static void test_mutex(void)
     struct timespec wrong = {.tv_nsec = -1};
 
     counter = 0;
-    tap_ok(run_all(THREADS, add_under_mutex) && counter == (unsigned long)(THREADS * additions), "%d threads add under a mutex",
-           THREADS);
+    tap_ok(run_all(THREADS, add_under_mutex) && counter == (unsigned long)(THREADS * additions),
+           "%d threads add under a mutex", THREADS);
     counter = 0;
-    tap_ok(run_all(THREADS, add_under_recursive) && counter == (unsigned long)(2 * THREADS * additions), "and under a recursive one");
+    tap_ok(run_all(THREADS, add_under_recursive) && counter == (unsigned long)(2 * THREADS * additions),
+           "and under a recursive one");
     pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE);
     counter = 0;
-    tap_ok(run_all(THREADS, add_under_spin) && counter == (unsigned long)(THREADS * additions), "and under a spin lock");
+    tap_ok(run_all(THREADS, add_under_spin) && counter == (unsigned long)(THREADS * additions),
+           "and under a spin lock");
     counter = 0;
-    tap_ok(run_all(CROWD, add_under_mutex) && counter == (unsigned long)(CROWD * additions), "%d threads add under a mutex", CROWD);
+    tap_ok(run_all(CROWD, add_under_mutex) && counter == (unsigned long)(CROWD * additions),
+           "%d threads add under a mutex", CROWD);
     pthread_mutex_lock(&mutex);
     tap_ok(run_all(THREADS, hold_or_time_out), "a mutex that is held times out, not early");
     tap_equal(pthread_mutex_destroy(&mutex), EBUSY, "and cannot be destroyed");
@@ -299,6 +302,22 @@ static void *go_round(void *argument)
     return NULL;
 }
 
+/* Twice as many threads as a round needs: whoever comes goes on with whom comes next. */
+static void *go_on_with_anybody(void *argument)
+{
+    while (atomic_fetch_add(&arrivals, 1) < THREADS * ROUNDS) {
+        const int result = pthread_barrier_wait(&barrier);
+        if (result == PTHREAD_BARRIER_SERIAL_THREAD)
+            atomic_fetch_add(&serials, 1);
+        else if (result != 0)
+            return (void *)1;
+        /* Rounds that are complete never count more than those that came. */
+        if (atomic_load(&serials) * 2 > atomic_load(&arrivals))
+            return (void *)2;
+    }
+    return NULL;
+}
+
 static void test_barrier(void)
 {
     tap_equal(pthread_barrier_init(&barrier, NULL, 0), EINVAL, "a barrier for nobody is refused");
@@ -306,6 +325,10 @@ static void test_barrier(void)
     tap_ok(run_all(THREADS, go_round), "%d threads keep together for %d rounds", THREADS, ROUNDS);
     tap_equal(serials, ROUNDS, "one thread a round is told that it is the one");
     tap_equal(pthread_barrier_destroy(&barrier), 0, "pthread_barrier_destroy");
+    pthread_barrier_init(&barrier, NULL, 2);
+    serials = arrivals = 0;
+    tap_ok(run_all(THREADS, go_on_with_anybody) && serials == THREADS * ROUNDS / 2,
+           "%d threads go through a barrier for two", THREADS);
 }
 
 /* --- Read-write locks --------------------------------------------------------------------------------------------- */
@@ -375,7 +398,8 @@ static void *try_to_read(void *argument)
 
 static void test_rwlock(void)
 {
-    tap_ok(run_all(THREADS, read_or_write) && pair[0] == pair[1] && pair[0] == (unsigned long)(THREADS / 4 * (additions / 4)),
+    tap_ok(run_all(THREADS, read_or_write) && pair[0] == pair[1] &&
+               pair[0] == (unsigned long)(THREADS / 4 * (additions / 4)),
            "no writer is with anybody");
     tap_ok(most_readers > 1, "readers are together, %d at most", (int)most_readers);
     pthread_rwlock_rdlock(&rwlock);
@@ -421,7 +445,8 @@ static void test_shared(void)
     counter = 0;
     tap_ok(run_all(THREADS, add_under_mutex) && counter == (unsigned long)(THREADS * additions), "a shared mutex");
     counter = 0;
-    tap_ok(run_all(THREADS, add_under_recursive) && counter == (unsigned long)(2 * THREADS * additions), "a shared recursive mutex");
+    tap_ok(run_all(THREADS, add_under_recursive) && counter == (unsigned long)(2 * THREADS * additions),
+           "a shared recursive mutex");
     pthread_mutex_lock(&mutex);
     tap_ok(run_all(THREADS, hold_or_time_out), "a shared mutex times out");
     pthread_mutex_unlock(&mutex);
@@ -433,12 +458,13 @@ static void test_shared(void)
     tap_ok(run_all(THREADS, go_round) && serials == ROUNDS && pthread_barrier_destroy(&barrier) == 0,
            "a shared barrier");
     pair[0] = pair[1] = 0;
-    tap_ok(run_all(THREADS, read_or_write) && pair[0] == (unsigned long)(THREADS / 4 * (additions / 4)), "a shared read-write lock");
+    tap_ok(run_all(THREADS, read_or_write) && pair[0] == (unsigned long)(THREADS / 4 * (additions / 4)),
+           "a shared read-write lock");
 }
 
 int main(void)
 {
-    tap_plan(8 + 7 + 9 + 4 + 8 + 7);
+    tap_plan(8 + 7 + 9 + 5 + 8 + 7);
     test_mutex();
     test_mutex_types();
     test_cond();

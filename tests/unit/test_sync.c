@@ -58,11 +58,9 @@ static void names(void)
     EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, 0, "/", 1, &handle) == -EINVAL);
     EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, 0, "/a/b", 4, &handle) == -EINVAL);
     EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, 0, "/a\0b", 4, &handle) == -EINVAL);
-    EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, 0, long_name, sizeof(long_name), &handle) ==
-           -ENAMETOOLONG);
+    EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, 0, long_name, sizeof(long_name), &handle) == -ENAMETOOLONG);
     EXPECT(semaphore_open(&table, 3, 4, 0, "/a", 2, &handle) == -EINVAL);
-    EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, SEMAPHORE_VALUE_MAX + 1UL, "/a", 2, &handle) ==
-           -EINVAL);
+    EXPECT(semaphore_open(&table, 3, SEMAPHORE_CREATE, SEMAPHORE_VALUE_MAX + 1UL, "/a", 2, &handle) == -EINVAL);
     EXPECT(semaphore_open(&table, 3, 0, 0, "/a", 2, &handle) == -ENOENT);
     EXPECT(semaphore_unlink(&table, "/a", 2) == -ENOENT);
     EXPECT(semaphores_check(&table) == 0);
@@ -220,8 +218,8 @@ static void step_post(unsigned name, unsigned process)
     EXPECT(semaphore_post(semaphore, &waits, &wait) == 0);
     const bool somebody = model[name].queued > 0;
     EXPECT((wait != NULL) == somebody);
-    EXPECT(!wait || (wait->pid == pid_of((unsigned)model[name].queue[0].pid) &&
-                     wait->thread == model[name].queue[0].thread));
+    EXPECT(!wait ||
+           (wait->pid == pid_of((unsigned)model[name].queue[0].pid) && wait->thread == model[name].queue[0].thread));
     model_post(name);
     EXPECT(semaphore->value == model[name].value);
 }

@@ -13,7 +13,7 @@ typedef pthread_once_t once_flag;
 typedef pthread_t thrd_t;
 typedef pthread_key_t tss_t;
 
-#define ONCE_FLAG_INIT          _PTHREAD_ONCE_INIT
-#define TSS_DTOR_ITERATIONS     4
+#define ONCE_FLAG_INIT      _PTHREAD_ONCE_INIT
+#define TSS_DTOR_ITERATIONS 4
 
 #endif

@@ -98,9 +98,9 @@ typedef struct {
     }
 
 typedef struct {
-    unsigned int arrived;  /* in this round */
+    unsigned long arrived; /* threads so far */
     unsigned int needed;   /* threads a round */
-    unsigned int sequence; /* rounds so far */
+    unsigned int sequence; /* rounds that are complete */
     unsigned int inside;   /* as in pthread_cond_t */
     unsigned int shared;
 } pthread_barrier_t;
