@@ -65,6 +65,15 @@ void slot_free(uint64_t slot)
     __atomic_fetch_and(&slots_taken[slot / WORD_BITS], ~(1UL << slot % WORD_BITS), __ATOMIC_RELEASE);
 }
 
+unsigned slots_in_use(void)
+{
+    unsigned count = 0;
+
+    for (unsigned word = 0; word < SLOTS_MAX / WORD_BITS; word++)
+        count += (unsigned)__builtin_popcountll(__atomic_load_n(&slots_taken[word], __ATOMIC_RELAXED));
+    return count;
+}
+
 void slots_child_of_fork(void)
 {
     for (unsigned word = 0; word < SLOTS_MAX / WORD_BITS; word++)

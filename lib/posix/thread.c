@@ -364,7 +364,8 @@ int thread_sleep(uint64_t deadline)
     return self && thread_cancel_due(self) ? -ECANCELED : 0;
 }
 
-void threads_child_of_fork(struct thread *self)
+/* There is no other thread to exclude. */
+void threads_child_of_fork(struct thread *self) NO_THREAD_SAFETY_ANALYSIS
 {
     spinlock_init(&parkings_lock);
     parking_count = 0;

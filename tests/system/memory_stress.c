@@ -202,7 +202,9 @@ static void test_quota(void)
         if (sys_cap_delete(SLOT_TABLE, slot) != 0)
             break;
     }
-    tap_equal((long)count, MEMSRV_OBJECT_QUOTA, "all objects that a program may have");
+    /* The library has a notification for each of this program's threads, this one's at least. */
+    tap_ok(count >= MEMSRV_OBJECT_QUOTA - THREADS - 1 && count <= MEMSRV_OBJECT_QUOTA,
+           "all objects that a program may have");
     tap_equal(memsrv_object_create(SLOT_MEMSRV, CAP_NOTIFICATION, &extra, slot), -EDQUOT, "and not one more");
     tap_equal(memsrv_object_create(SLOT_MEMSRV, CAP_ASPACE, &extra, slot), -EINVAL, "address spaces are not for all");
     error = 0;

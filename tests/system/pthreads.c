@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <quire/process.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -471,9 +472,70 @@ static void test_system(void)
     tap_ok(number < 1000 && (arc4random() != arc4random() || arc4random() != arc4random()), "arc4random works");
 }
 
-int main(void)
+/* --- How a program with threads ends: this program started again, with what it is to do ---------------------------- */
+
+static pthread_t main_thread;
+
+static void *outlive_main(void *argument)
 {
-    tap_plan(5 + 3 + 1 + 2 + 6 + 7 + 3 + 6 + 1 + 1 + 6);
+    void *result = NULL;
+
+    usleep(20000);
+    if (pthread_join(main_thread, &result) != 0 || result != &main_thread)
+        exit(1);
+    return argument;
+}
+
+static void *exit_with_7(void *argument)
+{
+    usleep(1000);
+    exit(7);
+    return argument;
+}
+
+static void *overflow(void *argument)
+{
+    volatile char place[4096];
+
+    place[0] = 1;
+    /* Ends one day, in case the guard does not. */
+    if ((uintptr_t)argument > 100000)
+        return NULL;
+    return (char *)overflow((char *)argument + 1) + place[0];
+}
+
+static int end_somehow(const char *how)
+{
+    pthread_t thread;
+
+    main_thread = pthread_self();
+    if (strcmp(how, "leave") == 0 && pthread_create(&thread, NULL, outlive_main, NULL) == 0)
+        pthread_exit(&main_thread);
+    if (strcmp(how, "exit") == 0 && pthread_create(&thread, NULL, exit_with_7, NULL) == 0)
+        pthread_join(thread, NULL);
+    if (strcmp(how, "overflow") == 0 && pthread_create(&thread, NULL, overflow, NULL) == 0)
+        pthread_join(thread, NULL);
+    return 99;
+}
+
+static int status_of(const char *how)
+{
+    const char *line[] = {"/tests/pthreads", how, NULL};
+    return process_run(line);
+}
+
+static void test_ends(void)
+{
+    tap_equal(status_of("leave"), 0, "a program whose first thread leaves lives until its last one ends");
+    tap_equal(status_of("exit"), 7, "any thread can end the program");
+    tap_equal(status_of("overflow"), 139, "a stack that overflows ends it");
+}
+
+int main(int argument_count, char **arguments)
+{
+    if (argument_count > 1)
+        return end_somehow(arguments[1]);
+    tap_plan(5 + 3 + 1 + 2 + 6 + 7 + 3 + 6 + 1 + 1 + 6 + 3);
     test_basics();
     test_many();
     test_in_turn();
@@ -485,5 +547,6 @@ int main(void)
     test_stdio();
     test_c11();
     test_system();
+    test_ends();
     return tap_done();
 }
