@@ -129,7 +129,7 @@ static int wait_shared(struct thread *self, const uint32_t *word, uint32_t expec
 
 int futex_wait(const uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
-    struct thread *self = thread_self();
+    struct thread *self = thread_self_if_any();
 
     if (!self)
         flags &= ~FUTEX_CANCEL;

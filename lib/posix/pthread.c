@@ -182,7 +182,7 @@ int pthread_setcanceltype(int type, int *old)
 
 void thread_cancellation_point(void)
 {
-    const struct thread *self = thread_self();
+    const struct thread *self = thread_self_if_any();
 
     if (self && thread_cancel_due(self))
         pthread_exit(PTHREAD_CANCELED);

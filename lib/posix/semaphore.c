@@ -267,7 +267,7 @@ int sem_post(sem_t *semaphore)
 
 int sem_getvalue(sem_t *semaphore, int *value)
 {
-    uint64_t units;
+    uint64_t units = 0;
 
     if (semaphore->kind != KIND_NAMED) {
         *value = (int)(uint32_t)__atomic_load_n(&semaphore->state, __ATOMIC_RELAXED);

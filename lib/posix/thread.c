@@ -37,7 +37,7 @@ static uint64_t round_up(uint64_t value, uint64_t alignment)
 
 uint64_t thread_number(void)
 {
-    const struct thread *self = thread_self();
+    const struct thread *self = thread_self_if_any();
     return self ? self->number : 0;
 }
 
@@ -351,7 +351,7 @@ int thread_join(struct thread *thread, int *result)
 
 int thread_sleep(uint64_t deadline)
 {
-    struct thread *self = thread_self();
+    struct thread *self = thread_self_if_any();
     const bool alone = __atomic_load_n(&thread_live, __ATOMIC_RELAXED) == 1;
     const uint64_t parking = alone || !self ? SLOT_NONE : thread_parking(self);
     uint64_t bits;

@@ -57,11 +57,16 @@ struct thread_options {
     bool detached, keep_slot;
 };
 
-/* The calling thread's record; null in a thread that neither the library nor program_start() prepared. */
+/* The calling thread's record; for what only threads call that the library, or program_start(), has prepared. */
 static inline struct thread *thread_self(void)
 {
-    const struct ipc_buffer *buffer = ipc_buffer();
-    return buffer ? (struct thread *)buffer->user[THREAD_WORD_THREAD] : NULL;
+    return (struct thread *)ipc_buffer()->user[THREAD_WORD_THREAD];
+}
+
+/* The same, or null in a thread of a server's own making. */
+static inline struct thread *thread_self_if_any(void)
+{
+    return ipc_buffer() ? thread_self() : NULL;
 }
 
 /* Starts a thread as `prototype` says (run, function, argument) and `options`. ENOMEM, EDQUOT, EMFILE: nothing is left
