@@ -18,6 +18,7 @@
 
 #define KIND_NAMED 2u
 #define ONE_WAITER (1UL << 32)
+#define POLL_NS    1000000UL
 
 /* The value: the futex's word is the lower half of the state. */
 static uint32_t *value_word(sem_t *semaphore)
@@ -183,14 +184,30 @@ int sem_unlink(const char *name)
     return (int)posix_result(root_semaphore_unlink(SLOT_ROOT, name, strlen(name)));
 }
 
-/* Sleeps in root's queue once. 1: the unit is the caller's; 0: look again; or an error. */
+/* Tries, and sleeps a while, for a thread that has no notification to be woken by. 1: the unit is the caller's; 0: look
+ * again; or an error. */
+static int poll_named(const sem_t *semaphore, const struct thread *self, uint64_t deadline)
+{
+    const int error = root_semaphore_try(SLOT_ROOT, semaphore->handle);
+
+    if (error != -EAGAIN)
+        return error < 0 ? error : 1;
+    if (thread_cancel_due(self))
+        return -ECANCELED;
+    if (clock_now_ns() >= deadline)
+        return -ETIMEDOUT;
+    clock_sleep_until(clock_now_ns() + POLL_NS);
+    return 0;
+}
+
+/* Sleeps in root's queue once. Results as above. */
 static int queue_named(const sem_t *semaphore, struct thread *self, uint64_t deadline)
 {
     const uint64_t parking = thread_parking(self);
     uint64_t granted, bits;
 
     if (parking == SLOT_NONE)
-        return -ENOMEM;
+        return poll_named(semaphore, self, deadline);
     int error = root_semaphore_wait(SLOT_ROOT, semaphore->handle, self->number, parking, &granted);
     if (error < 0 || granted)
         return error < 0 ? error : 1;

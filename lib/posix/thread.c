@@ -18,6 +18,7 @@
 #define PRIORITY_FALLBACK  16u
 #define STACK_ALIGNMENT    TLS_ALIGNMENT_MAX
 #define PARKINGS_MAX       (PTHREAD_THREADS_MAX + 1)
+#define POLL_NS            1000000UL /* how often one looks who has no notification to wait at */
 
 static struct thread thread_of_start;
 static uint64_t thread_last_number; /* atomic */
@@ -265,25 +266,29 @@ _Noreturn void thread_end(struct thread *self)
         while (!__atomic_compare_exchange_n(&thread_dead, &self->next_dead, self, true, __ATOMIC_RELEASE,
                                             __ATOMIC_RELAXED))
             continue;
-    } else if (joiner > THREAD_ENDED) {
+    } else if (joiner > THREAD_POLLED) {
         (void)!sys_signal(joiner, 1);
     }
     for (;;)
         (void)!sys_wait(SLOT_NONE, DEADLINE_NEVER, &bits);
 }
 
-/* Sleeps until the thread has ended. ECANCELED: the caller is to be cancelled and the thread can be joined again. */
-static int await_end(struct thread *thread, struct thread *self, uint64_t parking, bool cancel)
+/* Sleeps until the thread, whose joiner the caller has become as `claim`, has ended. ECANCELED: the caller is to be
+ * cancelled and the thread can be joined again. */
+static int await_end(struct thread *thread, const struct thread *self, uint64_t claim, bool cancel)
 {
     uint64_t bits;
 
     while (__atomic_load_n(&thread->joiner, __ATOMIC_ACQUIRE) != THREAD_ENDED) {
-        uint64_t claimed = parking;
+        uint64_t claimed = claim;
         if (cancel && thread_cancel_due(self) &&
             __atomic_compare_exchange_n(&thread->joiner, &claimed, THREAD_UNCLAIMED, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST))
             return -ECANCELED;
-        (void)!sys_wait(parking, DEADLINE_NEVER, &bits);
+        if (claim == THREAD_POLLED)
+            clock_sleep_until(clock_now_ns() + POLL_NS);
+        else
+            (void)!sys_wait(claim, DEADLINE_NEVER, &bits);
     }
     return 0;
 }
@@ -297,10 +302,9 @@ int thread_wait_end(struct thread *thread, void **result, bool cancel)
     if (thread == self)
         return -EDEADLK;
     const uint64_t parking = thread_parking(self);
-    if (parking == SLOT_NONE)
-        return -ENOMEM;
-    if (__atomic_compare_exchange_n(&thread->joiner, &state, parking, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        error = await_end(thread, self, parking, cancel);
+    const uint64_t claim = parking == SLOT_NONE ? THREAD_POLLED : parking;
+    if (__atomic_compare_exchange_n(&thread->joiner, &state, claim, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        error = await_end(thread, self, claim, cancel);
     else if (state != THREAD_ENDED)
         error = -EINVAL;
     if (error < 0)

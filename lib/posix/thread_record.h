@@ -18,8 +18,9 @@ enum thread_end {
     THREAD_UNCLAIMED = 0,
     THREAD_DETACHED = 1,
     THREAD_ENDED = 2,
+    THREAD_POLLED = 3, /* the joiner has no notification and looks now and then */
 };
-_Static_assert((int)SLOT_FIRST_FREE > (int)THREAD_ENDED, "slots are above the other values");
+_Static_assert((int)SLOT_FIRST_FREE > (int)THREAD_POLLED, "slots are above the other values");
 
 #define THREAD_NAME_BYTES 16
 

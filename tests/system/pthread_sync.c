@@ -7,19 +7,22 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <quire/syscall.h>
+#include <quire/thread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS     8
-#define CROWD       64
-#define QUEUE       4
-#define ROUNDS      200
-#define FEWER       10 /* in shared memory, where waiting takes several requests to root */
-#define NS_PER_MS   1000000L
-#define PATIENCE_MS 30
+#define THREADS      8
+#define CROWD        64
+#define LOW_PRIORITY 8
+#define QUEUE        4
+#define ROUNDS       200
+#define FEWER        10 /* in shared memory, where waiting takes several requests to root */
+#define NS_PER_MS    1000000L
+#define PATIENCE_MS  30
 
 static int additions = 4000, items = 3000;
 
@@ -170,6 +173,46 @@ static void test_mutex_types(void)
     tap_equal(pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT), ENOTSUP,
               "priority inheritance gives ENOTSUP");
     tap_equal(pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST), ENOTSUP, "robustness gives ENOTSUP");
+}
+
+/* One thread is less important and holds the mutex, and whatever the library waits with, most of the time; the other
+ * interrupts it wherever it is. Both must come through, also on one processor. */
+static int lock_steadily(void *argument)
+{
+    for (int turn = 0; turn < additions; turn++) {
+        pthread_mutex_lock(&mutex);
+        counter = counter + 1;
+        pthread_mutex_unlock(&mutex);
+    }
+    return 0;
+}
+
+static int lock_now_and_then(void *argument)
+{
+    for (int turn = 0; turn < ROUNDS; turn++) {
+        usleep(100);
+        pthread_mutex_lock(&mutex);
+        counter = counter + 1;
+        pthread_mutex_unlock(&mutex);
+    }
+    return 0;
+}
+
+static void test_priorities(void)
+{
+    struct thread *low[2], *high[2];
+    bool good = true;
+
+    counter = 0;
+    for (int index = 0; index < 2; index++) {
+        good = thread_create(&low[index], lock_steadily, NULL) == 0 && good;
+        good = sys_thread_control(thread_slot(low[index]), THREAD_PRIORITY, LOW_PRIORITY, 0, 0, 0, 0) == 0 && good;
+        good = thread_create(&high[index], lock_now_and_then, NULL) == 0 && good;
+    }
+    for (int index = 0; index < 2; index++)
+        good = thread_join(low[index], NULL) == 0 && thread_join(high[index], NULL) == 0 && good;
+    tap_ok(good && counter == (unsigned long)(2 * additions + 2 * ROUNDS),
+           "threads of different priorities share a mutex");
 }
 
 /* --- Condition variables ------------------------------------------------------------------------------------------ */
@@ -464,9 +507,10 @@ static void test_shared(void)
 
 int main(void)
 {
-    tap_plan(8 + 7 + 9 + 5 + 8 + 7);
+    tap_plan(8 + 7 + 1 + 9 + 5 + 8 + 7);
     test_mutex();
     test_mutex_types();
+    test_priorities();
     test_cond();
     test_barrier();
     test_rwlock();

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <proto/memsrv_client.h>
 #include <pthread.h>
 #include <quire/process.h>
+#include <quire/slots.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -223,6 +225,40 @@ static void test_ends(void)
     sem_close(semaphore);
 }
 
+/* --- Without notifications: a program that has used up its objects waits all the same ------------------------------ */
+
+static void *post_later(void *argument)
+{
+    usleep(5000);
+    sem_post(argument);
+    return NULL;
+}
+
+static bool gets_unit(sem_t *semaphore)
+{
+    struct timespec deadline = in_ms(5000);
+    pthread_t thread;
+
+    return pthread_create(&thread, NULL, post_later, semaphore) == 0 && sem_timedwait(semaphore, &deadline) == 0 &&
+           pthread_join(thread, NULL) == 0;
+}
+
+static int be_poor(void)
+{
+    struct timespec deadline = in_ms(20);
+    sem_t unnamed, *named = sem_open("/poor", O_CREAT, 0600, 0);
+    const uint64_t slot = slot_allocate();
+    uint64_t identifier;
+
+    while (memsrv_object_create(SLOT_MEMSRV, CAP_NOTIFICATION, &identifier, slot) == 0)
+        (void)!sys_cap_delete(SLOT_TABLE, slot);
+    sem_unlink("/poor");
+    sem_init(&unnamed, 0, 0);
+    if (named == SEM_FAILED || !gets_unit(&unnamed) || !gets_unit(named))
+        return 1;
+    return sem_timedwait(named, &deadline) == -1 && errno == ETIMEDOUT ? 0 : 2;
+}
+
 static void test_limit(void)
 {
     static sem_t *all[SEM_NSEMS_MAX];
@@ -250,11 +286,14 @@ int main(int argument_count, char **arguments)
         return be_partner();
     if (argument_count > 2 && strcmp(arguments[1], "careless") == 0)
         return be_careless(arguments[2]);
-    tap_plan(6 + 2 + 5 + 5 + 6 + 8 + 5 + 5 + 3);
+    if (argument_count > 1 && strcmp(arguments[1], "poor") == 0)
+        return be_poor();
+    tap_plan(6 + 2 + 5 + 5 + 6 + 8 + 5 + 5 + 3 + 1);
     test_unnamed();
     test_ping_pong();
     test_names();
     test_ends();
     test_limit();
+    tap_equal(process_wait((uint64_t)start("poor", "")), 0, "a program without notifications waits all the same");
     return tap_done();
 }
