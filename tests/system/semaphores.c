@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -225,6 +227,67 @@ static void test_ends(void)
     sem_close(semaphore);
 }
 
+/* --- In memory of two processes ------------------------------------------------------------------------------------ */
+
+struct common {
+    sem_t ping, pong;
+    pthread_mutex_t mutex;
+    volatile unsigned long count; /* under the mutex */
+};
+
+static int count_and_answer(struct common *common)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        if (sem_wait(&common->ping) != 0 || sem_post(&common->pong) != 0)
+            return 1;
+        pthread_mutex_lock(&common->mutex);
+        common->count = common->count + 1;
+        pthread_mutex_unlock(&common->mutex);
+    }
+    return 0;
+}
+
+static bool count_and_ask(struct common *common)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_mutex_lock(&common->mutex);
+        common->count = common->count + 1;
+        pthread_mutex_unlock(&common->mutex);
+        if (sem_post(&common->ping) != 0 || sem_wait(&common->pong) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void test_common_memory(void)
+{
+    static const char name[] = "two processes meet in shared memory";
+    struct common *common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t attributes;
+    int status = -1;
+
+    if (common == MAP_FAILED && errno == ENOSYS) {
+        tap_skip("there is no shared memory yet", "%s", name);
+        return;
+    }
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&common->mutex, &attributes);
+    sem_init(&common->ping, 1, 0);
+    sem_init(&common->pong, 1, 0);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child < 0 && errno == ENOSYS) {
+        tap_skip("there is no fork yet", "%s", name);
+        return;
+    }
+    if (child == 0)
+        _exit(count_and_answer(common));
+    tap_ok(count_and_ask(common) && waitpid(child, &status, 0) == child && status == 0 && common->count == 2UL * ROUNDS,
+           "%s", name);
+    munmap(common, sizeof(*common));
+}
+
 /* --- Without notifications: a program that has used up its objects waits all the same ------------------------------ */
 
 static void *post_later(void *argument)
@@ -288,12 +351,13 @@ int main(int argument_count, char **arguments)
         return be_careless(arguments[2]);
     if (argument_count > 1 && strcmp(arguments[1], "poor") == 0)
         return be_poor();
-    tap_plan(6 + 2 + 5 + 5 + 6 + 8 + 5 + 5 + 3 + 1);
+    tap_plan(6 + 2 + 5 + 5 + 6 + 8 + 5 + 5 + 3 + 1 + 1);
     test_unnamed();
     test_ping_pong();
     test_names();
     test_ends();
     test_limit();
+    test_common_memory();
     tap_equal(process_wait((uint64_t)start("poor", "")), 0, "a program without notifications waits all the same");
     return tap_done();
 }
