@@ -4,7 +4,9 @@
  * that the caller of fork_process() does not use. It has an IPC buffer and a capability table of its own, makes anew
  * what refers to those, and goes on where the parent was.
  */
+#include "futex.h"
 #include "internal.h"
+#include "thread_record.h"
 
 #include <arch/stack_pointer.h>
 #include <arch/thread_pointer.h>
@@ -16,7 +18,7 @@
 /* What the child needs of the thread that forked; on its stack. */
 struct fork_state {
     jmp_buf context;
-    uint64_t words[2]; /* of its IPC buffer: see enum thread_word */
+    struct thread *self;
     void *thread_pointer;
     uint64_t pid; /* the parent's result */
 };
@@ -49,24 +51,26 @@ static void give_locks(void)
 static _Noreturn void fork_child(struct fork_state *state)
 {
     thread_pointer_set(state->thread_pointer);
-    ipc_buffer()->user[THREAD_WORD_REENT] = state->words[THREAD_WORD_REENT];
-    ipc_buffer()->user[THREAD_WORD_THREAD] = state->words[THREAD_WORD_THREAD];
+    threads_child_of_fork(state->self);
+    futex_child_of_fork();
+    slots_child_of_fork();
     longjmp(state->context, 1);
 }
 
 pid_t _fork(void)
 {
-    struct fork_state state = {.words = {ipc_buffer()->user[THREAD_WORD_REENT], ipc_buffer()->user[THREAD_WORD_THREAD]},
-                               .thread_pointer = thread_pointer()};
+    struct fork_state state = {.self = thread_self(), .thread_pointer = thread_pointer()};
 
+    fork_handlers_run(FORK_PREPARE);
     take_locks();
     if (setjmp(state.context) != 0) {
-        slots_child_of_fork();
         give_locks();
+        fork_handlers_run(FORK_CHILD);
         return 0;
     }
     const int error =
         root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL, (uint64_t)&state, &state.pid);
     give_locks();
+    fork_handlers_run(FORK_PARENT);
     return error < 0 ? (pid_t)posix_result(error) : (pid_t)state.pid;
 }

@@ -14,8 +14,42 @@ struct _reent;
 /* Where a thread keeps what is its own: words of struct ipc_buffer.user, zero in a thread that nobody prepared. */
 enum thread_word {
     THREAD_WORD_REENT = 0,  /* struct _reent *; 0: the program's first one */
-    THREAD_WORD_THREAD = 1, /* struct thread *; 0: the first thread */
+    THREAD_WORD_THREAD = 1, /* struct thread *; 0: a thread of a server's own making */
 };
+
+/*
+ * What the child of a fork, whose only thread has a new IPC buffer and a new capability table, must make anew before it
+ * does anything else of this library, in this order; `self` is thread_self() of the thread that forked:
+ * - ipc_buffer()->user[] (both words), its notification to park at, its record, which becomes that of the first thread:
+ *   threads_child_of_fork(self). The other threads' stacks and records stay mapped, unused;
+ * - the queues of threads that wait: futex_child_of_fork();
+ * - the free slots of its table: slots_child_of_fork(), as long as the table starts with one frame of slots.
+ * Locks are kept as they were: fork holds those that the child needs, and gives them back on both sides. Their owner is
+ * a thread's record, which is the same there. Thread-local variables are reached through tpidr_el0, which fork keeps.
+ * Named semaphores stay open in the child if root is told (semaphores_inherit() in servers/root).
+ */
+struct thread;
+void threads_child_of_fork(struct thread *self);
+void slots_child_of_fork(void);
+
+/* Calls what pthread_atfork() was given: before the fork, in the parent after it, in the child. */
+enum fork_side {
+    FORK_PREPARE,
+    FORK_PARENT,
+    FORK_CHILD,
+};
+void fork_handlers_run(enum fork_side side);
+
+/* Gives the first thread its record. By program_start(), before anything else of the library. */
+void thread_first_prepare(void);
+
+/* The time on the clock of deadlines at which `clock` shows *time. EINVAL: no such clock or time. */
+struct timespec;
+__attribute__((warn_unused_result)) int clock_deadline(unsigned long clock, const struct timespec *time,
+                                                       uint64_t *deadline);
+
+/* Ends the calling thread if it is to be cancelled: what a cancellation point does. */
+void thread_cancellation_point(void);
 
 /* Bytes that tls_place() needs for a thread's variables; 0 if the program has none. */
 size_t tls_bytes(void);
@@ -24,9 +58,6 @@ size_t tls_bytes(void);
  * TLS_ALIGNMENT_MAX, and lets the machine find them there. */
 void tls_place(void *block);
 #define TLS_ALIGNMENT_MAX 64UL
-
-/* In the child of a fork, whose capability table is new: all slots are free again. */
-void slots_child_of_fork(void);
 
 /* Tells a console server that has just started the mode that this program had asked the last one for. */
 void terminal_mode_again(void);

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The locks with which the C library guards its heap, its streams and its tables. Who cannot get one sleeps for a
- * while and tries again: whatever the priorities, the owner gets to run. All locks count, so the recursive ones and
- * the others are the same.
+ * The locks with which the C library guards its heap, its streams and its tables. All locks count, so the recursive ones
+ * and the others are the same.
  */
-#include <quire/clock.h>
-#include <stdatomic.h>
+#include "lock_word.h"
+#include "thread_record.h"
+
 #include <stdlib.h>
 #include <sys/lock.h>
 
-#define TURNS_BEFORE_SLEEP 16u
-#define SLEEP_NS           50000UL
-#define SLEEP_NS_MAX       1600000UL
-
 struct __lock {
-    _Atomic uint64_t owner; /* address of the owner's IPC buffer, which no other thread has; 0: free */
-    unsigned depth;         /* how often the owner has taken it; touched only by the owner */
+    uint32_t word;
+    unsigned depth; /* how often the owner has taken it; touched only by the owner */
+    uint64_t owner; /* lock_self() of who holds it; 0: nobody. Atomic */
 };
 
 struct __lock __lock___sinit_recursive_mutex, __lock___sfp_recursive_mutex, __lock___atexit_recursive_mutex,
@@ -25,21 +22,35 @@ struct __lock __lock___sinit_recursive_mutex, __lock___sfp_recursive_mutex, __lo
 /* Stands in for a lock that there was no memory for: too much is excluded then, but nothing is let through. */
 static struct __lock lock_shared;
 
-/* 1 marks the owner in a program whose only thread has no IPC buffer. */
+/*
+ * The thread's record, which stays the same in the child of a fork. A server's own threads have none, but an IPC buffer
+ * that no other thread has; 1 stands for the only thread of a program without one.
+ */
 static uint64_t lock_self(void)
 {
-    const uint64_t self = (uint64_t)(uintptr_t)ipc_buffer();
-    return self ? self : 1;
+    const struct ipc_buffer *buffer = ipc_buffer();
+
+    if (!buffer)
+        return 1;
+    const uint64_t record = buffer->user[THREAD_WORD_THREAD];
+    return record ? record : (uint64_t)buffer;
+}
+
+static void lock_own(_LOCK_T lock, uint64_t self)
+{
+    __atomic_store_n(&lock->owner, self, __ATOMIC_RELAXED);
+    lock->depth = 1;
 }
 
 int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
 {
     const uint64_t self = lock_self();
-    uint64_t owner = 0;
 
-    if (!atomic_compare_exchange_strong_explicit(&lock->owner, &owner, self, memory_order_acquire,
-                                                 memory_order_relaxed) &&
-        owner != self)
+    if (lock_word_try(&lock->word)) {
+        lock_own(lock, self);
+        return 1;
+    }
+    if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self)
         return 0;
     lock->depth++;
     return 1;
@@ -47,22 +58,18 @@ int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
 
 void __retarget_lock_acquire_recursive(_LOCK_T lock)
 {
-    uint64_t sleep = SLEEP_NS;
-
-    for (unsigned turn = 0; !__retarget_lock_try_acquire_recursive(lock); turn++) {
-        if (turn < TURNS_BEFORE_SLEEP) {
-            (void)sys_yield();
-            continue;
-        }
-        clock_sleep_until(clock_now_ns() + sleep);
-        sleep = sleep < SLEEP_NS_MAX ? 2 * sleep : sleep;
-    }
+    if (__retarget_lock_try_acquire_recursive(lock))
+        return;
+    (void)!lock_word_wait(&lock->word, DEADLINE_NEVER, 0);
+    lock_own(lock, lock_self());
 }
 
 void __retarget_lock_release_recursive(_LOCK_T lock)
 {
-    if (--lock->depth == 0)
-        atomic_store_explicit(&lock->owner, 0, memory_order_release);
+    if (--lock->depth > 0)
+        return;
+    __atomic_store_n(&lock->owner, 0, __ATOMIC_RELAXED);
+    lock_word_release(&lock->word, 0);
 }
 
 void __retarget_lock_init_recursive(_LOCK_T *lock)

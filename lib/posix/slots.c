@@ -1,39 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bit for each slot of the program's first slot frame.
+ * A bit for each slot that the program's table has. When all are taken memsrv makes the table longer.
  */
 #include "internal.h"
 
+#include <proto/memsrv_client.h>
 #include <quire/slots.h>
 #include <quire/syscall.h>
-#include <stdatomic.h>
 
-#define WORD_BITS  64u
-#define SLOT_WORDS (SLOTS_PER_FRAME / WORD_BITS)
+#define WORD_BITS 64u
+#define SLOTS_MAX (SLOTS_PER_FRAME * MEMSRV_SLOT_FRAME_QUOTA)
 
-static _Atomic uint64_t slots_taken[SLOT_WORDS];
+static uint64_t slots_taken[SLOTS_MAX / WORD_BITS]; /* atomic */
+static uint64_t slots_end = SLOTS_PER_FRAME;        /* atomic: the table may be longer, never shorter */
 
-uint64_t slot_allocate(void)
+/* Takes a free slot in [first, end); SLOT_NONE if there is none. */
+static uint64_t take_slot(uint64_t first, uint64_t end)
 {
-    for (uint64_t slot = SLOT_FIRST_FREE; slot < SLOTS_PER_FRAME; slot++) {
+    for (uint64_t slot = first; slot < end; slot++) {
         const uint64_t bit = 1UL << slot % WORD_BITS;
-        if (!(atomic_fetch_or(&slots_taken[slot / WORD_BITS], bit) & bit))
+        if (__atomic_load_n(&slots_taken[slot / WORD_BITS], __ATOMIC_RELAXED) & bit)
+            continue;
+        if (!(__atomic_fetch_or(&slots_taken[slot / WORD_BITS], bit, __ATOMIC_ACQUIRE) & bit))
             return slot;
     }
     return SLOT_NONE;
 }
 
-void slots_child_of_fork(void)
+/* Has the table made longer, unless another thread has just done it. False: it cannot be. */
+static bool grow(uint64_t seen_end)
 {
-    for (unsigned i = 0; i < SLOT_WORDS; i++)
-        atomic_store(&slots_taken[i], 0);
+    uint64_t end;
+
+    if (__atomic_load_n(&slots_end, __ATOMIC_ACQUIRE) > seen_end)
+        return true;
+    if (seen_end >= SLOTS_MAX || memsrv_slots_add(SLOT_MEMSRV, &end) < 0)
+        return false;
+    /* Threads that did so at the same time have each added a frame; the last answer counts them all. */
+    while (end > seen_end &&
+           !__atomic_compare_exchange_n(&slots_end, &seen_end, end, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
+    return true;
+}
+
+uint64_t slot_allocate(void)
+{
+    uint64_t first = SLOT_FIRST_FREE;
+
+    for (;;) {
+        const uint64_t end = __atomic_load_n(&slots_end, __ATOMIC_ACQUIRE);
+        const uint64_t slot = take_slot(first, end);
+        if (slot != SLOT_NONE || !grow(end))
+            return slot;
+        first = end;
+    }
 }
 
 void slot_free(uint64_t slot)
 {
-    if (slot < SLOT_FIRST_FREE || slot >= SLOTS_PER_FRAME)
+    if (slot < SLOT_FIRST_FREE || slot >= SLOTS_MAX)
         return;
     /* An empty slot is an error of the deletion, and as good as done. */
     (void)!sys_cap_delete(SLOT_TABLE, slot);
-    atomic_fetch_and(&slots_taken[slot / WORD_BITS], ~(1UL << slot % WORD_BITS));
+    __atomic_fetch_and(&slots_taken[slot / WORD_BITS], ~(1UL << slot % WORD_BITS), __ATOMIC_RELEASE);
+}
+
+unsigned slots_in_use(void)
+{
+    unsigned count = 0;
+
+    for (unsigned word = 0; word < SLOTS_MAX / WORD_BITS; word++)
+        count += (unsigned)__builtin_popcountll(__atomic_load_n(&slots_taken[word], __ATOMIC_RELAXED));
+    return count;
+}
+
+void slots_child_of_fork(void)
+{
+    for (unsigned word = 0; word < SLOTS_MAX / WORD_BITS; word++)
+        __atomic_store_n(&slots_taken[word], 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&slots_end, SLOTS_PER_FRAME, __ATOMIC_RELEASE);
 }

@@ -49,6 +49,7 @@ _Noreturn void program_start(uint64_t *stack)
     char **arguments = (char **)(stack + 1);
 
     environ = arguments + argument_count + 1;
+    thread_first_prepare();
     first_thread_variables();
     run_all(__preinit_array_start, __preinit_array_end);
     run_all(__init_array_start, __init_array_end);

@@ -2,7 +2,7 @@
 /*
  * Time from the machine's counter. There is no calendar clock yet: every clock counts from the start of the machine.
  */
-#include "internal.h"
+#include "thread_record.h"
 
 #include <quire/clock.h>
 #include <sys/time.h>
@@ -52,6 +52,28 @@ int clock_getres(clockid_t clock, struct timespec *resolution)
     return 0;
 }
 
+int clock_deadline(unsigned long clock, const struct timespec *time, uint64_t *deadline)
+{
+    struct timespec now;
+    int64_t from_now;
+
+    if (time->tv_nsec < 0 || time->tv_nsec >= (long)NS_PER_SECOND || !is_known_clock((clockid_t)clock))
+        return -EINVAL;
+    /* In this order: a pause between the two makes the deadline late, not early. */
+    (void)clock_gettime((clockid_t)clock, &now);
+    *deadline = clock_now_ns();
+    if (__builtin_sub_overflow((int64_t)time->tv_sec, (int64_t)now.tv_sec, &from_now) ||
+        __builtin_mul_overflow(from_now, (int64_t)NS_PER_SECOND, &from_now) ||
+        __builtin_add_overflow(from_now, (int64_t)(time->tv_nsec - now.tv_nsec), &from_now))
+        from_now = time->tv_sec < 0 ? -1 : INT64_MAX;
+    /* Times that are past become the machine's start: 0 polls. */
+    if (from_now <= 0)
+        *deadline = DEADLINE_POLL;
+    else if (__builtin_add_overflow(*deadline, (uint64_t)from_now, deadline))
+        *deadline = DEADLINE_NEVER - 1;
+    return 0;
+}
+
 int clock_settime(clockid_t clock, const struct timespec *time)
 {
     (void)clock, (void)time;
@@ -66,30 +88,58 @@ clock_t _times(struct tms *times)
     return ticks;
 }
 
+/* Sleeps for so long, or until the thread is cancelled; this is a point where it may be. */
+static void sleep_for(uint64_t ns)
+{
+    uint64_t deadline;
+
+    if (__builtin_add_overflow(ns, clock_now_ns(), &deadline))
+        deadline = DEADLINE_NEVER - 1;
+    if (thread_sleep(deadline) == -ECANCELED)
+        thread_cancellation_point();
+}
+
 int nanosleep(const struct timespec *duration, struct timespec *rest)
 {
-    uint64_t ns, deadline;
+    uint64_t ns;
 
     if (duration->tv_sec < 0 || duration->tv_nsec < 0 || duration->tv_nsec >= (long)NS_PER_SECOND)
         return (int)posix_result(-EINVAL);
     if (__builtin_mul_overflow((uint64_t)duration->tv_sec, NS_PER_SECOND, &ns) ||
-        __builtin_add_overflow(ns, (uint64_t)duration->tv_nsec, &ns) ||
-        __builtin_add_overflow(ns, clock_now_ns(), &deadline))
-        deadline = DEADLINE_NEVER - 1;
-    clock_sleep_until(deadline);
+        __builtin_add_overflow(ns, (uint64_t)duration->tv_nsec, &ns))
+        ns = DEADLINE_NEVER;
+    sleep_for(ns);
     if (rest)
         *rest = (struct timespec){0};
     return 0;
 }
 
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
+{
+    uint64_t deadline;
+
+    if (flags != TIMER_ABSTIME && flags != 0)
+        return EINVAL;
+    if (!is_known_clock(clock))
+        return EINVAL;
+    if (flags == 0)
+        return nanosleep(time, rest) == 0 ? 0 : errno;
+    const int error = clock_deadline(clock, time, &deadline);
+    if (error < 0)
+        return -error;
+    if (thread_sleep(deadline) == -ECANCELED)
+        thread_cancellation_point();
+    return 0;
+}
+
 int usleep(useconds_t microseconds)
 {
-    clock_sleep_until(clock_now_ns() + (uint64_t)microseconds * NS_PER_MICROSECOND);
+    sleep_for((uint64_t)microseconds * NS_PER_MICROSECOND);
     return 0;
 }
 
 unsigned sleep(unsigned seconds)
 {
-    clock_sleep_until(clock_now_ns() + (uint64_t)seconds * NS_PER_SECOND);
+    sleep_for((uint64_t)seconds * NS_PER_SECOND);
     return 0;
 }

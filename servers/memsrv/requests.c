@@ -74,6 +74,18 @@ int memsrv_handle_object_destroy(struct memsrv_context *context, const struct me
     return error;
 }
 
+int memsrv_handle_slots_add(struct memsrv_context *context, const struct message *request, uint64_t *end)
+{
+    struct space *space;
+    if (!enter_own(request, &space))
+        return -ESRCH;
+    int error = space->slot_frames < MEMSRV_SLOT_FRAME_QUOTA ? kernel_table_grow(&space->table) : -EDQUOT;
+    if (!error)
+        *end = ++space->slot_frames * SLOTS_PER_FRAME;
+    space_leave(space);
+    return error;
+}
+
 int memsrv_handle_thread_create(struct memsrv_context *context, const struct message *request, uint64_t number,
                                 uint64_t *buffer, uint64_t *thread)
 {

@@ -56,6 +56,7 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     list_init(&space->objects);
     space->thread_count = space->object_count = 0;
     space->next_identifier = 1;
+    space->slot_frames = 1;
     space->image_end = AREAS_LOW;
     space->heap_start = space->heap_end = 0;
     space->mappings_high = layout_mappings_high();

@@ -70,8 +70,9 @@ struct space {
     uint32_t thread_count GUARDED_BY(lock);
     uint32_t object_count GUARDED_BY(lock);
     uint64_t next_identifier GUARDED_BY(lock);
-    uint64_t image_end GUARDED_BY(lock);  /* end of what was mapped at exact addresses below MAPPINGS_LOW */
-    uint64_t heap_start GUARDED_BY(lock); /* 0: nobody asked for a heap yet */
+    uint64_t slot_frames GUARDED_BY(lock); /* that its capability table has */
+    uint64_t image_end GUARDED_BY(lock);   /* end of what was mapped at exact addresses below MAPPINGS_LOW */
+    uint64_t heap_start GUARDED_BY(lock);  /* 0: nobody asked for a heap yet */
     uint64_t heap_end GUARDED_BY(lock);
     uint64_t mappings_high GUARDED_BY(lock); /* below this memsrv puts what it chooses the address of */
     struct resource_table limits GUARDED_BY(lock);

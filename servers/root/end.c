@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "services.h"
 #include "spawn.h"
+#include "sync.h"
 #include "waiters.h"
 
 /* Children of a process that ended become root's, which asks for no status. */
@@ -38,6 +39,7 @@ void process_end(struct process *process, int status)
 
     space_end(process);
     waiters_forget(pid);
+    sync_forget(pid);
     adopt_children(pid);
     process->state = PROCESS_ENDED;
     process->status = status & 0xff;

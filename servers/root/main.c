@@ -12,8 +12,10 @@
 #include "log.h"
 #include "objects.h"
 #include "process.h"
+#include "seed.h"
 #include "serve.h"
 #include "services.h"
+#include "sync.h"
 
 /* For ASSERT() and its kin. */
 _Noreturn void check_failed(const char *file, int line, const char *expression)
@@ -37,6 +39,8 @@ static void lower_priority(void)
         fatal("taking root's priority");
 }
 
+static struct entropy entropy;
+
 int main(void)
 {
     const struct boot_info *info = (const struct boot_info *)BOOT_INFO_ADDRESS;
@@ -49,8 +53,10 @@ int main(void)
     archive_open(info);
     watcher_start();
     grant_prepare(info);
+    seed_read(info, &entropy);
     memsrv_start(info);
     lower_priority();
     services_start(info);
-    serve();
+    sync_open();
+    serve(info, &entropy);
 }

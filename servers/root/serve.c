@@ -17,6 +17,7 @@
 #include "log.h"
 #include "objects.h"
 #include "spawn.h"
+#include "sync.h"
 #include "waiters.h"
 
 _Static_assert(PROCESS_NAME_MAX == ROOT_NAME_BYTES, "names fit the records");
@@ -24,6 +25,8 @@ _Static_assert(PROCESS_RUNNING == ROOT_STATE_RUNNING && PROCESS_ENDED == ROOT_ST
 
 struct root_context {
     uint64_t reply; /* the reply object that holds the caller of the request */
+    const struct boot_info *info;
+    struct entropy *entropy;
 };
 
 /* The process that a request comes from; NULL if it is gone, which only a capability that outlived it can show. */
@@ -189,6 +192,32 @@ int root_handle_program_list(struct root_context *context, const struct message 
     return 0;
 }
 
+int root_handle_parent(struct root_context *context, const struct message *request, uint64_t *pid)
+{
+    const struct process *caller = caller_of(request);
+
+    if (!caller)
+        return -EPERM;
+    *pid = caller->parent;
+    return 0;
+}
+
+int root_handle_machine(struct root_context *context, const struct message *request, uint64_t *processors)
+{
+    *processors = context->info->cpu_count;
+    return 0;
+}
+
+int root_handle_entropy(struct root_context *context, const struct message *request, void *content,
+                        size_t content_capacity, size_t *content_count)
+{
+    const int error = entropy_take(context->entropy, clock_ticks(), content, content_capacity);
+
+    if (error == 0)
+        *content_count = content_capacity;
+    return error;
+}
+
 /* Handles what arrived; true if *m is now the reply to it. */
 static bool handle(struct root_context *context, struct message *m)
 {
@@ -203,13 +232,14 @@ static bool handle(struct root_context *context, struct message *m)
     return root_dispatch(context, m) == PROTO_REPLY;
 }
 
-void serve(void)
+void serve(const struct boot_info *info, struct entropy *entropy)
 {
-    struct root_context context = {.reply = reply_take()};
+    struct root_context context = {.reply = reply_take(), .info = info, .entropy = entropy};
     struct message m;
     bool answer = false;
 
     for (;;) {
+        ipc_buffer()->receive_slots[0] = sync_arrival_slot();
         long result = answer ? sys_reply_recv(context.reply, ROOT_SLOT_ENDPOINT, &m)
                              : sys_recv(context.reply, ROOT_SLOT_ENDPOINT, &m);
         if (result == 0)

@@ -3,7 +3,11 @@
 #ifndef ROOT_SERVE_H
 #define ROOT_SERVE_H
 
-/* Serves for ever. */
-__attribute__((noreturn)) void serve(void);
+#include <quire/abi.h>
+
+#include "entropy.h"
+
+/* Serves for ever. `info` and `entropy` must stay. */
+__attribute__((noreturn)) void serve(const struct boot_info *info, struct entropy *entropy);
 
 #endif

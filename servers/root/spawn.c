@@ -12,10 +12,13 @@
 #include "log.h"
 #include "objects.h"
 #include "stack.h"
+#include "sync.h"
 
 /* A program's endpoints name it, so it can use them and not pass them on. */
 #define RIGHTS_OF_ENDPOINT RIGHT_SEND
-#define RIGHTS_OF_OWN      RIGHT_CONTROL
+/* Requests to root may carry a notification for it to signal. */
+#define RIGHTS_OF_ROOT (RIGHT_SEND | RIGHT_GRANT)
+#define RIGHTS_OF_OWN  RIGHT_CONTROL
 
 static int write_memory(uint64_t pid, uint64_t address, const void *bytes, size_t count)
 {
@@ -66,7 +69,7 @@ static int give_capabilities(const struct process *process)
         {SLOT_TABLE, table, RIGHTS_OF_OWN, 0},
         {SLOT_THREAD, process_thread_slot(process), RIGHTS_OF_OWN, 0},
         {SLOT_MEMSRV, ROOT_SLOT_MEMSRV_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
-        {SLOT_ROOT, ROOT_SLOT_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
+        {SLOT_ROOT, ROOT_SLOT_ENDPOINT, RIGHTS_OF_ROOT, process->pid},
         {SLOT_CONSOLE, ROOT_SLOT_CONSOLE_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
     };
 
@@ -159,9 +162,13 @@ int fork_process(const struct process *parent, const struct fork_request *reques
     child->started = clock_now();
     int status = memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, process_table_slot(child));
     if (status == 0) {
-        status = furnish_child(child, request);
-        if (status < 0)
+        status = sync_inherit(parent->pid, child->pid);
+        if (status == 0)
+            status = furnish_child(child, request);
+        if (status < 0) {
+            sync_forget(child->pid);
             space_end(child);
+        }
     }
     if (status < 0) {
         process_free(child);

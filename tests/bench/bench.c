@@ -5,6 +5,8 @@
  * and thousands of times measured. The same source runs on Linux: see meson.build.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +160,73 @@ static int brk_page(uint64_t count, uint64_t *ticks)
     return error ? error : brk(first);
 }
 
+/* --- Threads ------------------------------------------------------------------------------------------------------ */
+
+static int mutex_lock_unlock(uint64_t count, uint64_t *ticks)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++) {
+        pthread_mutex_lock(&mutex);
+        pthread_mutex_unlock(&mutex);
+    }
+    *ticks = port_ticks() - start;
+    return 0;
+}
+
+static sem_t ping, pong;
+
+static void *answer_pings(void *argument)
+{
+    const uint64_t *count = argument;
+
+    for (uint64_t i = 0; i < *count; i++) {
+        sem_wait(&ping);
+        sem_post(&pong);
+    }
+    return NULL;
+}
+
+/* Two threads of a program wake each other in turn; neither ever finds its semaphore free. */
+static int futex_ping_pong(uint64_t count, uint64_t *ticks)
+{
+    pthread_t partner;
+
+    sem_init(&ping, 0, 0);
+    sem_init(&pong, 0, 0);
+    int error = pthread_create(&partner, NULL, answer_pings, &count);
+    if (error)
+        return -error;
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++) {
+        sem_post(&ping);
+        sem_wait(&pong);
+    }
+    *ticks = port_ticks() - start;
+    return -pthread_join(partner, NULL);
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+static int thread_create_join(uint64_t count, uint64_t *ticks)
+{
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++) {
+        pthread_t thread;
+        int error = pthread_create(&thread, NULL, do_nothing, NULL);
+        if (!error)
+            error = pthread_join(thread, NULL);
+        if (error)
+            return -error;
+    }
+    *ticks = port_ticks() - start;
+    return 0;
+}
+
 static const struct row rows[] = {
     {"null_syscall", null_syscall, 10000},
     {"ipc_round_trip", ipc_round_trip, 10000},
@@ -177,6 +246,9 @@ static const struct row rows[] = {
     {"fault_10_areas", fault_10_areas, 4000},
     {"fault_1000_areas", fault_1000_areas, 4000},
     {"fault_100000_areas", fault_100000_areas, 4000},
+    {"mutex_lock_unlock", mutex_lock_unlock, 10000},
+    {"futex_ping_pong", futex_ping_pong, 4096},
+    {"thread_create_join", thread_create_join, 512},
 };
 
 /* Thousandths of an instruction that fit one tick. */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that wait. */
+#include "waits.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+int wait_add(struct wait_table *table, uint64_t pid, uint64_t thread, uint64_t key, struct wait **wait)
+{
+    struct wait *place = NULL;
+    unsigned of_process = 0;
+
+    for (unsigned i = 0; i < WAITS_MAX; i++) {
+        struct wait *entry = &table->entries[i];
+        if (entry->pid == 0)
+            place = entry;
+        if (entry->pid != pid)
+            continue;
+        if (entry->thread == thread)
+            return -EBUSY;
+        of_process++;
+    }
+    if (of_process >= WAITS_PER_PROCESS_MAX)
+        return -EDQUOT;
+    if (!place)
+        return -ENOSPC;
+    place->pid = pid;
+    place->thread = thread;
+    place->key = key;
+    place->order = ++table->arrivals;
+    place->granted = false;
+    *wait = place;
+    return 0;
+}
+
+struct wait *wait_grant(struct wait_table *table, uint64_t key)
+{
+    struct wait *first = NULL;
+
+    for (unsigned i = 0; i < WAITS_MAX; i++) {
+        struct wait *entry = &table->entries[i];
+        if (entry->pid == 0 || entry->granted || entry->key != key)
+            continue;
+        if (!first || entry->order < first->order)
+            first = entry;
+    }
+    if (first)
+        first->granted = true;
+    return first;
+}
+
+struct wait *wait_find(struct wait_table *table, uint64_t pid, uint64_t thread)
+{
+    for (unsigned i = 0; i < WAITS_MAX; i++)
+        if (table->entries[i].pid == pid && table->entries[i].thread == thread)
+            return &table->entries[i];
+    return NULL;
+}
+
+struct wait *wait_of_process(struct wait_table *table, uint64_t pid)
+{
+    for (unsigned i = 0; i < WAITS_MAX; i++)
+        if (table->entries[i].pid == pid)
+            return &table->entries[i];
+    return NULL;
+}
+
+void wait_remove(struct wait *wait)
+{
+    wait->pid = 0;
+}
+
+int waits_check(const struct wait_table *table)
+{
+    for (unsigned i = 0; i < WAITS_MAX; i++) {
+        const struct wait *entry = &table->entries[i];
+        if (entry->pid == 0)
+            continue;
+        if (entry->order == 0 || entry->order > table->arrivals)
+            return -EINVAL;
+        for (unsigned j = 0; j < i; j++)
+            if (table->entries[j].pid == entry->pid && table->entries[j].thread == entry->thread)
+                return -EINVAL;
+    }
+    return 0;
+}
