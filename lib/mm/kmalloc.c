@@ -9,8 +9,8 @@ static const struct {
     const char *name;
     uint32_t size;
 } classes[KMALLOC_CLASSES] = {
-    {"kmalloc-8", 8},     {"kmalloc-16", 16},   {"kmalloc-32", 32},     {"kmalloc-64", 64},     {"kmalloc-96", 96},
-    {"kmalloc-128", 128}, {"kmalloc-192", 192}, {"kmalloc-256", 256},   {"kmalloc-512", 512},   {"kmalloc-1k", 1024},
+    {"kmalloc-8", 8},     {"kmalloc-16", 16},   {"kmalloc-32", 32},   {"kmalloc-64", 64},   {"kmalloc-96", 96},
+    {"kmalloc-128", 128}, {"kmalloc-192", 192}, {"kmalloc-256", 256}, {"kmalloc-512", 512}, {"kmalloc-1k", 1024},
     {"kmalloc-2k", 2048}, {"kmalloc-4k", 4096}, {"kmalloc-8k", 8192},
 };
 
@@ -45,7 +45,7 @@ int kmalloc_init(struct kmalloc_heap *heap, const struct kmem_cache_args *defaul
     heap->source = defaults->source;
     heap->report = defaults->report;
     heap->large_blocks = heap->large_pages = 0;
-    for (unsigned class = 0; class < KMALLOC_CLASSES; class++) {
+    for (unsigned class = 0; class < KMALLOC_CLASSES; class ++) {
         struct kmem_cache_args args = *defaults;
         uint32_t size = classes[class].size;
         args.name = classes[class].name;
@@ -184,7 +184,7 @@ void *krealloc(struct kmalloc_heap *heap, unsigned cpu, void *memory, size_t siz
 uint64_t kmalloc_shrink(struct kmalloc_heap *heap)
 {
     uint64_t pages = 0;
-    for (unsigned class = 0; class < KMALLOC_CLASSES; class++)
+    for (unsigned class = 0; class < KMALLOC_CLASSES; class ++)
         pages += kmem_cache_shrink(&heap->caches[class]);
     return pages;
 }
@@ -192,7 +192,7 @@ uint64_t kmalloc_shrink(struct kmalloc_heap *heap)
 uint64_t kmalloc_pages(struct kmalloc_heap *heap)
 {
     uint64_t pages = __atomic_load_n(&heap->large_pages, __ATOMIC_RELAXED);
-    for (unsigned class = 0; class < KMALLOC_CLASSES; class++) {
+    for (unsigned class = 0; class < KMALLOC_CLASSES; class ++) {
         struct kmem_cache_info info;
         kmem_cache_read_info(&heap->caches[class], &info);
         pages += info.pages;
@@ -209,7 +209,7 @@ int kmalloc_destroy(struct kmalloc_heap *heap)
 int kmalloc_check(struct kmalloc_heap *heap)
 {
     int error = 0;
-    for (unsigned class = 0; class < KMALLOC_CLASSES && !error; class++)
+    for (unsigned class = 0; class < KMALLOC_CLASSES && !error; class ++)
         error = kmem_cache_check(&heap->caches[class]);
     return error;
 }

@@ -89,8 +89,7 @@ void *kmem_cache_alloc_slow(struct kmem_cache *cache, unsigned cpu)
 
     ASSERT(cpu < KMEM_CPUS_MAX && !cache_is_external(cache));
     spinlock_acquire(&cache->lock);
-    void *object =
-        cache->flags & KMEM_DEBUG ? kmem_debug_alloc(cache, cpu, caller) : refill(cache, &cache->cpus[cpu]);
+    void *object = cache->flags & KMEM_DEBUG ? kmem_debug_alloc(cache, cpu, caller) : refill(cache, &cache->cpus[cpu]);
     if (!object)
         cache->failures++;
     spinlock_release(&cache->lock);

@@ -112,8 +112,7 @@ static bool list_ok(struct kmem_cache *cache, const struct list *head, enum slab
     return true;
 }
 
-static bool cpu_ok(struct kmem_cache *cache, struct kmem_cache_cpu *local, struct census *census)
-    REQUIRES(cache->lock)
+static bool cpu_ok(struct kmem_cache *cache, struct kmem_cache_cpu *local, struct census *census) REQUIRES(cache->lock)
 {
     uint64_t before = census->slabs;
     if (!list_ok(cache, &local->partial, SLAB_CPU_PARTIAL, census) || census->slabs - before != local->partial_count)

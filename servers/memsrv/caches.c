@@ -49,8 +49,7 @@ static void *address_of(void *context, const struct page *page)
     return page_window(page);
 }
 
-const struct page_source record_source = {
-    .get = get_block, .put = put_block, .find = find_page, .address = address_of};
+const struct page_source record_source = {.get = get_block, .put = put_block, .find = find_page, .address = address_of};
 
 /* --- Reports ------------------------------------------------------------------------------------------------------ */
 
@@ -63,10 +62,8 @@ static void report_track(const char *what, const struct kmem_track *track)
 static void report_fault(const struct kmem_report *report)
 {
     static const char *const texts[] = {
-        [KMEM_BAD_POINTER] = "a free of what is no object",
-        [KMEM_DOUBLE_FREE] = "a free of a free object",
-        [KMEM_USE_AFTER_FREE] = "a write to a free object",
-        [KMEM_RED_ZONE_HIT] = "a write beside an object",
+        [KMEM_BAD_POINTER] = "a free of what is no object", [KMEM_DOUBLE_FREE] = "a free of a free object",
+        [KMEM_USE_AFTER_FREE] = "a write to a free object", [KMEM_RED_ZONE_HIT] = "a write beside an object",
         [KMEM_BAD_LINK] = "a broken list of free objects",
     };
     log_line("cache %s: %s, 0x%lx%s%ld, byte 0x%lx", report->cache, texts[report->fault], (uint64_t)report->object,

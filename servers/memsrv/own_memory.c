@@ -83,7 +83,7 @@ void own_memory_init(void)
     cache_defaults(&defaults);
     if (kmalloc_init(&own_heap, &defaults))
         fatal("the heap cannot be made");
-    for (unsigned class = 0; class < KMALLOC_CLASSES; class++)
+    for (unsigned class = 0; class < KMALLOC_CLASSES; class ++)
         cache_list(&own_heap.caches[class]);
     vmalloc_init(&own_space, OWN_LOW, OWN_LOW + OWN_BYTES, &ops, &record_source, &own_heap);
 }

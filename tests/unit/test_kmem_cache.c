@@ -229,7 +229,8 @@ static void hardened(void)
     uint64_t stored = first[cache.link / 8];
     EXPECT(stored != (uint64_t)second && stored != (uint64_t)NULL && stored != ((uint64_t)second ^ SECRET));
     EXPECT(kmem_link_get(&cache, first) == second);
-    EXPECT(kmem_link_code(&cache, stored, second) != (uint64_t)second); /* the same bytes elsewhere mean another place */
+    EXPECT(kmem_link_code(&cache, stored, second) !=
+           (uint64_t)second); /* the same bytes elsewhere mean another place */
     finish();
 }
 

@@ -66,20 +66,20 @@ struct kmem_report {
 };
 
 struct kmem_cache_cpu {
-    void *freelist;          /* exchanged by the CPU and by whoever takes it away; stored by the CPU alone */
-    uint64_t base;           /* address of the active slab, or KMEM_NO_SLAB; changes with the lock held */
-    struct page *slab;       /* the active slab, or NULL. Lock: cache->lock, as the rest */
-    struct list partial;     /* struct page, link */
-    uint32_t partial_count;  /* slabs */
+    void *freelist;         /* exchanged by the CPU and by whoever takes it away; stored by the CPU alone */
+    uint64_t base;          /* address of the active slab, or KMEM_NO_SLAB; changes with the lock held */
+    struct page *slab;      /* the active slab, or NULL. Lock: cache->lock, as the rest */
+    struct list partial;    /* struct page, link */
+    uint32_t partial_count; /* slabs */
     uint32_t reserved;
-    uint64_t refills;        /* how often the CPU's list was empty */
+    uint64_t refills; /* how often the CPU's list was empty */
 } __attribute__((aligned(64)));
 
 struct kmem_cache {
     /* Fixed by kmem_cache_init(). */
     uint64_t secret;
-    uint64_t slab_mask; /* from an address to that of its slab */
-    uint32_t link;      /* offset in an object of the link of the list of free objects */
+    uint64_t slab_mask;         /* from an address to that of its slab */
+    uint32_t link;              /* offset in an object of the link of the list of free objects */
     uint32_t object_size, size; /* bytes that the user may touch; from one object to the next */
     uint32_t red_left;          /* bytes in front of an object */
     uint32_t track;             /* offset in an object of its two struct kmem_track */
@@ -95,29 +95,29 @@ struct kmem_cache {
 
     struct kmem_cache_cpu cpus[KMEM_CPUS_MAX];
 
-    struct spinlock lock;                        /* order: before the zones' locks */
-    struct list partial GUARDED_BY(lock);        /* struct page, link */
-    struct list full GUARDED_BY(lock);           /* those without a free object that are no CPU's */
-    uint32_t partial_count GUARDED_BY(lock);     /* slabs on `partial` */
-    uint64_t slabs GUARDED_BY(lock);             /* taken from the source and not given back */
-    uint64_t pages GUARDED_BY(lock);             /* in them */
-    uint64_t objects_total GUARDED_BY(lock);     /* in them, used or not */
-    uint64_t failures GUARDED_BY(lock);          /* allocations */
-    uint64_t reports GUARDED_BY(lock);           /* faults found */
-    uint64_t sequence GUARDED_BY(lock);          /* debugged operations */
+    struct spinlock lock;                    /* order: before the zones' locks */
+    struct list partial GUARDED_BY(lock);    /* struct page, link */
+    struct list full GUARDED_BY(lock);       /* those without a free object that are no CPU's */
+    uint32_t partial_count GUARDED_BY(lock); /* slabs on `partial` */
+    uint64_t slabs GUARDED_BY(lock);         /* taken from the source and not given back */
+    uint64_t pages GUARDED_BY(lock);         /* in them */
+    uint64_t objects_total GUARDED_BY(lock); /* in them, used or not */
+    uint64_t failures GUARDED_BY(lock);      /* allocations */
+    uint64_t reports GUARDED_BY(lock);       /* faults found */
+    uint64_t sequence GUARDED_BY(lock);      /* debugged operations */
 };
 
 struct kmem_cache_args {
-    const char *name;    /* must outlive the cache */
-    uint32_t size;       /* of an object, 1..KMEM_SIZE_MAX; external: ignored */
-    uint32_t align;      /* a power of two up to PAGE_SIZE; 0: that of a pointer */
-    uint32_t flags;      /* KMEM_* */
-    uint32_t external;   /* KMEM_EXTERNAL: objects in a page, 1..KMEM_EXTERNAL_MAX */
+    const char *name;  /* must outlive the cache */
+    uint32_t size;     /* of an object, 1..KMEM_SIZE_MAX; external: ignored */
+    uint32_t align;    /* a power of two up to PAGE_SIZE; 0: that of a pointer */
+    uint32_t flags;    /* KMEM_* */
+    uint32_t external; /* KMEM_EXTERNAL: objects in a page, 1..KMEM_EXTERNAL_MAX */
     uint32_t min_partial;
-    uint32_t cpu_partial;               /* partial slabs that a CPU may keep */
-    uint64_t secret;                    /* any number; best one that nobody can guess */
-    void (*constructor)(void *object);  /* NULL: none. An object is as it left it, or as it was freed */
-    const struct page_source *source;   /* must outlive the cache */
+    uint32_t cpu_partial;              /* partial slabs that a CPU may keep */
+    uint64_t secret;                   /* any number; best one that nobody can guess */
+    void (*constructor)(void *object); /* NULL: none. An object is as it left it, or as it was freed */
+    const struct page_source *source;  /* must outlive the cache */
     /* Hears of each fault that is found; NULL: nobody. It must not call the cache. The object stays as it is, but for
      * the bytes that were wrong, which are put right so that they are reported once. */
     void (*report)(const struct kmem_report *report);

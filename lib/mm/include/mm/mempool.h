@@ -21,10 +21,10 @@ struct mempool_ops {
 extern const struct mempool_ops mempool_kmem_ops;
 
 struct mempool {
-    struct spinlock lock;               /* a leaf */
-    uint32_t min_nr GUARDED_BY(lock);   /* elements that the reserve holds when it is full */
-    uint32_t count GUARDED_BY(lock);    /* elements in it */
-    void **elements GUARDED_BY(lock);   /* min_nr of them */
+    struct spinlock lock;                /* a leaf */
+    uint32_t min_nr GUARDED_BY(lock);    /* elements that the reserve holds when it is full */
+    uint32_t count GUARDED_BY(lock);     /* elements in it */
+    void **elements GUARDED_BY(lock);    /* min_nr of them */
     uint64_t fallbacks GUARDED_BY(lock); /* elements taken from the reserve */
     uint64_t failures GUARDED_BY(lock);  /* it was empty, too */
 

@@ -32,12 +32,13 @@ struct vmalloc_area {
 };
 
 struct vmalloc_space {
-    struct spinlock lock;                /* order: before those of heap and source */
+    struct spinlock lock; /* order: before those of heap and source */
     struct vma_tree areas GUARDED_BY(lock);
-    uint64_t pages GUARDED_BY(lock);     /* in areas */
-    uint64_t failures GUARDED_BY(lock);  /* allocations */
+    uint64_t pages GUARDED_BY(lock);    /* in areas */
+    uint64_t failures GUARDED_BY(lock); /* allocations */
 
     /* Fixed by vmalloc_init(). */
+    uint64_t bytes; /* of addresses */
     const struct vmalloc_ops *ops;
     const struct page_source *source; /* of single pages */
     struct kmalloc_heap *heap;        /* for records */
