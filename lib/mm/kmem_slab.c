@@ -67,6 +67,7 @@ static void choose_shape(struct kmem_cache *cache, const struct kmem_cache_args 
 {
     cache->flags = args->constructor ? args->flags & ~KMEM_POISON : args->flags;
     if (cache_is_external(cache)) {
+        cache->flags = KMEM_EXTERNAL; /* there is nothing else to debug: each free is looked up anyway */
         cache->object_size = cache->size = (uint32_t)PAGE_SIZE / args->external;
         cache->objects = cache->objects_min = args->external;
         return;

@@ -84,9 +84,10 @@ static int take_run(struct percpu *percpu, uint32_t which, uint32_t count, uint3
     chunk->free_granules -= count;
     percpu->allocations++;
     percpu->granules += count;
+    const uint64_t offset = (uint64_t)first * PERCPU_GRANULE;
     for (uint32_t cpu = 0; cpu < percpu->cpus; cpu++)
-        memset(chunk->units + cpu * PERCPU_UNIT + first * PERCPU_GRANULE, 0, (size_t)count * PERCPU_GRANULE);
-    *allocation = (uint64_t)(which + 1) << 32 | first * PERCPU_GRANULE;
+        memset(chunk->units + cpu * PERCPU_UNIT + offset, 0, (size_t)count * PERCPU_GRANULE);
+    *allocation = (uint64_t)(which + 1) << 32 | offset;
     return 0;
 }
 

@@ -16,6 +16,7 @@ void vmalloc_init(struct vmalloc_space *space, uint64_t low, uint64_t high, cons
     spinlock_init(&space->lock);
     vma_tree_init(&space->areas, low, high);
     space->pages = space->failures = 0;
+    space->bytes = high - low;
     space->ops = ops;
     space->source = source;
     space->heap = heap;
@@ -115,7 +116,7 @@ static void *allocate(struct vmalloc_space *space, unsigned cpu, uint64_t size, 
     EXCLUDES(space->lock)
 {
     /* More than the space has need not be tried, and cannot overflow what follows. */
-    bool sensible = size > 0 && size <= space->areas.high - space->areas.low;
+    bool sensible = size > 0 && size <= space->bytes;
     uint64_t count = sensible ? align_up(size, PAGE_SIZE) / PAGE_SIZE : 0;
     struct vmalloc_area *area = sensible ? make_area(space, cpu, count, zeroed) : NULL;
     void *memory = NULL;

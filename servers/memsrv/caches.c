@@ -13,6 +13,8 @@
 #define CPU_PARTIAL 4u
 #define DEBUG_KEY   "quire.slab_debug"
 
+_Static_assert(WORKERS_MAX <= KMEM_CPUS_MAX, "a worker is a CPU of the caches");
+
 static struct kmem_cache *caches[CACHES_MAX];
 static uint32_t cache_count;
 static uint32_t debug_flags = QUIRE_CHECKS >= 2 ? KMEM_DEBUG : 0;

@@ -72,35 +72,66 @@ static _Noreturn void worker_main(uint64_t index)
     worker_serve(&workers[index]);
 }
 
-/* A thread like this one, with an IPC buffer that it sees through the window, and a stack between guard pages: who
- * runs over its end faults instead of writing to something else. */
-static int start_worker(struct memsrv_context *worker)
-{
-    struct kernel_object thread = {0}, reply = {0};
-    struct page *buffer = system_page_take(0);
-    char *stack = vmalloc(&own_space, worker_index(), STACK_BYTES);
+/* What a worker besides the first consists of. */
+struct worker_parts {
+    struct kernel_object thread, reply;
+    struct page *buffer; /* seen by its thread through the window */
+    char *stack;         /* between guard pages: who runs over its end faults instead of writing to something else */
+};
 
-    worker_lists_init(worker);
-    if (!buffer || !stack)
-        return -ENOMEM;
-    page_zero(buffer);
-    ((struct ipc_buffer *)(void *)page_window(buffer))->user[WORKER_WORD_INDEX] = worker->index;
-    long error = kernel_object_create(CAP_REPLY, 0, &reply);
+static int run_thread(const struct memsrv_context *worker, const struct worker_parts *parts)
+{
+    const uint64_t thread = parts->thread.slot;
+    long error = sys_thread_control(thread, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, page_pfn(parts->buffer),
+                                    (uint64_t)page_window(parts->buffer), worker->index);
     if (!error)
-        error = kernel_object_create(CAP_THREAD, 0, &thread);
-    worker->thread_slot = thread.slot;
-    worker->reply_slot = reply.slot;
+        error = sys_thread_control(thread, THREAD_PRIORITY, MEMSRV_PRIORITY, 0, 0, 0, 0);
     if (!error)
-        error = sys_thread_control(thread.slot, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, page_pfn(buffer),
-                                   (uint64_t)page_window(buffer), worker->index);
+        error = sys_thread_control(thread, THREAD_SET_EVENT, SLOT_NOTIFICATION, 1, 0, 0, 0);
     if (!error)
-        error = sys_thread_control(thread.slot, THREAD_PRIORITY, MEMSRV_PRIORITY, 0, 0, 0, 0);
-    if (!error)
-        error = sys_thread_control(thread.slot, THREAD_SET_EVENT, SLOT_NOTIFICATION, 1, 0, 0, 0);
-    if (!error)
-        error = sys_thread_control(thread.slot, THREAD_START, (uint64_t)worker_main, (uint64_t)(stack + STACK_BYTES),
+        error = sys_thread_control(thread, THREAD_START, (uint64_t)worker_main, (uint64_t)(parts->stack + STACK_BYTES),
                                    worker->index, 0, 0);
     return (int)error;
+}
+
+static int make_parts(struct memsrv_context *worker, struct worker_parts *parts)
+{
+    parts->stack = vmalloc(&own_space, worker_index(), STACK_BYTES);
+    parts->buffer = system_page_take(0);
+    if (!parts->stack || !parts->buffer)
+        return -ENOMEM;
+    page_zero(parts->buffer);
+    ((struct ipc_buffer *)(void *)page_window(parts->buffer))->user[WORKER_WORD_INDEX] = worker->index;
+    int error = kernel_object_create(CAP_REPLY, 0, &parts->reply);
+    return error ? error : kernel_object_create(CAP_THREAD, 0, &parts->thread);
+}
+
+/* Gives back the parts of a worker that was not started. */
+static void drop_parts(struct worker_parts *parts)
+{
+    int error = kernel_object_destroy(&parts->thread);
+    if (!error)
+        error = kernel_object_destroy(&parts->reply);
+    if (!error)
+        error = vfree(&own_space, worker_index(), parts->stack);
+    if (!error && parts->buffer)
+        system_page_give(parts->buffer);
+    ASSERT(error == 0);
+}
+
+static int start_worker(struct memsrv_context *worker)
+{
+    struct worker_parts parts = {0};
+
+    worker_lists_init(worker);
+    int error = make_parts(worker, &parts);
+    worker->thread_slot = parts.thread.slot;
+    worker->reply_slot = parts.reply.slot;
+    if (!error)
+        error = run_thread(worker, &parts);
+    if (error)
+        drop_parts(&parts);
+    return error;
 }
 
 void workers_start(uint64_t cpu_count)

@@ -128,6 +128,43 @@ static void wrong_frees(void)
     finish();
 }
 
+/* Sizes of all kinds, some made larger, then all freed; how many allocations failed. */
+static unsigned run_story(void)
+{
+    void *memory[40];
+    unsigned failures = 0;
+    for (unsigned i = 0; i < ARRAY_LENGTH(memory); i++) {
+        memory[i] = kzalloc(&heap, i % 3, 1 + i * i * 11);
+        failures += !memory[i];
+        if (memory[i] && i % 4 == 3) {
+            void *larger = krealloc(&heap, 0, memory[i], 3 * i * i * 11);
+            failures += !larger;
+            memory[i] = larger ? larger : memory[i];
+        }
+        EXPECT(kmalloc_check(&heap) == 0);
+    }
+    for (unsigned i = 0; i < ARRAY_LENGTH(memory); i++)
+        kfree(&heap, i % 2, memory[i]);
+    return failures;
+}
+
+static void each_page_fails(void)
+{
+    bool complete = false;
+    uint64_t last = 0;
+    for (uint64_t fail_at = 0; !complete; fail_at++) {
+        start(0);
+        arena->fail_at = fail_at;
+        unsigned failures = run_story();
+        complete = arena->calls <= fail_at;
+        /* A class with large slabs tries a smaller one first, so not every failed page is a failed allocation. */
+        EXPECT(failures <= (complete ? 0 : 1));
+        last = fail_at;
+        finish();
+    }
+    EXPECT(last > 20);
+}
+
 /* --- Random ------------------------------------------------------------------------------------------------------- */
 
 #define LIVE_MAX 200u
@@ -362,6 +399,7 @@ static const struct test_row rows[] = {
     {"large", "larger sizes are blocks of pages, up to 4 MiB", large},
     {"reallocs", "content moves along; a failure leaves the old memory", reallocs},
     {"wrong_frees", "what is none of the heap's is reported and left alone", wrong_frees},
+    {"each_page_fails", "a failed page at any point costs one allocation at most and leaks nothing", each_page_fails},
     {"random_model", "live memory keeps its content and the sums hold", random_model},
     {"random_debugged", "the same with debugging, which finds nothing", random_debugged},
     {"pool_reserve", "the reserve is used last and filled first", pool_reserve},

@@ -265,6 +265,28 @@ static void percpu_fails(void)
     percpu_finish();
 }
 
+/* A fixed story of allocations, in which each chunk fails in turn. */
+static void percpu_each_fails(void)
+{
+    bool complete = false;
+    for (uint64_t fail_at = 0; !complete; fail_at++) {
+        percpu_t allocations[24];
+        unsigned failures = 0;
+        percpu_start();
+        arena->fail_at = fail_at;
+        for (uint32_t i = 0; i < ARRAY_LENGTH(allocations); i++) {
+            allocations[i] = PERCPU_NONE;
+            failures += percpu_alloc(&percpu, 1000 + i, 8, &allocations[i]) != 0;
+            EXPECT(percpu_check(&percpu) == 0 && percpu.allocations == i + 1 - failures);
+        }
+        complete = arena->calls <= fail_at;
+        EXPECT(failures == (complete ? 0 : 1));
+        for (uint32_t i = 0; i < ARRAY_LENGTH(allocations); i++)
+            EXPECT(percpu_free(&percpu, allocations[i]) == 0);
+        percpu_finish();
+    }
+}
+
 #define PERCPU_LIVE 200u
 
 static void percpu_random(void)
@@ -319,6 +341,7 @@ static const struct test_row rows[] = {
     {"random_model", "mappings, guard pages and sums hold after each step", random_model},
     {"percpu_directed", "pieces of CPUs are apart, aligned and zeroed; wrong frees are refused", percpu_directed},
     {"percpu_fails", "no page, and no chunk", percpu_fails},
+    {"percpu_each_fails", "a failed chunk costs one allocation and leaks nothing", percpu_each_fails},
     {"percpu_random", "pieces keep their content and the sums hold after each step", percpu_random},
 };
 TEST_MAIN("vmalloc", rows)

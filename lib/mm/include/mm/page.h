@@ -44,7 +44,7 @@ enum migrate_type {
 #define PAGE_OWNER_FLAGS 0xffffff00u
 #define PAGE_TABLE       0x0100u /* donated to the kernel as a translation table */
 #define PAGE_OBJECT      0x0200u /* donated to the kernel as objects */
-#define PAGE_CACHE       0x0400u /* holds objects of an object cache */
+#define PAGE_CACHE       0x0400u /* holds objects of a kmem cache */
 #define PAGE_LOCKED      0x0800u /* never reclaimed */
 #define PAGE_OF_OBJECT   0x1000u /* of a memory object, which is `owner`: unmapping does not free it */
 #define PAGE_ZERO        0x2000u /* the page of zeros that read faults map */

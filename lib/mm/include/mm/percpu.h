@@ -53,8 +53,9 @@ MUST_CHECK int percpu_alloc(struct percpu *percpu, uint32_t size, uint32_t align
 /* Gives an allocation back. PERCPU_NONE is fine. EINVAL: it is none. */
 MUST_CHECK int percpu_free(struct percpu *percpu, percpu_t allocation) EXCLUDES(percpu->lock);
 
-/* The piece of a CPU. The allocation exists, the CPU, too. */
-static inline void *percpu_pointer(const struct percpu *percpu, percpu_t allocation, uint32_t cpu)
+/* The piece of a CPU. The allocation exists, the CPU, too. No lock: the chunk stays while it has the allocation. */
+static inline void *percpu_pointer(const struct percpu *percpu, percpu_t allocation,
+                                   uint32_t cpu) NO_THREAD_SAFETY_ANALYSIS
 {
     return percpu->chunks[(allocation >> 32) - 1].units + cpu * PERCPU_UNIT + (uint32_t)allocation;
 }

@@ -38,6 +38,7 @@ struct vmalloc_space {
     uint64_t failures GUARDED_BY(lock); /* allocations */
 
     /* Fixed by vmalloc_init(). */
+    uint64_t bytes; /* of addresses */
     const struct vmalloc_ops *ops;
     const struct page_source *source; /* of single pages */
     struct kmalloc_heap *heap;        /* for records */
