@@ -247,10 +247,10 @@ static void sections_are_written_when_used(void)
     frame_add_room(&table, FIRST + 4 * FRAME_SECTION_FRAMES, further[2]);
     EXPECT(table.end == FIRST + 5 * FRAME_SECTION_FRAMES);
     for (unsigned i = 0; i < 3; i++)
-        EXPECT(further[i][0].reserved == 0xeeee);
+        EXPECT(further[i][0].sharers == 0xeeee);
 
     EXPECT(frame_add_mapping(&table, FIRST + FRAME_SECTION_FRAMES) == 0);
-    EXPECT(further[1][0].references == 1 && further[0][0].reserved == 0xeeee && further[2][0].reserved == 0xeeee);
+    EXPECT(further[1][0].references == 1 && further[0][0].sharers == 0xeeee && further[2][0].sharers == 0xeeee);
     EXPECT(frame_add_mapping(&table, FIRST + 2 * FRAME_SECTION_FRAMES - 11) == 0);
     EXPECT(frame_add_mapping(&table, FIRST + 2 * FRAME_SECTION_FRAMES - 10) == -EFAULT);
     EXPECT(frame_add_mapping(&table, FIRST + 2 * FRAME_SECTION_FRAMES) == -EFAULT); /* the hole */
