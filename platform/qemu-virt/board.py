@@ -60,10 +60,15 @@ def change_tree(tree, machine, archive_bytes):
             numbers += fdt.wide(int(base) * GIBIBYTE) + fdt.wide(int(size) * GIBIBYTE)
         memory["properties"]["reg"] = fdt.cells(*numbers)
     if machine.dma_limit:
-        # The devices of this bus see the processors' memory from 0 up to the limit, at 0xc0000000 of their own.
-        root["children"].append({"name": "soc", "children": [], "properties": {
+        # The bus shows all below 4 GiB, at 0xc0000000 of its own; the one below it, whose addresses have PCI's three
+        # cells, only what is below the limit.
+        limit = machine.dma_limit * GIBIBYTE
+        inner = {"name": "pcie", "children": [], "properties": {
+            "#address-cells": fdt.cells(3), "#size-cells": fdt.cells(2),
+            "dma-ranges": fdt.cells(0x02000000, 0, 0, 0xc0000000, *fdt.wide(limit))}}
+        root["children"].append({"name": "soc", "children": [inner], "properties": {
             "compatible": b"simple-bus\0", "#address-cells": fdt.cells(1), "#size-cells": fdt.cells(1),
-            "ranges": b"", "dma-ranges": fdt.cells(0xc0000000, 0, 0, min(machine.dma_limit * GIBIBYTE, 0xffffffff))}})
+            "ranges": b"", "dma-ranges": fdt.cells(0xc0000000, 0, 0, 0xfffff000)}})
     return fdt.write(root)
 
 

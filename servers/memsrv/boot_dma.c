@@ -92,7 +92,7 @@ static bool read_bus(const void *tree, int node, const struct bus *parent, int p
     return bus->entries <= ENTRIES_MAX;
 }
 
-/* The lowest limit of the buses below `node`. The depth is bounded. NOLINTNEXTLINE(misc-no-recursion) */
+/* The lowest limit of the buses below `node`. Recursive to a depth of DEPTH_MAX. */
 static uint64_t lowest_limit(const void *tree, int node, const struct bus *parent, int parent_cells, unsigned depth)
 {
     uint64_t lowest = UINT64_MAX;

@@ -7,6 +7,7 @@
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
 #include <quire/process.h>
+#include <quire/thread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -15,6 +16,7 @@
 #define MAPPINGS     8UL /* of a GiB: more than the machine has */
 #define STATUS_ALIVE 3
 #define ROUNDS       3
+#define THREADS      6
 
 static char *map_pages(uint64_t bytes, int protection)
 {
@@ -30,6 +32,28 @@ static int touch_all(uint64_t step)
         for (uint64_t offset = 0; memory && offset < GIBIBYTE; offset += step)
             memory[offset] = 1;
     }
+    return STATUS_ALIVE;
+}
+
+static int touch_a_gibibyte(void *argument)
+{
+    (void)argument;
+    volatile char *memory = map_pages(GIBIBYTE, PROT_READ | PROT_WRITE);
+    for (uint64_t offset = 0; memory && offset < GIBIBYTE; offset += PAGE_SIZE)
+        memory[offset] = 1;
+    return 0;
+}
+
+/* The same from several threads, so that many faults find no memory at a time. */
+static int touch_in_threads(void)
+{
+    struct thread *threads[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        if (thread_create(&threads[i], touch_a_gibibyte, NULL) < 0)
+            return STATUS_ALIVE;
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        (void)!thread_join(threads[i], NULL);
     return STATUS_ALIVE;
 }
 
@@ -82,14 +106,17 @@ int main(int count, char **arguments)
         return touch_all(PAGE_SIZE);
     if (count > 1 && strcmp(arguments[1], "sparse") == 0)
         return touch_all(HUGE_PAGE_SIZE);
+    if (count > 1 && strcmp(arguments[1], "threads") == 0)
+        return touch_in_threads();
     if (count > 1 && strcmp(arguments[1], "map") == 0)
         return map_all();
-    tap_plan(9 + 2);
+    tap_plan(12 + 2);
     const struct memsrv_alloc before = requests_now();
     test_child("touch", ROOT_STATUS_FAULT, "who touches more than there is ends");
     const struct memsrv_alloc after = requests_now();
     tap_ok(after.failures > before.failures, "its requests failed");
     tap_ok(after.drains > before.drains, "after all workers' lists were drained");
+    test_child("threads", ROOT_STATUS_FAULT, "who does so from many threads ends, too");
     test_child("sparse", STATUS_ALIVE, "few pages with a translation table each fit");
     test_child("map", STATUS_ALIVE, "areas are limited");
     return tap_done();

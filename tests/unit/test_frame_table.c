@@ -234,7 +234,37 @@ static void against_model(void)
     }
 }
 
+/* Two sections with memory, a hole, and a range over the border between two sections. */
+static void sections_are_written_when_used(void)
+{
+    static struct frame further[3][FRAME_SECTION_FRAMES];
+    static const struct frame_range wide[] = {{FIRST + 10, 2 * FRAME_SECTION_FRAMES - 20, FRAME_USER},
+                                              {FIRST + 4 * FRAME_SECTION_FRAMES, FRAME_SECTION_FRAMES, FRAME_USER}};
+    memset(further, 0xee, sizeof(further));
+    table = (struct frame_table){.ranges = wide, .range_count = 2};
+    frame_add_room(&table, FIRST, further[0]);
+    frame_add_room(&table, FIRST + FRAME_SECTION_FRAMES, further[1]);
+    frame_add_room(&table, FIRST + 4 * FRAME_SECTION_FRAMES, further[2]);
+    EXPECT(table.end == FIRST + 5 * FRAME_SECTION_FRAMES);
+    for (unsigned i = 0; i < 3; i++)
+        EXPECT(further[i][0].sharers == 0xeeee);
+
+    EXPECT(frame_add_mapping(&table, FIRST + FRAME_SECTION_FRAMES) == 0);
+    EXPECT(further[1][0].references == 1 && further[0][0].sharers == 0xeeee && further[2][0].sharers == 0xeeee);
+    EXPECT(frame_add_mapping(&table, FIRST + 2 * FRAME_SECTION_FRAMES - 11) == 0);
+    EXPECT(frame_add_mapping(&table, FIRST + 2 * FRAME_SECTION_FRAMES - 10) == -EFAULT);
+    EXPECT(frame_add_mapping(&table, FIRST + 2 * FRAME_SECTION_FRAMES) == -EFAULT); /* the hole */
+    EXPECT(frame_add_mapping(&table, FIRST + 9) == -EFAULT && frame_add_mapping(&table, FIRST + 10) == 0);
+    EXPECT(frame_add_mapping(&table, FIRST + 5 * FRAME_SECTION_FRAMES - 1) == 0);
+    EXPECT(further[2][0].type == FRAME_USER && further[2][0].references == 0);
+    for (uint64_t first = FIRST; first < table.end; first += FRAME_SECTION_FRAMES)
+        EXPECT(frame_table_check(&table, first, UINT64_MAX) == 0);
+    EXPECT(frame_table_check(&table, UINT64_MAX, 1) == 0);
+}
+
 static const struct test_row rows[] = {
+    {"sections_are_written_when_used", "entries are written with their section, and holes have none",
+     sections_are_written_when_used},
     {"outside", "frames that do not exist, or are the kernel's, are of no use to anyone", outside},
     {"one_use_at_a_time", "a mapped frame is no table, and a table is not mapped", one_use_at_a_time},
     {"objects_of_one_type", "a frame of objects takes more of the same type alone", objects_of_one_type},
