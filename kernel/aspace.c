@@ -175,7 +175,6 @@ static inline long put_entry(struct aspace *aspace, uint64_t target, uint64_t en
 /* Gives the page at `address` the rights of `entry` besides its own; see MAP_ITEM_PROMOTE. */
 static long promote(struct aspace *aspace, uint64_t address, uint64_t entry)
 {
-    const uint64_t more = ENTRY_READ | ENTRY_WRITE | ENTRY_EXECUTE | ENTRY_ACCESSED | ENTRY_DIRTY;
     unsigned level;
 
     if (!space_range_ok(aspace, address, PAGE_SIZE))
@@ -188,7 +187,7 @@ static long promote(struct aspace *aspace, uint64_t address, uint64_t entry)
         return -ENOENT;
     if (space_leaf_shared(*slot, level))
         return -EBUSY;
-    *slot = pte_from_entry(pte_to_entry(*slot, level) | (entry & more), level);
+    *slot = pte_add(*slot, entry);
     table_write_barrier();
     tlb_drop_page(aspace->identifier, address);
     tlb_finish();
@@ -210,47 +209,56 @@ long aspace_apply(struct aspace *aspace, const struct map_item *item)
     return -EINVAL;
 }
 
-uint64_t aspace_entry(const struct aspace *aspace, uint64_t address)
+/* What an entry is to whoever asks for it. */
+static inline uint64_t describe(uint64_t pte, unsigned level, bool shared)
+{
+    uint64_t entry = pte_to_entry(pte, level);
+    return pte_is_present(pte) && (shared || space_leaf_shared(pte, level)) ? entry | ENTRY_SHARED : entry;
+}
+
+uint64_t aspace_entry(struct aspace *aspace, uint64_t address)
 {
     unsigned level;
     bool shared;
     if (!space_range_ok(aspace, address & PAGE_MASK, PAGE_SIZE))
         return 0;
     const uint64_t *entry = space_find(aspace, address, &level, &shared);
-    uint64_t found = pte_to_entry(*entry, level);
-    if (pte_is_present(*entry) && (shared || space_leaf_shared(*entry, level)))
-        found |= ENTRY_SHARED;
-    return found;
+    return describe(*entry, level, shared);
 }
 
-bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access)
+/* The entry as it is to be after an access that it allows; 0 if it does not. */
+static inline uint64_t accessed_entry(uint64_t pte, uint32_t access)
+{
+    if (!pte_is_present(pte) || !(pte & PTE_USER))
+        return 0;
+    if ((access & FAULT_EXECUTE) && (pte & PTE_USER_NO_EXECUTE))
+        return 0;
+    if (!(access & FAULT_WRITE))
+        return pte | PTE_ACCESSED;
+    return pte & PTE_WRITE ? (pte | PTE_DIRTY | PTE_ACCESSED) & ~PTE_READ_ONLY : 0;
+}
+
+bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access, uint64_t *found)
 {
     unsigned level;
     bool shared;
+
+    *found = 0;
     if (!space_range_ok(aspace, address & PAGE_MASK, PAGE_SIZE))
         return false;
     uint64_t *entry = space_find(aspace, address, &level, &shared);
-    uint64_t pte = *entry;
-    if (shared && (access & FAULT_WRITE) && !space_is_last_sharer(aspace, address))
+    if (shared && (access & FAULT_WRITE) && space_is_last_sharer(aspace, address))
+        shared = false;
+    uint64_t pte = shared && (access & FAULT_WRITE) ? 0 : accessed_entry(*entry, access);
+    if (!pte) {
+        *found = describe(*entry, level, shared);
         return false;
-    if (!pte_is_present(pte) || !(pte & PTE_USER))
-        return false;
-    if ((access & FAULT_EXECUTE) && (pte & PTE_USER_NO_EXECUTE))
-        return false;
-    if (access & FAULT_WRITE) {
-        if (!(pte & PTE_WRITE))
-            return false;
-        pte = (pte | PTE_DIRTY) & ~PTE_READ_ONLY;
     }
-    pte |= PTE_ACCESSED;
-    if (pte == *entry) {
-        /* Another CPU was faster; what this one remembers is stale. */
-        tlb_drop_page(aspace->identifier, address);
-        tlb_finish();
-        return true;
+    /* If nothing changes another CPU was faster, and what this one remembers is stale. */
+    if (pte != *entry) {
+        *entry = pte;
+        table_write_barrier();
     }
-    *entry = pte;
-    table_write_barrier();
     tlb_drop_page(aspace->identifier, address);
     tlb_finish();
     return true;

@@ -42,7 +42,14 @@ uint64_t *space_take_spare(struct aspace *aspace)
 
 /* --- Walking ------------------------------------------------------------------------------------------------------ */
 
-uint64_t *space_find(const struct aspace *aspace, uint64_t address, unsigned *level, bool *shared)
+/* Notes the last-level table for `address`, which no other space uses. */
+static inline void note_leaf(struct aspace *aspace, uint64_t address, uint64_t *table)
+{
+    aspace->leaf_number = address >> HUGE_PAGE_SHIFT;
+    aspace->leaf = table;
+}
+
+uint64_t *space_find(struct aspace *aspace, uint64_t address, unsigned *level, bool *shared)
 {
     *shared = false;
     if (__builtin_expect(aspace->leaf_number == address >> HUGE_PAGE_SHIFT, 1)) {
@@ -52,7 +59,12 @@ uint64_t *space_find(const struct aspace *aspace, uint64_t address, unsigned *le
     uint64_t *table = aspace->top;
     for (*level = 0;; ++*level) {
         uint64_t *entry = &table[pte_index(address, *level)];
-        if (*level == LEAF_LEVEL || !pte_is_table(*entry))
+        if (*level == LEAF_LEVEL) {
+            if (!*shared)
+                note_leaf(aspace, address, table);
+            return entry;
+        }
+        if (!pte_is_table(*entry))
             return entry;
         *shared = pte_is_shared_table(*entry);
         table = direct_map(*entry & PTE_ADDRESS);
@@ -211,10 +223,8 @@ uint64_t *space_entry_for_map(struct aspace *aspace, uint64_t address, unsigned 
         if (!table)
             return NULL;
     }
-    if (level == LEAF_LEVEL) {
-        aspace->leaf_number = address >> HUGE_PAGE_SHIFT;
-        aspace->leaf = table;
-    }
+    if (level == LEAF_LEVEL)
+        note_leaf(aspace, address, table);
     return &table[pte_index(address, level)];
 }
 

@@ -140,10 +140,11 @@ long aspace_harvest(struct thread *caller);
 long aspace_share(struct thread *caller);
 
 /* What is mapped at `address` (below USER_VA_END), as a harvest returns it; 0 if nothing. */
-uint64_t aspace_entry(const struct aspace *aspace, uint64_t address);
+uint64_t aspace_entry(struct aspace *aspace, uint64_t address);
 
-/* Notes an access or a first write that the machine does not note by itself. True: done, the access can be retried. */
-bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access);
+/* Notes an access or a first write that the machine does not note by itself. True: done, the access can be
+ * retried. False: it is not allowed, and *found is what aspace_entry() says. */
+bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access, uint64_t *found);
 
 /* window.c: physical memory as memsrv sees it. */
 void window_init(uint64_t (*allocate)(uint64_t pages)); /* boot: takes its tables */

@@ -45,10 +45,10 @@ MUST_CHECK long space_give_spare(struct aspace *aspace, uint64_t pfn);
 uint64_t *space_take_spare(struct aspace *aspace);
 
 /* The deepest entry for `address` (below USER_VA_END), its level, and whether it lies in a shared table. */
-uint64_t *space_find(const struct aspace *aspace, uint64_t address, unsigned *level, bool *shared);
+uint64_t *space_find(struct aspace *aspace, uint64_t address, unsigned *level, bool *shared);
 
 /* The same for who knows that it does not matter, or that it is not. */
-static inline uint64_t *space_entry(const struct aspace *aspace, uint64_t address, unsigned *level)
+static inline uint64_t *space_entry(struct aspace *aspace, uint64_t address, unsigned *level)
 {
     bool shared;
     return space_find(aspace, address, level, &shared);

@@ -210,8 +210,6 @@ static __attribute__((noinline)) bool answer_other(struct memsrv_context *worker
         refuse(space, m);
     else if ((*area)->object)
         answer_object(worker, space, m, *area);
-    else if (m->words[3])
-        answer_present(worker, space, m, *area);
     else
         return false;
     return true;
@@ -228,8 +226,12 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
         return;
     }
     struct vma *area = vma_at(&space->areas, m->words[0]);
-    if (UNLIKELY(!may_take_page(area, access) || area->object || m->words[3]) &&
-        answer_other(worker, space, m, &area)) {
+    if (UNLIKELY(!may_take_page(area, access) || area->object) && answer_other(worker, space, m, &area)) {
+        space_leave(space);
+        return;
+    }
+    if (m->words[3]) {
+        answer_present(worker, space, m, area);
         space_leave(space);
         return;
     }

@@ -114,9 +114,10 @@ static struct thread *memory_abort(struct thread *thread, uint64_t esr)
     if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE)
         return fault(thread, address, access, aspace_entry(thread->aspace, address));
     if (status == STATUS_PERMISSION || status == STATUS_ACCESS_FLAG) {
-        if (aspace_note_access(thread->aspace, address, access))
+        uint64_t entry;
+        if (aspace_note_access(thread->aspace, address, access, &entry))
             return thread;
-        return fault(thread, address, access | FAULT_PRESENT, aspace_entry(thread->aspace, address));
+        return fault(thread, address, access | FAULT_PRESENT, entry);
     }
     /* Alignment, external aborts and the like. */
     return fault(thread, address, access | FAULT_EXCEPTION, esr);

@@ -111,6 +111,14 @@ static inline uint64_t pte_from_entry(uint64_t entry, unsigned level)
     return pte_finish(pte);
 }
 
+/* A leaf with the rights and notes of an ABI entry besides its own. */
+static inline uint64_t pte_add(uint64_t pte, uint64_t entry)
+{
+    const uint64_t rights = pte_rights(entry);
+    pte |= (rights & (PTE_USER | PTE_WRITE)) | (entry & ENTRY_ACCESSED) << 6 | (entry & ENTRY_DIRTY) << 51;
+    return pte_finish(pte & ~(~rights & PTE_USER_NO_EXECUTE));
+}
+
 static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
 {
     if (!(pte & PTE_VALID))
