@@ -5,10 +5,14 @@
 #include "command.h"
 #include "split.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <proto/root_client.h>
 #include <quire/process.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -56,13 +60,30 @@ static void print_status(const char *name, int status)
         printf("%s: exit status %d\n", name, status);
 }
 
+/* A name with a slash is a path from the working directory; root, which starts programs, has none. */
+static int to_absolute(char *name, char path[PATH_MAX])
+{
+    struct stat status;
+
+    if (!strchr(name, '/') || name[0] == '/' || !realpath(name, path))
+        return 0;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? -EISDIR : 1;
+}
+
 int run_program(char **arguments)
 {
+    char path[PATH_MAX];
     struct termios settings;
     const int known = tcgetattr(STDIN_FILENO, &settings);
 
+    char *const name = arguments[0];
+    const int resolved = to_absolute(name, path);
+    if (resolved < 0)
+        return resolved;
     fflush(stdout);
+    arguments[0] = resolved ? path : name;
     const int status = process_run((const char *const *)arguments);
+    arguments[0] = name;
     /* The program may have left the terminal in another mode. */
     if (known == 0)
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &settings);

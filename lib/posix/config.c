@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <limits.h>
+#include <proto/fs_protocol.h>
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
 #include <stdbool.h>
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #define ARGUMENT_BYTES_MAX 2048 /* what root takes */
-#define OPEN_FILES         3
 
 /* A count of pages out of memsrv's books; -1 with errno set if it does not answer. */
 static long memory_pages(int free_only)
@@ -102,7 +102,7 @@ long sysconf(int name)
     case _SC_ARG_MAX:
         return ARGUMENT_BYTES_MAX;
     case _SC_OPEN_MAX:
-        return OPEN_FILES;
+        return FS_HANDLES;
     default:
         break;
     }

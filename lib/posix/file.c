@@ -1,132 +1,332 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files, as far as there are any: 0, 1 and 2 are the terminal, or whatever is there instead of one. A program without a console, or whose console is gone,
- * writes to the machine's log instead, so that nothing it says is lost.
+ * Opening, reading and writing. A message carries a few KiB, so longer requests go in parts: those on files until all
+ * is done, those on pipes as far as the first part goes.
  */
-#include "internal.h"
+#include "files.h"
 
-#include <proto/console_client.h>
-#include <proto/root_client.h>
-#include <quire/clock.h>
-#include <stdbool.h>
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <proto/fs_client.h>
+#include <stdarg.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#define TERMINAL_BLOCK_BYTES 1024
-#define TRIES_MAX            100u
-#define PAUSE_NS             10000000UL
-
-int _close(int file);
-int _fstat(int file, struct stat *status);
-int _isatty(int file);
 off_t _lseek(int file, off_t offset, int from);
+int _open(const char *path, int flags, int mode);
 ssize_t _read(int file, void *data, size_t bytes);
 ssize_t _write(int file, const void *data, size_t bytes);
 
-static int is_terminal(int file)
+/* The flags of open() as the file server knows them; 0: they make no sense. */
+static uint64_t open_flags(int flags)
 {
-    return file >= STDIN_FILENO && file <= STDERR_FILENO;
+    static const struct {
+        int posix;
+        uint64_t fs;
+    } table[] = {
+        {O_APPEND, FS_OPEN_APPEND},     {O_NONBLOCK, FS_OPEN_NONBLOCK},   {O_CREAT, FS_OPEN_CREATE},
+        {O_EXCL, FS_OPEN_EXCLUSIVE},    {O_TRUNC, FS_OPEN_TRUNCATE},      {O_CLOEXEC, FS_OPEN_CLOEXEC},
+        {O_NOFOLLOW, FS_OPEN_NOFOLLOW}, {O_DIRECTORY, FS_OPEN_DIRECTORY},
+    };
+    uint64_t result = 0;
+
+    if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_ACCMODE) == O_RDWR)
+        result |= FS_OPEN_READ;
+    if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR)
+        result |= FS_OPEN_WRITE;
+    for (size_t i = 0; result && i < sizeof(table) / sizeof(table[0]); i++)
+        if (flags & table[i].posix)
+            result |= table[i].fs;
+    return result;
 }
 
-/* True if a request that failed with `error` may work a little later, `tries` having been made: the console server was
- * ended and starts again, or it has too many to wait for. Pauses, then. */
-static bool worth_trying_again(int error, unsigned tries)
+int file_open(int directory, const char *path, int flags, mode_t mode)
 {
-    if ((error != -EPIPE && error != -EAGAIN) || tries >= TRIES_MAX)
-        return false;
-    clock_sleep_until(clock_now_ns() + PAUSE_NS);
-    if (error == -EPIPE)
-        terminal_mode_again();
-    return true;
+    const uint64_t wanted = open_flags(flags);
+    char absolute[FS_PATH_BYTES];
+    uint64_t kind = 0;
+
+    if (!wanted)
+        return -EINVAL;
+    long error = path_absolute(directory, path, absolute);
+    if (error < 0)
+        return (int)error;
+    const int file = file_reserve(0);
+    if (file < 0)
+        return file;
+    error =
+        files_error(fs_open(SLOT_FS, (uint64_t)file, wanted, mode_masked(mode), absolute, strlen(absolute) + 1, &kind));
+    file_settle(file, error < 0 ? FILE_CLOSED : file_kind_of(kind));
+    return error < 0 ? (int)error : file;
 }
 
-/* Writes one message's worth to a stream of the console. Returns 0 or a negative errno. */
-static int write_part(uint64_t stream, const char *data, size_t bytes)
+int _open(const char *path, int flags, int mode)
 {
-    unsigned tries = 1;
+    return (int)posix_result(file_open(AT_FDCWD, path, flags, (mode_t)mode));
+}
+
+int openat(int directory, const char *path, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list rest;
+
+    va_start(rest, flags);
+    if (flags & O_CREAT)
+        mode = va_arg(rest, mode_t);
+    va_end(rest);
+    return (int)posix_result(file_open(directory, path, flags, mode));
+}
+
+int creat(const char *path, mode_t mode)
+{
+    return (int)posix_result(file_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, mode));
+}
+
+static size_t part_of(size_t bytes)
+{
+    return bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX;
+}
+
+/* One request; repeated while too many others wait. Where `offset` is null the description's own counts. */
+static long read_part(int file, void *data, size_t bytes, const uint64_t *offset)
+{
+    size_t got = 0;
     int error;
 
-    /* A server that is ended while it writes may have shown a part, which then comes twice. */
-    while ((error = console_write_stream(SLOT_CONSOLE, stream, data, bytes)) < 0 && worth_trying_again(error, tries))
-        tries++;
-    if (error == 0)
-        return 0;
-    return root_log(SLOT_ROOT, data, bytes) == 0 ? 0 : -EIO;
+    do {
+        if (offset)
+            error = fs_read_at(SLOT_FS, (uint64_t)file, *offset, data, part_of(bytes), &got);
+        else
+            error = fs_read(SLOT_FS, (uint64_t)file, data, part_of(bytes), &got);
+        if (error == -EBUSY)
+            files_pause();
+    } while (error == -EBUSY);
+    return error == -EPIPE ? -EIO : error < 0 ? error : (long)got;
 }
 
-ssize_t _write(int file, const void *data, size_t bytes)
+static long write_part(int file, const void *data, size_t bytes, const uint64_t *offset)
 {
-    const uint64_t stream = file == STDERR_FILENO ? CONSOLE_STREAM_ERROR : CONSOLE_STREAM_OUTPUT;
+    uint64_t written = 0;
+    int error;
+
+    do {
+        if (offset)
+            error = fs_write_at(SLOT_FS, (uint64_t)file, *offset, data, part_of(bytes), &written);
+        else
+            error = fs_write(SLOT_FS, (uint64_t)file, data, part_of(bytes), &written);
+        if (error == -EBUSY)
+            files_pause();
+    } while (error == -EBUSY || (error == 0 && written == 0 && bytes > 0));
+    return error < 0 ? error : (long)written;
+}
+
+/* Reads until all is there, or a part comes out short. */
+static long read_all(int file, void *data, size_t bytes, bool whole, const uint64_t *offset)
+{
     size_t done = 0;
 
-    if (!is_terminal(file))
-        return posix_result(-EBADF);
-    while (done < bytes) {
-        const size_t part = bytes - done < PROTO_DATA_MAX ? bytes - done : PROTO_DATA_MAX;
-        const int error = write_part(stream, (const char *)data + done, part);
-        if (error < 0)
-            return done > 0 ? (ssize_t)done : posix_result(error);
-        done += part;
-    }
-    return (ssize_t)done;
+    do {
+        const uint64_t place = offset ? *offset + done : 0;
+        const long got = read_part(file, (char *)data + done, bytes - done, offset ? &place : NULL);
+        if (got < 0)
+            return done > 0 ? (long)done : got;
+        const bool is_short = (size_t)got < part_of(bytes - done);
+        done += (size_t)got;
+        if (is_short)
+            break;
+    } while (whole && done < bytes);
+    return (long)done;
+}
+
+static long write_all(int file, const void *data, size_t bytes, const uint64_t *offset)
+{
+    size_t done = 0;
+
+    do {
+        const uint64_t place = offset ? *offset + done : 0;
+        const long written = write_part(file, (const char *)data + done, bytes - done, offset ? &place : NULL);
+        if (written < 0)
+            return done > 0 ? (long)done : written;
+        done += (size_t)written;
+    } while (done < bytes);
+    return (long)done;
 }
 
 ssize_t _read(int file, void *data, size_t bytes)
 {
-    const size_t capacity = bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX;
-    unsigned tries = 1;
-    size_t got = 0;
-    int error;
+    const int kind = file_kind(file);
 
-    if (!is_terminal(file))
-        return posix_result(-EBADF);
-    if (bytes == 0)
-        return 0;
-    while ((error = console_read(SLOT_CONSOLE, data, capacity, &got)) < 0 && worth_trying_again(error, tries))
-        tries++;
-    return error < 0 ? posix_result(-EIO) : (ssize_t)got;
+    if (kind < 0)
+        return posix_result(kind);
+    if (bytes > SSIZE_MAX)
+        return posix_result(-EINVAL);
+    if (is_console(kind))
+        return posix_result(console_read_bytes(data, bytes));
+    return posix_result(read_all(file, data, bytes, kind == FILE_STORED, NULL));
 }
 
-/* There is no table of open files yet, so the terminal stays open. */
-int _close(int file)
+ssize_t _write(int file, const void *data, size_t bytes)
 {
-    return (int)posix_result(is_terminal(file) ? 0 : -EBADF);
+    const int kind = file_kind(file);
+
+    if (kind < 0)
+        return posix_result(kind);
+    if (bytes > SSIZE_MAX)
+        return posix_result(-EINVAL);
+    if (is_console(kind))
+        return posix_result(console_write_bytes((enum file_kind)kind, data, bytes));
+    return posix_result(write_all(file, data, bytes, NULL));
 }
 
-int _isatty(int file)
+/* Whether a request at an offset can be. */
+static int check_place(int file, size_t bytes, off_t offset)
 {
-    uint64_t columns, rows;
+    const int kind = file_kind(file);
 
-    if (!is_terminal(file)) {
-        errno = EBADF;
-        return 0;
+    if (kind < 0)
+        return kind;
+    if (kind != FILE_STORED)
+        return -ESPIPE;
+    return offset < 0 || bytes > SSIZE_MAX ? -EINVAL : 0;
+}
+
+ssize_t pread(int file, void *data, size_t bytes, off_t offset)
+{
+    const uint64_t place = (uint64_t)offset;
+    const int error = check_place(file, bytes, offset);
+
+    return posix_result(error < 0 ? error : read_all(file, data, bytes, true, &place));
+}
+
+ssize_t pwrite(int file, const void *data, size_t bytes, off_t offset)
+{
+    const uint64_t place = (uint64_t)offset;
+    const int error = check_place(file, bytes, offset);
+
+    return posix_result(error < 0 ? error : write_all(file, data, bytes, &place));
+}
+
+/* How many bytes the vector names; EINVAL: too many. */
+static long vector_bytes(const struct iovec *vector, int count)
+{
+    size_t sum = 0;
+
+    if (count <= 0 || count > IOV_MAX)
+        return -EINVAL;
+    for (int i = 0; i < count; i++)
+        if (__builtin_add_overflow(sum, vector[i].iov_len, &sum) || sum > SSIZE_MAX)
+            return -EINVAL;
+    return (long)sum;
+}
+
+ssize_t readv(int file, const struct iovec *vector, int count)
+{
+    const long bytes = vector_bytes(vector, count);
+    ssize_t done = 0;
+
+    if (bytes < 0)
+        return posix_result(bytes);
+    for (int i = 0; i < count; i++) {
+        const ssize_t got = _read(file, vector[i].iov_base, vector[i].iov_len);
+        if (got < 0)
+            return done > 0 ? done : got;
+        done += got;
+        if ((size_t)got < vector[i].iov_len)
+            break;
     }
-    /* A console that is away for a moment is no reason to change one's manners. */
-    if (console_size(SLOT_CONSOLE, &columns, &rows) != -ENOTTY)
-        return 1;
-    errno = ENOTTY;
-    return 0;
+    return done;
 }
 
-int isatty(int file)
+ssize_t writev(int file, const struct iovec *vector, int count)
 {
-    return _isatty(file);
-}
+    const long bytes = vector_bytes(vector, count);
+    char together[PROTO_DATA_MAX];
+    size_t used = 0;
+    ssize_t done = 0;
 
-int _fstat(int file, struct stat *status)
-{
-    if (!is_terminal(file))
-        return (int)posix_result(-EBADF);
-    *status = (struct stat){
-        .st_mode = S_IFCHR | S_IRUSR | S_IWUSR,
-        .st_nlink = 1,
-        .st_blksize = TERMINAL_BLOCK_BYTES,
-    };
-    return 0;
+    if (bytes < 0)
+        return posix_result(bytes);
+    /* What fits into one message is written at once, so that writers do not mix. */
+    if (bytes <= (long)sizeof(together)) {
+        for (int i = 0; i < count; i++) {
+            memcpy(together + used, vector[i].iov_base, vector[i].iov_len);
+            used += vector[i].iov_len;
+        }
+        return _write(file, together, used);
+    }
+    for (int i = 0; i < count; i++) {
+        const ssize_t written = _write(file, vector[i].iov_base, vector[i].iov_len);
+        if (written < 0)
+            return done > 0 ? done : written;
+        done += written;
+        if ((size_t)written < vector[i].iov_len)
+            break;
+    }
+    return done;
 }
 
 off_t _lseek(int file, off_t offset, int from)
 {
-    (void)offset, (void)from;
-    return posix_result(is_terminal(file) ? -ESPIPE : -EBADF);
+    static const uint64_t origins[] = {[SEEK_SET] = FS_FROM_START, [SEEK_CUR] = FS_FROM_HERE, [SEEK_END] = FS_FROM_END};
+    const int kind = file_kind(file);
+    uint64_t place = 0;
+
+    if (kind < 0)
+        return posix_result(kind);
+    if (kind != FILE_STORED)
+        return posix_result(-ESPIPE);
+    if (from < SEEK_SET || from > SEEK_END)
+        return posix_result(-EINVAL);
+    const int error = fs_seek(SLOT_FS, (uint64_t)file, offset, origins[from], &place);
+    return error < 0 ? posix_result(error == -EPIPE ? -EIO : error) : (off_t)place;
+}
+
+int ftruncate(int file, off_t length)
+{
+    const int kind = file_kind(file);
+
+    if (kind < 0)
+        return (int)posix_result(kind);
+    if (kind != FILE_STORED || length < 0)
+        return (int)posix_result(-EINVAL);
+    const int error = fs_truncate(SLOT_FS, (uint64_t)file, (uint64_t)length);
+    return (int)posix_result(error == -EPIPE ? -EIO : error);
+}
+
+int truncate(const char *path, off_t length)
+{
+    char absolute[FS_PATH_BYTES];
+    long error = length < 0 ? -EINVAL : path_absolute(AT_FDCWD, path, absolute);
+
+    if (error == 0)
+        error = files_error(fs_path_truncate(SLOT_FS, (uint64_t)length, absolute, strlen(absolute) + 1));
+    return (int)posix_result(error);
+}
+
+/* There is nothing behind memory that could be brought up to date. */
+int fsync(int file)
+{
+    const int kind = file_kind(file);
+
+    return (int)posix_result(kind < 0 ? kind : kind == FILE_STORED ? 0 : -EINVAL);
+}
+
+int fdatasync(int file)
+{
+    return fsync(file);
+}
+
+void sync(void)
+{
+}
+
+int file_map_object(int file, int protection, uint64_t *object)
+{
+    const int kind = file_kind(file);
+
+    if (kind < 0)
+        return kind;
+    if (kind != FILE_STORED)
+        return -ENODEV;
+    const int error = fs_map_object(SLOT_FS, (uint64_t)file, (uint64_t)(unsigned)protection, object);
+    return error == -EPIPE ? -EIO : error;
 }

@@ -21,6 +21,7 @@ struct fork_state {
     struct thread *self;
     void *thread_pointer;
     uint64_t pid; /* the parent's result */
+    pid_t parent;
 };
 
 /* Left below the stack pointer of fork(): the parent's calls after the copy was made are no concern of the child's. */
@@ -54,12 +55,13 @@ static _Noreturn void fork_child(struct fork_state *state)
     threads_child_of_fork(state->self);
     futex_child_of_fork();
     slots_child_of_fork();
+    files_child_of_fork(state->parent);
     longjmp(state->context, 1);
 }
 
 pid_t _fork(void)
 {
-    struct fork_state state = {.self = thread_self(), .thread_pointer = thread_pointer()};
+    struct fork_state state = {.self = thread_self(), .thread_pointer = thread_pointer(), .parent = getpid()};
 
     fork_handlers_run(FORK_PREPARE);
     take_locks();
@@ -70,6 +72,8 @@ pid_t _fork(void)
     }
     const int error =
         root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL, (uint64_t)&state, &state.pid);
+    if (error == 0)
+        files_fork(state.parent, (pid_t)state.pid);
     give_locks();
     fork_handlers_run(FORK_PARENT);
     return error < 0 ? (pid_t)posix_result(error) : (pid_t)state.pid;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct _reent;
 
@@ -61,6 +62,17 @@ void tls_place(void *block);
 
 /* Tells a console server that has just started the mode that this program had asked the last one for. */
 void terminal_mode_again(void);
+
+/* Gives the child of a fork the parent's descriptors: each of the two asks for it before it goes on. */
+void files_fork(pid_t parent, pid_t child);
+void files_child_of_fork(pid_t parent);
+
+/* What fcntl() does, with a negative errno as its result; the argument is an int, or the address of a struct flock. */
+int file_control(int file, int command, long argument);
+
+/* Has the file server grant the program the memory object of an open file, for a mapping with `protection` (of mmap(),
+ * writing only if it is shared). The grant is to be released when the object is mapped. EBADF, ENODEV, EACCES, ENOSPC. */
+__attribute__((warn_unused_result)) int file_map_object(int file, int protection, uint64_t *object);
 
 /* Sets errno for a negative errno value and returns -1; for 0 and above returns the value. */
 static inline long posix_result(long result)

@@ -7,6 +7,7 @@
 
 #include <proto/memsrv_client.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 
 _Static_assert(PROT_READ == MEMSRV_PROTECT_READ && PROT_WRITE == MEMSRV_PROTECT_WRITE &&
@@ -39,6 +40,15 @@ static const struct {
     {MAP_NORESERVE, MEMSRV_MAP_NO_RESERVE}, {MAP_POPULATE, MEMSRV_MAP_POPULATE},
 };
 
+/* What a mapping of a file is to be, besides the file and the place in it. */
+struct map_wish {
+    uint64_t address, length, request;
+    int protection;
+};
+
+/* How often a grant is asked for that other threads may take away. */
+#define GRANT_TRIES 100u
+
 /* What mmap()'s flags are to memsrv, or a negative errno. */
 static int64_t map_request(int flags)
 {
@@ -48,8 +58,6 @@ static int64_t map_request(int flags)
 
     if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
         return -EINVAL;
-    if (!(flags & MAP_ANONYMOUS))
-        return -ENOSYS;
     for (size_t i = 0; i < sizeof(map_flags) / sizeof(map_flags[0]); i++) {
         if (flags & map_flags[i].flag)
             request |= map_flags[i].request;
@@ -62,14 +70,39 @@ static int64_t map_request(int flags)
     return (int64_t)request;
 }
 
+/* Maps a part of a file: the file server grants its content, memsrv maps it. */
+static int map_file(const struct map_wish *wish, int file, off_t offset, uint64_t *mapped)
+{
+    const bool writes = (wish->request & MEMSRV_MAP_SHARED) && (wish->protection & PROT_WRITE);
+    uint64_t object;
+    int error;
+
+    if (offset < 0 || offset % (off_t)PAGE_SIZE)
+        return -EINVAL;
+    for (unsigned tries = 0; tries < GRANT_TRIES; tries++) {
+        error = file_map_object(file, writes ? wish->protection : wish->protection & ~PROT_WRITE, &object);
+        if (error < 0)
+            return error;
+        error = memsrv_map_object(SLOT_MEMSRV, wish->address, wish->length, (uint64_t)(unsigned)wish->protection,
+                                  wish->request, object, (uint64_t)offset, mapped);
+        (void)!memsrv_object_memory_release(SLOT_MEMSRV, object);
+        /* ENOENT: another thread, which maps the same file, released the grant that was meant for both. */
+        if (error != -ENOENT)
+            break;
+    }
+    return error == -ENOENT ? -EAGAIN : error;
+}
+
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
 {
     uint64_t mapped = 0;
     const int64_t request = map_request(flags);
     int error = request < 0 ? (int)request : 0;
 
-    (void)file, (void)offset;
-    if (error == 0)
+    if (error == 0 && !(flags & MAP_ANONYMOUS))
+        error = map_file(&(struct map_wish){(uint64_t)address, length, (uint64_t)request, protection}, file, offset,
+                         &mapped);
+    else if (error == 0)
         error = memsrv_map(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)protection, (uint64_t)request,
                            &mapped);
     if (error < 0) {

@@ -2,7 +2,6 @@
 /* Finds programs in the boot archive. */
 #include "archive.h"
 
-#include <boot/cpio.h>
 #include <errno.h>
 #include <string.h>
 
@@ -74,4 +73,29 @@ const char *archive_file_name(uint64_t index)
             return entry.name;
     }
     return NULL;
+}
+
+bool archive_entry(uint64_t index, struct cpio_entry *entry)
+{
+    size_t cursor = 0;
+
+    while (cpio_next(&archive, &cursor, entry) == 0)
+        if (index-- == 0)
+            return true;
+    return false;
+}
+
+uint64_t archive_offset(const struct cpio_entry *entry)
+{
+    return (uint64_t)((const char *)entry->data - (const char *)archive.bytes);
+}
+
+size_t archive_read(uint64_t offset, void *data, size_t bytes)
+{
+    if (offset >= archive.size)
+        return 0;
+    if (bytes > archive.size - offset)
+        bytes = archive.size - offset;
+    memcpy(data, (const char *)archive.bytes + offset, bytes);
+    return bytes;
 }

@@ -13,6 +13,7 @@
 enum root_priority {
     PRIORITY_CLIENT = 16,
     PRIORITY_SHELL = 20,
+    PRIORITY_FS = 36,
     PRIORITY_CONSOLE = 40,
     PRIORITY_ROOT = 44,
     PRIORITY_MEMSRV = 48,

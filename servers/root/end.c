@@ -38,6 +38,8 @@ void process_end(struct process *process, int status)
     const uint64_t pid = process->pid;
 
     space_end(process);
+    /* The file server asks memsrv which of the programs of this bit are gone. */
+    (void)!sys_signal(ROOT_SLOT_FS_EVENTS, memsrv_event(pid));
     waiters_forget(pid);
     sync_forget(pid);
     adopt_children(pid);

@@ -11,8 +11,8 @@
 #include "log.h"
 #include "slots.h"
 
-/* Reply objects lie one after the other in these frames: first memsrv's, then the console's, then the pool. */
-#define FIXED_REPLIES 2u
+/* Reply objects lie one after the other in these frames: first the servers', then the pool. */
+#define FIXED_REPLIES 3u
 #define REPLY_FRAMES  ((FIXED_REPLIES + REPLY_COUNT + OBJECTS_PER_FRAME_SMALL - 1) / OBJECTS_PER_FRAME_SMALL)
 
 static uint64_t reply_frames[REPLY_FRAMES];
@@ -25,6 +25,8 @@ static uint64_t reply_index(uint64_t slot)
         return 0;
     if (slot == ROOT_SLOT_CONSOLE_REPLY)
         return 1;
+    if (slot == ROOT_SLOT_FS_REPLY)
+        return 2;
     return FIXED_REPLIES + slot - ROOT_SLOT_REPLIES;
 }
 
@@ -59,21 +61,26 @@ void objects_create(const struct boot_info *info)
     while (sys_cap_query(ROOT_SLOT_END, NULL) == -EBADF)
         table_grow(SLOT_TABLE, 1);
 
-    static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT, ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT};
+    static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT, ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT,
+                                         ROOT_SLOT_FS_ENDPOINT};
     uint64_t pfn = frame_take();
     for (uint64_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
         create_at(CAP_ENDPOINT, pfn, i, endpoints[i], 0);
     pfn = frame_take();
     create_at(CAP_NOTIFICATION, pfn, 0, ROOT_SLOT_EVENTS, 0);
     create_at(CAP_NOTIFICATION, pfn, 1, ROOT_SLOT_WATCH, 0);
+    create_at(CAP_NOTIFICATION, pfn, 2, ROOT_SLOT_FS_EVENTS, 0);
     long result = sys_notification_bind(ROOT_SLOT_EVENTS, ROOT_SLOT_ENDPOINT);
+    if (result == 0)
+        result = sys_notification_bind(ROOT_SLOT_FS_EVENTS, ROOT_SLOT_FS_ENDPOINT);
     if (result < 0)
-        fatal("binding the event notification: error %ld", result);
+        fatal("binding the event notifications: error %ld", result);
 
     for (unsigned i = 0; i < REPLY_FRAMES; i++)
         reply_frames[i] = frame_take();
     reply_create(ROOT_SLOT_MEMSRV_REPLY);
     reply_create(ROOT_SLOT_CONSOLE_REPLY);
+    reply_create(ROOT_SLOT_FS_REPLY);
     for (uint64_t i = 0; i < REPLY_COUNT; i++)
         reply_create(ROOT_SLOT_REPLIES + i);
 }
@@ -104,7 +111,7 @@ void reply_give_back(uint64_t slot)
     reply_used[slot - ROOT_SLOT_REPLIES] = false;
 }
 
-void reply_renew(uint64_t slot)
+void object_destroy(uint64_t slot)
 {
     long result;
 
@@ -112,6 +119,11 @@ void reply_renew(uint64_t slot)
         result = sys_object_destroy(SLOT_PHYSICAL, slot, NULL);
     } while (result == -EAGAIN);
     if (result < 0)
-        fatal("destroying a reply object: error %ld", result);
+        fatal("destroying the object in slot %lu: error %ld", slot, result);
+}
+
+void reply_renew(uint64_t slot)
+{
+    object_destroy(slot);
     reply_create(slot);
 }

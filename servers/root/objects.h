@@ -15,6 +15,9 @@ void objects_create(const struct boot_info *info);
 /* Creates an object of its own frame in a slot; see sys_object_create() for `extra`. Fatal on failure. Boot only. */
 void object_create(enum cap_type type, uint64_t slot, uint64_t extra);
 
+/* Destroys the object in a slot; who waits for it gets EPIPE, and every capability to it is gone. Fatal on failure. */
+void object_destroy(uint64_t slot);
+
 /* Adds `frames` frames of slots to the table in slot `table`. Fatal on failure. Boot only. */
 void table_grow(uint64_t table, unsigned frames);
 
@@ -31,7 +34,7 @@ MUST_CHECK uint64_t reply_take(void);
 /* Gives one back. It must hold nobody any more. */
 void reply_give_back(uint64_t slot);
 
-/* Destroys and creates again a reply object of reply_take() or that of the console; a caller that it holds gets EPIPE. */
+/* Destroys and creates again a reply object of reply_take() or that of a server; a caller that it holds gets EPIPE. */
 void reply_renew(uint64_t slot);
 
 #endif

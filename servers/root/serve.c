@@ -218,6 +218,35 @@ int root_handle_entropy(struct root_context *context, const struct message *requ
     return error;
 }
 
+int root_handle_archive_list(struct root_context *context, const struct message *request, uint64_t cursor,
+                             uint64_t *next, struct root_archive_file *files, size_t files_capacity,
+                             size_t *files_count)
+{
+    struct cpio_entry entry;
+
+    *next = 0;
+    while (archive_entry(cursor, &entry)) {
+        if (*files_count == files_capacity) {
+            *next = cursor;
+            break;
+        }
+        struct root_archive_file *file = &files[(*files_count)++];
+        *file = (struct root_archive_file){.mode = entry.mode, .offset = archive_offset(&entry), .size = entry.size};
+        memcpy(file->name, entry.name, entry.name_length);
+        cursor++;
+    }
+    return 0;
+}
+
+int root_handle_archive_read(struct root_context *context, const struct message *request, uint64_t offset,
+                             void *content, size_t content_capacity, size_t *content_bytes)
+{
+    *content_bytes = archive_read(offset, content, content_capacity);
+    return 0;
+}
+
+_Static_assert(sizeof(((struct root_archive_file *)0)->name) > CPIO_NAME_MAX, "a name fits with its zero");
+
 /* Handles what arrived; true if *m is now the reply to it. */
 static bool handle(struct root_context *context, struct message *m)
 {

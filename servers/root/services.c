@@ -26,12 +26,13 @@
 #define STATUS_NO_PROGRAM 126
 
 static int endow_console(const struct process *process);
+static int endow_fs(const struct process *process);
 
 struct service {
     const char *arguments;
     size_t bytes;
     unsigned priority;
-    bool operator;
+    bool operator, server;
     int (*endow)(const struct process *process);
     uint64_t pid; /* 0: does not run */
     unsigned quick_ends;
@@ -40,15 +41,39 @@ struct service {
 #define CONSOLE_PATH   "sbin/console"
 #define CONSOLE_FRAMED CONSOLE_PATH "\0pl011\0" CONSOLE_START_FRAMED /* what the command line can ask for */
 #define FRAMED_WORD    "quire.console=framed"
+#define FS_PATH        "sbin/fs"
 #define SHELL_PATH     "bin/shell"
 
-static struct service console = {
-    .arguments = CONSOLE_PATH, .bytes = sizeof(CONSOLE_PATH), .priority = PRIORITY_CONSOLE, .endow = endow_console};
+static struct service console = {.arguments = CONSOLE_PATH,
+                                 .bytes = sizeof(CONSOLE_PATH),
+                                 .priority = PRIORITY_CONSOLE,
+                                 .server = true,
+                                 .endow = endow_console};
+static struct service fs = {
+    .arguments = FS_PATH, .bytes = sizeof(FS_PATH), .priority = PRIORITY_FS, .server = true, .endow = endow_fs};
 static struct service shell = {
     .arguments = SHELL_PATH, .bytes = sizeof(SHELL_PATH), .priority = PRIORITY_SHELL, .operator= true };
 static struct service run = {.priority = PRIORITY_CLIENT, .operator= true, .endow = grant_endow};
 static char run_arguments[ARGUMENT_BYTES_MAX];
 static const struct boot_info *boot_info;
+
+/* The server's side of an endpoint that all programs know, and a reply object. A caller that the last server has not
+ * answered learns now that it never will be. */
+static int endow_server(const struct process *process, uint64_t endpoint, uint64_t reply)
+{
+    uint64_t table = process_table_slot(process);
+
+    reply_renew(reply);
+    int status = capability_give(table, SLOT_REPLY, reply, RIGHT_ALL, 0);
+    if (status == 0)
+        status = capability_give(table, SLOT_SERVE, endpoint, RIGHT_RECEIVE | RIGHT_COPY, 0);
+    return status;
+}
+
+static int endow_fs(const struct process *process)
+{
+    return endow_server(process, ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_FS_REPLY);
+}
 
 /* The terminal's registers and interrupt, and the server's side of the endpoint that all programs know. */
 static int endow_console(const struct process *process)
@@ -63,13 +88,7 @@ static int endow_console(const struct process *process)
     if (status == 0)
         status = capability_give(table, SLOT_IRQ, ROOT_SLOT_CONSOLE_IRQ, RIGHT_ALL, 0);
     capability_drop(ROOT_SLOT_CONSOLE_IRQ);
-    /* A caller that the last console server has not answered learns now that it never will be. */
-    reply_renew(ROOT_SLOT_CONSOLE_REPLY);
-    if (status == 0)
-        status = capability_give(table, SLOT_REPLY, ROOT_SLOT_CONSOLE_REPLY, RIGHT_ALL, 0);
-    if (status == 0)
-        status = capability_give(table, SLOT_SERVE, ROOT_SLOT_CONSOLE_ENDPOINT, RIGHT_RECEIVE | RIGHT_COPY, 0);
-    return status;
+    return status < 0 ? status : endow_server(process, ROOT_SLOT_CONSOLE_ENDPOINT, ROOT_SLOT_CONSOLE_REPLY);
 }
 
 static int service_start(struct service *service)
@@ -79,7 +98,8 @@ static int service_start(struct service *service)
                                           .parent = PID_ROOT,
                                           .priority = service->priority,
                                           .operator= service->operator,
-                                          .endow = service->endow };
+                                          .server = service->server,
+                                          .endow = service->endow};
     const struct process *process;
 
     int status = spawn(&request, &process);
@@ -87,6 +107,13 @@ static int service_start(struct service *service)
     if (status < 0)
         log_line("%s could not be started: error %ld", service->arguments, (long)status);
     return status;
+}
+
+/* Nobody will serve files any more: who waits for that, or asks, learns it. */
+static void give_up_fs(void)
+{
+    reply_renew(ROOT_SLOT_FS_REPLY);
+    object_destroy(ROOT_SLOT_FS_ENDPOINT);
 }
 
 void services_start(const struct boot_info *info)
@@ -98,6 +125,8 @@ void services_start(const struct boot_info *info)
     }
     /* Without a console there is still the kernel's log, and a program may need neither. */
     (void)!service_start(&console);
+    if (service_start(&fs) < 0)
+        give_up_fs();
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
     if (bytes < 0)
         fatal(bytes == -E2BIG ? "quire.run is too long" : "quire.run has a wrong escape");
@@ -127,6 +156,8 @@ static void restart(struct service *service, const struct process *ended)
     }
     if (service == &shell)
         fatal("the shell does not stay alive");
+    if (service == &fs)
+        give_up_fs();
     log_line("%s does not stay alive and is given up", service->arguments);
 }
 
@@ -136,6 +167,8 @@ void service_ended(const struct process *ended)
         power_off(ended->status);
     else if (ended->pid == console.pid)
         restart(&console, ended);
+    else if (ended->pid == fs.pid)
+        restart(&fs, ended);
     else if (ended->pid == shell.pid)
         restart(&shell, ended);
 }

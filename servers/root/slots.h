@@ -25,12 +25,15 @@ enum root_slot {
     ROOT_SLOT_CONSOLE_ENDPOINT, /* without badge; outlives every console server */
     ROOT_SLOT_CONSOLE_REPLY,
     ROOT_SLOT_CONSOLE_IRQ,
+    ROOT_SLOT_FS_ENDPOINT, /* without badge; outlives every file server, until the last one is given up */
+    ROOT_SLOT_FS_REPLY,
+    ROOT_SLOT_FS_EVENTS, /* notification bound to that endpoint: a program ended */
     ROOT_SLOT_REPLIES = 96,
     ROOT_SLOT_PROCESSES = 160,                                 /* two a process: first thread, capability table */
     ROOT_SLOT_WAITS = ROOT_SLOT_PROCESSES + 2 * PROCESS_COUNT, /* notifications of threads that wait, one arriving */
     ROOT_SLOT_END = ROOT_SLOT_WAITS + WAITS_MAX + 1,
 };
-_Static_assert(ROOT_SLOT_CONSOLE_IRQ < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
+_Static_assert(ROOT_SLOT_FS_EVENTS < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
 _Static_assert(ROOT_SLOT_REPLIES + REPLY_COUNT <= ROOT_SLOT_PROCESSES, "reply objects end before the processes");
 
 #endif

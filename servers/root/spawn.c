@@ -60,6 +60,15 @@ static int load(uint64_t pid, const struct program *program, const struct stack_
     return write_memory(pid, stack->pointer, (const char *)stack->words + unused, PAGE_SIZE - unused);
 }
 
+/* The endpoint of the file server, if there is one: it can have been given up. */
+static int give_files(const struct process *process)
+{
+    if (sys_cap_query(ROOT_SLOT_FS_ENDPOINT, NULL) <= 0)
+        return 0;
+    return capability_give(process_table_slot(process), SLOT_FS, ROOT_SLOT_FS_ENDPOINT, RIGHTS_OF_ENDPOINT,
+                           process->pid);
+}
+
 static int give_capabilities(const struct process *process)
 {
     uint64_t table = process_table_slot(process);
@@ -104,6 +113,8 @@ static int furnish(const struct process *process, const struct spawn_request *re
         status = create_thread(process, request->priority);
     if (status == 0)
         status = give_capabilities(process);
+    if (status == 0 && !request->server)
+        status = give_files(process);
     if (status == 0 && request->endow)
         status = request->endow(process);
     if (status == 0)
@@ -147,6 +158,8 @@ static int furnish_child(const struct process *child, const struct fork_request 
     int status = create_thread(child, request->priority);
     if (status == 0)
         status = give_capabilities(child);
+    if (status == 0)
+        status = give_files(child);
     if (status == 0)
         status = (int)sys_thread_control(process_thread_slot(child), THREAD_START, request->instruction, request->stack,
                                          request->argument, 0, 0);

@@ -13,6 +13,7 @@ struct spawn_request {
     uint64_t parent;
     unsigned priority;
     bool operator;
+    bool server;                                 /* other programs ask it: it must not ask the file server */
     int (*endow)(const struct process *process); /* gives what only this program gets, before it starts; may be NULL */
 };
 

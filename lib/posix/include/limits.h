@@ -2,7 +2,10 @@
 /*
  * newlib's <limits.h>, and the limits of Quire's threads and semaphores.
  */
-#ifndef QUIRE_LIMITS_H
+/* gcc's own looks for the C library's by asking for <limits.h> again, and finds this one first. */
+#ifdef _GCC_NEXT_LIMITS_H
+#include_next <limits.h>
+#elif !defined QUIRE_LIMITS_H
 #define QUIRE_LIMITS_H
 
 #include_next <limits.h>

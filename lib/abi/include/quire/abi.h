@@ -92,6 +92,7 @@ enum standard_slot {
     SLOT_SERVE = 9,  /* servers: the endpoint to receive from */
     SLOT_REPLY = 10, /* servers: a first reply object */
     SLOT_IRQ = 11,   /* drivers: their interrupt */
+    SLOT_FS = 13,    /* endpoint of the file server, badged with the process number; servers have none */
     SLOT_FIRST_FREE = 32
 };
 

@@ -24,4 +24,10 @@
 #define _POSIX_READER_WRITER_LOCKS      200112L
 #define _UNIX98_THREAD_MUTEX_ATTRIBUTES 1
 
+/* Descriptors of a program; newlib's headers take them from here. */
+#define OPEN_MAX   256
+#define FD_SETSIZE 256
+
+#define SSIZE_MAX __PTRDIFF_MAX__
+
 #endif

@@ -77,7 +77,9 @@ extern "C" {
  * EINVAL: length 0, a crooked MAP_FIXED address, neither or both of private and shared; ENOMEM: no room, a limit, or
  * more than may be promised; EAGAIN: the limit of locked memory; EACCES: PROT_WRITE with PROT_EXEC; EEXIST:
  * MAP_FIXED_NOREPLACE and something is there; EPERM: MAP_LOCKED with limit 0, or below the lowest address; EOPNOTSUPP:
- * MAP_SHARED_VALIDATE with an unknown flag; ENOSYS: a file.
+ * MAP_SHARED_VALIDATE with an unknown flag.
+ * Without MAP_ANONYMOUS the file's content from `offset` on, a multiple of the page size: EBADF; ENODEV: not a regular
+ * file; EACCES: it is not open for that; ENOSPC. A page that lies wholly behind the file's end is a bus error.
  */
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset);
 
@@ -120,8 +122,12 @@ int mincore(void *address, size_t length, unsigned char *vector);
  * MS_INVALIDATE and a part is locked. */
 int msync(void *address, size_t length, int flags);
 
-/* ENOSYS, both of them. */
+/* Opens, or with O_CREAT makes, the shared memory object of that name: a slash and no other. It lives until it has no
+ * name and nobody has it open or mapped; ftruncate() sets its size. EINVAL: the name, or other flags than O_RDONLY or
+ * O_RDWR, O_CREAT, O_EXCL, O_TRUNC; EEXIST, ENOENT, ENAMETOOLONG, EMFILE, ENOSPC. */
 int shm_open(const char *name, int flags, mode_t mode);
+
+/* Removes the name. ENOENT, EINVAL. */
 int shm_unlink(const char *name);
 
 #ifdef __cplusplus

@@ -13,7 +13,7 @@
 #define GRANT_ARGUMENT "quire.grant=physical"
 
 /* memsrv's endpoint with BADGE_PRIVILEGED, besides the ordinary one in SLOT_MEMSRV. */
-#define GRANT_SLOT_MEMSRV 13u
+#define GRANT_SLOT_MEMSRV 14u
 
 /* Consecutive frames, of which HUGE_PAGE_SIZE bytes at least are aligned to their size. */
 #define GRANT_FRAMES 1536u

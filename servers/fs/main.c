@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file server: start and main loop. One endpoint brings requests and, by the notification that root has bound to
+ * it, the news that programs have ended, so one thread serves both. The server calls memsrv and root alone.
+ */
+#include "server.h"
+
+#include <proto/root_client.h>
+#include <quire/clock.h>
+#include <stdlib.h>
+
+static struct fs_context server;
+
+static _Noreturn void fail(const char *reason)
+{
+    (void)!root_log(SLOT_ROOT, reason, strlen(reason));
+    exit(EXIT_FAILURE);
+}
+
+static void start(void)
+{
+    if (tmpfs_init(&server.fs, clock_now_ns, seed_load) < 0)
+        fail("fs: no memory\n");
+    handles_init(&server.table, &server.fs);
+    server.reply = SLOT_REPLY;
+    if (seed(&server.fs) < 0)
+        fail("fs: the boot archive's files cannot be listed\n");
+}
+
+/* Has a message handled; true if it now holds a reply. */
+static bool serve(struct message *message)
+{
+    if (MSG_FLAGS(message->tag) & MSG_FLAG_NOTIFICATION) {
+        clients_ended(&server, message->words[0]);
+        return false;
+    }
+    return fs_dispatch(&server, message) == PROTO_REPLY;
+}
+
+int main(void)
+{
+    struct message message;
+    bool reply = false;
+
+    start();
+    for (;;) {
+        /* Answers to others use the IPC buffer, so the reply in hand goes first. */
+        if (server.table.pipes_changed && reply) {
+            (void)!sys_reply(server.reply, &message);
+            reply = false;
+        }
+        waiters_run(&server);
+        const long error =
+            reply ? sys_reply_recv(server.reply, SLOT_SERVE, &message) : sys_recv(server.reply, SLOT_SERVE, &message);
+        if (error == 0) {
+            reply = serve(&message);
+            continue;
+        }
+        /* A caller that is gone needs no reply; receiving alone must work. */
+        if (!reply)
+            fail("fs: cannot receive\n");
+        reply = false;
+    }
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server's memory. A page that is touched when there is none left would end the server, so it asks how many there
+ * are before it takes any, and leaves the last ones alone. (Content has no other limit.)
+ */
+#include "memory.h"
+
+#include <proto/memsrv_client.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Pages left to others, and to what they take between the question and the touch: so many, and a part of all. */
+#define RESERVE_PAGES 256u
+#define RESERVE_PART  16u
+
+static void **free_pages; /* could not be unmapped: each holds the address of the next */
+
+/* What fs_page_count() tells; zeros if memsrv does not answer. */
+static struct fs_page_count pages_now(void)
+{
+    struct memsrv_memory memory;
+    size_t count;
+
+    if (memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 || count != 1)
+        return (struct fs_page_count){0};
+    const uint64_t reserve = RESERVE_PAGES + memory.total / RESERVE_PART;
+    const uint64_t limit = memory.total > reserve ? memory.total - reserve : 0;
+    const uint64_t all_free = memory.free + memory.lists;
+    const uint64_t takeable = all_free > reserve ? all_free - reserve : 0;
+    return (struct fs_page_count){.used = limit - takeable, .limit = limit};
+}
+
+bool fs_is_room(uint64_t pages)
+{
+    const struct fs_page_count count = pages_now();
+
+    return count.limit - count.used >= pages;
+}
+
+void *fs_allocate(size_t bytes)
+{
+    return fs_is_room(bytes / PAGE_SIZE + 2) ? calloc(1, bytes) : NULL;
+}
+
+void fs_free(void *block)
+{
+    free(block);
+}
+
+void *fs_page_get(void)
+{
+    void *page = free_pages;
+
+    if (page) {
+        free_pages = *free_pages;
+        memset(page, 0, PAGE_SIZE);
+    } else {
+        if (!fs_is_room(1))
+            return NULL;
+        page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED)
+            return NULL;
+    }
+    return page;
+}
+
+void fs_page_put(void *page)
+{
+    /* Unmapping a page amid others needs a record more, for which there can be no memory. */
+    if (munmap(page, PAGE_SIZE) < 0) {
+        *(void **)page = free_pages;
+        free_pages = page;
+    }
+}
+
+struct fs_page_count fs_page_count(void)
+{
+    return pages_now();
+}

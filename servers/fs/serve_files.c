@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations on what is open: content, status, directories.
+ */
+#include "server.h"
+
+#include <proto/memsrv_client.h>
+
+#include "device.h"
+#include "memory.h"
+#include "serve_status.h"
+
+/* The description of a handle that must be open for that (DESCRIPTION_READ or DESCRIPTION_WRITE). */
+static int description_for(struct fs_context *context, const struct message *request, uint64_t number, uint32_t use,
+                           struct description **description)
+{
+    const int error = description_of(context, request, number, description);
+
+    if (error < 0)
+        return error;
+    return (*description)->flags & use ? 0 : -EBADF;
+}
+
+static int read_pipe(struct fs_context *context, const struct message *request, struct description *description,
+                     void *content, size_t capacity, size_t *count)
+{
+    struct pipe *pipe = description->pipe;
+
+    *count = pipe_peek(pipe, content, capacity);
+    if (*count > 0) {
+        pipe_drop(pipe, *count);
+        context->table.pipes_changed = true;
+        return 0;
+    }
+    if (capacity == 0 || pipe->writers == 0)
+        return 0;
+    if (description->flags & DESCRIPTION_NONBLOCK)
+        return -EAGAIN;
+    return waiter_park(context, request, description, capacity);
+}
+
+/* What read and read_at have in common: a negative errno, or the number of bytes. */
+static long read_here(struct fs_context *context, struct description *description, uint64_t offset, void *content,
+                      size_t capacity)
+{
+    switch (description->kind) {
+    case DESCRIPTION_FILE:
+        return inode_read(&context->fs, description->inode, offset, content, capacity);
+    case DESCRIPTION_DEVICE:
+        return (long)device_read(description->inode->device, content, capacity);
+    case DESCRIPTION_DIRECTORY:
+        return -EISDIR;
+    case DESCRIPTION_PIPE:
+        return -ESPIPE;
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
+int fs_handle_read(struct fs_context *context, const struct message *request, uint64_t number, void *content,
+                   size_t content_capacity, size_t *content_bytes)
+{
+    struct description *description;
+    const int error = description_for(context, request, number, DESCRIPTION_READ, &description);
+
+    if (error < 0)
+        return error;
+    if (description->pipe)
+        return read_pipe(context, request, description, content, content_capacity, content_bytes);
+    const long got = read_here(context, description, description->offset, content, content_capacity);
+    if (got < 0)
+        return (int)got;
+    description->offset += (uint64_t)got;
+    *content_bytes = (size_t)got;
+    return 0;
+}
+
+int fs_handle_read_at(struct fs_context *context, const struct message *request, uint64_t number, uint64_t offset,
+                      void *content, size_t content_capacity, size_t *content_bytes)
+{
+    struct description *description;
+    const int error = description_for(context, request, number, DESCRIPTION_READ, &description);
+
+    if (error < 0)
+        return error;
+    if (offset > INT64_MAX)
+        return -EINVAL;
+    const long got = read_here(context, description, offset, content, content_capacity);
+    if (got < 0)
+        return (int)got;
+    *content_bytes = (size_t)got;
+    return 0;
+}
+
+static int write_pipe(struct fs_context *context, const struct message *request, struct description *description,
+                      const void *content, size_t bytes, uint64_t *written)
+{
+    struct pipe *pipe = description->pipe;
+    const size_t room = pipe_room(pipe);
+
+    if (bytes == 0)
+        return 0;
+    if (pipe->readers == 0)
+        return -EPIPE;
+    if (room < bytes && !(description->flags & DESCRIPTION_NONBLOCK))
+        return waiter_park(context, request, description, bytes);
+    if (room < bytes && (room == 0 || bytes <= PIPE_BUF_BYTES))
+        return -EAGAIN;
+    if (bytes > room)
+        bytes = room;
+    const int error = pipe_append(pipe, content, bytes);
+    if (error < 0)
+        return error;
+    context->table.pipes_changed = true;
+    *written = bytes;
+    return 0;
+}
+
+/* What write and write_at have in common; *offset is where, and is moved to the end by DESCRIPTION_APPEND. */
+static long write_here(struct fs_context *context, struct description *description, uint64_t *offset,
+                       const void *content, size_t bytes)
+{
+    switch (description->kind) {
+    case DESCRIPTION_FILE:
+        if (description->flags & DESCRIPTION_APPEND)
+            *offset = description->inode->size;
+        return inode_write(&context->fs, description->inode, *offset, content, bytes);
+    case DESCRIPTION_DEVICE:
+        return device_write(description->inode->device, bytes);
+    case DESCRIPTION_PIPE:
+        return -ESPIPE;
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
+int fs_handle_write(struct fs_context *context, const struct message *request, uint64_t number, const void *content,
+                    size_t content_bytes, uint64_t *written)
+{
+    struct description *description;
+    const int error = description_for(context, request, number, DESCRIPTION_WRITE, &description);
+
+    if (error < 0)
+        return error;
+    if (description->pipe)
+        return write_pipe(context, request, description, content, content_bytes, written);
+    uint64_t offset = description->offset;
+    const long done = write_here(context, description, &offset, content, content_bytes);
+    if (done < 0)
+        return (int)done;
+    description->offset = offset + (uint64_t)done;
+    *written = (uint64_t)done;
+    return 0;
+}
+
+int fs_handle_write_at(struct fs_context *context, const struct message *request, uint64_t number, uint64_t offset,
+                       const void *content, size_t content_bytes, uint64_t *written)
+{
+    struct description *description;
+    const int error = description_for(context, request, number, DESCRIPTION_WRITE, &description);
+
+    if (error < 0)
+        return error;
+    if (offset > INT64_MAX)
+        return -EINVAL;
+    const long done = write_here(context, description, &offset, content, content_bytes);
+    if (done < 0)
+        return (int)done;
+    *written = (uint64_t)done;
+    return 0;
+}
+
+int fs_handle_seek(struct fs_context *context, const struct message *request, uint64_t number, int64_t offset,
+                   uint64_t origin, uint64_t *place)
+{
+    struct description *description;
+    uint64_t base = 0;
+    int64_t target;
+
+    const int error = description_of(context, request, number, &description);
+    if (error < 0)
+        return error;
+    if (description->kind != DESCRIPTION_FILE && description->kind != DESCRIPTION_DIRECTORY &&
+        description->kind != DESCRIPTION_DEVICE)
+        return -ESPIPE;
+    if (origin == FS_FROM_HERE)
+        base = description->offset;
+    else if (origin == FS_FROM_END)
+        base = description->kind == DESCRIPTION_FILE ? description->inode->size : 0;
+    else if (origin != FS_FROM_START)
+        return -EINVAL;
+    if (__builtin_add_overflow((int64_t)base, offset, &target) || target < 0)
+        return -EINVAL;
+    description->offset = *place = (uint64_t)target;
+    return 0;
+}
+
+int fs_handle_status(struct fs_context *context, const struct message *request, uint64_t number,
+                     struct fs_status *status, size_t status_capacity, size_t *status_count)
+{
+    struct description *description;
+    const int error = description_of(context, request, number, &description);
+
+    if (error < 0)
+        return error;
+    if (status_capacity == 0)
+        return 0;
+    if (description->inode)
+        status_of_inode(description->inode, status);
+    else if (description->pipe)
+        status_of_pipe(description->pipe, status);
+    else
+        status_of_console(status);
+    *status_count = 1;
+    return 0;
+}
+
+int fs_handle_truncate(struct fs_context *context, const struct message *request, uint64_t number, uint64_t size)
+{
+    struct description *description;
+    const int error = description_for(context, request, number, DESCRIPTION_WRITE, &description);
+
+    if (error < 0)
+        return error;
+    if (description->kind != DESCRIPTION_FILE || size > INT64_MAX)
+        return -EINVAL;
+    return inode_truncate(&context->fs, description->inode, size);
+}
+
+/* What a program may do with a file's content by all the handles that it has to it: a later mapping must not take away
+ * what an earlier one still needs. */
+static uint64_t rights_of(const struct client *client, const struct inode *inode)
+{
+    uint64_t rights = MEMSRV_PROTECT_READ | MEMSRV_PROTECT_EXECUTE;
+
+    for (size_t number = 0; number < HANDLE_COUNT; number++) {
+        const struct description *description = client->handles[number].description;
+        if (description && description->inode == inode && (description->flags & DESCRIPTION_WRITE))
+            rights |= MEMSRV_PROTECT_WRITE;
+    }
+    return rights;
+}
+
+int fs_handle_map_object(struct fs_context *context, const struct message *request, uint64_t number,
+                         uint64_t protection, uint64_t *object)
+{
+    const uint64_t known = MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE | MEMSRV_PROTECT_EXECUTE;
+    struct description *description;
+    const int error = description_of(context, request, number, &description);
+
+    if (error < 0)
+        return error;
+    if (protection & ~known)
+        return -EINVAL;
+    if (description->kind != DESCRIPTION_FILE)
+        return -ENODEV;
+    if (!(description->flags & DESCRIPTION_READ) ||
+        ((protection & MEMSRV_PROTECT_WRITE) && !(description->flags & DESCRIPTION_WRITE)))
+        return -EACCES;
+    const int failed = inode_object(&context->fs, description->inode, object);
+    if (failed < 0)
+        return failed;
+    const struct client *client = client_of(context, request);
+    const uint64_t rights = rights_of(client, description->inode);
+    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights) < 0 ? -ENOSPC : 0;
+}
+
+/* What a lock is asked for: the file and whether the range can be. */
+static int check_lock(struct fs_context *context, const struct message *request, uint64_t number, uint64_t type,
+                      uint64_t first, uint64_t last, struct description **description)
+{
+    const int error = description_of(context, request, number, description);
+
+    if (error < 0)
+        return error;
+    if ((*description)->kind != DESCRIPTION_FILE || first > last || type > FS_LOCK_EXCLUSIVE)
+        return -EINVAL;
+    return 0;
+}
+
+int fs_handle_lock(struct fs_context *context, const struct message *request, uint64_t number, uint64_t type,
+                   uint64_t first, uint64_t last)
+{
+    struct description *description;
+    const int error = check_lock(context, request, number, type, first, last, &description);
+
+    if (error < 0)
+        return error;
+    if ((type == FS_LOCK_SHARED && !(description->flags & DESCRIPTION_READ)) ||
+        (type == FS_LOCK_EXCLUSIVE && !(description->flags & DESCRIPTION_WRITE)))
+        return -EBADF;
+    return lock_set(&description->inode->locks, request->badge & ~BADGE_PRIVILEGED, (enum lock_type)type, first, last);
+}
+
+int fs_handle_lock_query(struct fs_context *context, const struct message *request, uint64_t number, uint64_t type,
+                         uint64_t first, uint64_t last, uint64_t *type_out, uint64_t *owner, uint64_t *first_out,
+                         uint64_t *last_out)
+{
+    struct description *description;
+    const int error = check_lock(context, request, number, type, first, last, &description);
+
+    if (error < 0)
+        return error;
+    const struct lock *lock = lock_conflict(&description->inode->locks, request->badge & ~BADGE_PRIVILEGED,
+                                            (enum lock_type)type, first, last);
+    *type_out = !lock ? FS_LOCK_NONE : lock->exclusive ? FS_LOCK_EXCLUSIVE : FS_LOCK_SHARED;
+    if (lock) {
+        *owner = lock->owner;
+        *first_out = lock->first;
+        *last_out = lock->last;
+    }
+    return 0;
+}
+
+_Static_assert(FS_LOCK_NONE == LOCK_NONE && FS_LOCK_SHARED == LOCK_SHARED && FS_LOCK_EXCLUSIVE == LOCK_EXCLUSIVE,
+               "types of locks are the protocol's");
+
+/* The inode of a handle; EINVAL: it has none. */
+static int inode_of(struct fs_context *context, const struct message *request, uint64_t number, struct inode **inode)
+{
+    struct description *description;
+    const int error = description_of(context, request, number, &description);
+
+    if (error < 0)
+        return error;
+    *inode = description->inode;
+    return *inode ? 0 : -EINVAL;
+}
+
+int fs_handle_chmod(struct fs_context *context, const struct message *request, uint64_t number, uint64_t mode)
+{
+    struct inode *inode;
+    const int error = inode_of(context, request, number, &inode);
+
+    if (error == 0)
+        inode_chmod(&context->fs, inode, (uint32_t)mode);
+    return error;
+}
+
+int fs_handle_chown(struct fs_context *context, const struct message *request, uint64_t number, uint64_t user,
+                    uint64_t group)
+{
+    struct inode *inode;
+    const int error = inode_of(context, request, number, &inode);
+
+    if (error == 0)
+        inode_chown(&context->fs, inode, (uint32_t)user, (uint32_t)group);
+    return error;
+}
+
+int fs_handle_times(struct fs_context *context, const struct message *request, uint64_t number, uint64_t accessed,
+                    uint64_t modified)
+{
+    struct inode *inode;
+    const int error = inode_of(context, request, number, &inode);
+
+    if (error == 0)
+        inode_set_times(&context->fs, inode, accessed, modified);
+    return error;
+}
+
+static void fill_entry(struct fs_directory_entry *record, const struct inode *inode, const char *name, size_t length,
+                       uint64_t next)
+{
+    *record = (struct fs_directory_entry){.inode = inode->number, .next = next, .mode = inode->mode & MODE_TYPE};
+    memcpy(record->name, name, length);
+}
+
+int fs_handle_list(struct fs_context *context, const struct message *request, uint64_t number, uint64_t cursor,
+                   struct fs_directory_entry *entries, size_t entries_capacity, size_t *entries_count)
+{
+    struct inode *directory;
+    const int error = inode_of(context, request, number, &directory);
+
+    if (error == -EBADF)
+        return error;
+    if (error < 0 || !inode_is(directory, MODE_DIRECTORY))
+        return -ENOTDIR;
+    for (; cursor < 2 && *entries_count < entries_capacity; cursor++)
+        fill_entry(&entries[(*entries_count)++], cursor == 0 ? directory : directory->parent, "..", cursor + 1,
+                   cursor + 1);
+    if (cursor < 2)
+        return 0;
+    const struct entry *entry = tmpfs_entry_from(directory, cursor);
+    while (entry && *entries_count < entries_capacity) {
+        fill_entry(&entries[(*entries_count)++], entry->inode, entry->name, entry->length, entry->cookie + 1);
+        const struct list *link = entry->link.next;
+        entry = link == &directory->entries ? NULL : CONTAINER_OF(link, struct entry, link);
+    }
+    directory->accessed = context->fs.now();
+    return 0;
+}
+
+int fs_handle_directory_path(struct fs_context *context, const struct message *request, uint64_t number, void *path,
+                             size_t path_capacity, size_t *path_bytes)
+{
+    struct inode *directory;
+    const int error = inode_of(context, request, number, &directory);
+
+    if (error == -EBADF)
+        return error;
+    if (error < 0 || !inode_is(directory, MODE_DIRECTORY))
+        return -ENOTDIR;
+    const int found = tmpfs_directory_path(&context->fs, directory, path, path_capacity);
+    if (found == 0)
+        *path_bytes = strlen(path) + 1;
+    return found;
+}

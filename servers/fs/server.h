@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file server's state, and what its files offer each other. One thread does everything.
+ */
+#ifndef FS_SERVER_H
+#define FS_SERVER_H
+
+#include <proto/fs_dispatch.h>
+
+#include "handles.h"
+#include "tmpfs.h"
+
+#define WAITERS_MAX             FS_WAITING_MAX
+#define WAITERS_PER_PROCESS_MAX 16u
+
+/* A request that waits for a pipe, held by a reply object. */
+struct waiter {
+    uint64_t reply;
+    uint64_t pid;
+    struct description *description; /* referenced */
+    size_t bytes;                    /* to be read at most, or to be written */
+};
+
+struct fs_context {
+    struct tmpfs fs;
+    struct handle_table table;
+    uint64_t reply; /* holds the caller of the request in hand */
+    uint64_t spare_replies[WAITERS_MAX];
+    size_t spare_count, reply_count;    /* not in use; made so far, without `reply` */
+    struct waiter waiters[WAITERS_MAX]; /* in order of arrival */
+    size_t waiter_count;
+};
+
+/* --- serve.c --- */
+
+/* The program that a request comes from, made known if it is not. NULL: no memory. */
+struct client *client_of(struct fs_context *context, const struct message *request);
+
+/* The description behind a handle of the caller. EBADF: it is not open. */
+PROTO_MUST_CHECK int description_of(struct fs_context *context, const struct message *request, uint64_t number,
+                                    struct description **description);
+
+/* Forgets the programs, among those that `events` may stand for, whose space is gone. */
+void clients_ended(struct fs_context *context, uint64_t events);
+
+/* --- waiting.c --- */
+
+/* Parks the caller of the request in hand until its pipe has what it waits for, and gives PROTO_PARKED. EBUSY: too
+ * many wait. */
+PROTO_MUST_CHECK int waiter_park(struct fs_context *context, const struct message *request,
+                                 struct description *description, size_t bytes);
+
+/* Answers all who need not wait any longer. Uses the IPC buffer. */
+void waiters_run(struct fs_context *context);
+
+/* Drops what threads of a program wait for. */
+void waiters_forget(struct fs_context *context, uint64_t pid);
+
+/* --- seed.c --- */
+
+/* Makes the directories that there are always, the devices, and a file for each of the boot archive's. 0 or a negative
+ * errno. */
+PROTO_MUST_CHECK int seed(struct tmpfs *fs);
+
+/* tmpfs.load of seeded files. */
+PROTO_MUST_CHECK int seed_load(uint64_t source, uint64_t offset, void *data, size_t bytes);
+
+#endif
