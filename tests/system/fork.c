@@ -375,6 +375,29 @@ static void test_many(void)
     tap_equal(failed, 0, "%d children one after the other", ROUNDS);
 }
 
+/* What is open is open in the child, too: here both ends of a pipe. */
+static void test_pipe(void)
+{
+    int ends[2];
+    char text[16] = "";
+
+    if (pipe(ends) != 0) {
+        tap_ok(false, "a pipe");
+        tap_ok(false, "a pipe's end");
+        return;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        _exit(write(ends[1], "from the child", 15) == 15 ? 0 : 1);
+    }
+    close(ends[1]);
+    tap_ok(read(ends[0], text, sizeof(text)) == 15 && strcmp(text, "from the child") == 0,
+           "a child writes into a pipe of its parent's");
+    tap_ok(read(ends[0], text, sizeof(text)) == 0 && status_of(child) == 0, "which ends with it");
+    close(ends[0]);
+}
+
 /* The reverse mapping, which only a program that root trusts may ask for. */
 static void test_mappings(void)
 {
@@ -409,7 +432,7 @@ static void test_mappings(void)
 
 int main(void)
 {
-    tap_plan(34);
+    tap_plan(36);
     /* Whatever a first fork takes for good is taken before the books are read. */
     in_child(touch, map(1, MAP_PRIVATE));
     unsigned long before = free_pages();
@@ -425,6 +448,7 @@ int main(void)
     test_heap();
     test_threads();
     test_many();
+    test_pipe();
     test_mappings();
     tap_ok(sound(), "memsrv's and the kernel's structures are sound");
     long lost = (long)before - (long)free_pages();
