@@ -213,7 +213,7 @@ static void test_items(void)
                          .words = {MAP_ITEM_TABLE, tables[0] << PAGE_SHIFT, MAP_ITEM_TABLE, tables[1] << PAGE_SHIFT}};
     CHECK_EQ(sys_reply(reply, &m), 0);
     CHECK(act_done(0));
-    CHECK_EQ(space_entry(&space, far + PAGE_SIZE), frame << PAGE_SHIFT | READ_ONLY);
+    CHECK_EQ(space_entry(&space, far + PAGE_SIZE), frame << PAGE_SHIFT | READ_ONLY | ENTRY_SHARED);
     child_end(&children[0]);
     scene_close();
 }

@@ -245,12 +245,19 @@ static void test_overlaps(void)
     CHECK_EQ(frame_references(huge + HUGE_FRAMES - 1), 1);
     CHECK_EQ(donate(huge + 17), -EBUSY);
     CHECK_EQ(create_any(huge + HUGE_FRAMES - 1), -EBUSY);
-    CHECK_EQ(sys_unmap(SLOT_PHYSICAL, space.slot, ADDRESS + HUGE_PAGE_SIZE + PAGE_SIZE, 1, 0, &next), -EINVAL);
-    CHECK_EQ(sys_protect(SLOT_PHYSICAL, space.slot, ADDRESS + HUGE_PAGE_SIZE, 1, 0, &next), -EINVAL);
-    /* What lies before the part of a huge page is done, then it stops there. */
+    /* A part of it goes without a spare table for the rest: what lies before is done, then it stops there. */
+    (void)space_take_tables(&space);
+    CHECK_EQ(sys_protect(SLOT_PHYSICAL, space.slot, ADDRESS + HUGE_PAGE_SIZE, 1, 0, &next), -ENOMEM);
     CHECK_EQ(sys_unmap(SLOT_PHYSICAL, space.slot, ADDRESS, HUGE_FRAMES + 1, 0, &next), 1);
+    CHECK_EQ(next, ADDRESS + HUGE_PAGE_SIZE);
     CHECK_EQ(frame_references(pfn), 0);
-    CHECK_EQ(space_unmap(&space, ADDRESS, 2 * HUGE_FRAMES), 1);
+    /* With one it becomes pages, of which one goes. */
+    space_give_tables(&space, 1);
+    CHECK_EQ(sys_unmap(SLOT_PHYSICAL, space.slot, ADDRESS + HUGE_PAGE_SIZE + PAGE_SIZE, 1, 0, &next), 1);
+    CHECK_EQ(frame_references(huge + 1), 0);
+    CHECK_EQ(frame_references(huge + 2), 1);
+    CHECK_EQ(space_unmap(&space, ADDRESS, 2 * HUGE_FRAMES), (long)HUGE_FRAMES - 1);
+    space_give_tables(&space, 4);
     /* One frame of it is a table now: the block cannot be mapped, and no frame of it is. */
     CHECK_EQ(donate(huge + 17), 1);
     CHECK_EQ(space_map(&space, ADDRESS, entry), -EPERM);
