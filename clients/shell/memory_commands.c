@@ -67,9 +67,9 @@ static void print_area(const struct memsrv_area *area)
 {
     const char *name = area_name(area);
     const int width =
-        printf("%08lx-%08lx %c%c%cp 00000000 00:00 0 ", (unsigned long)area->start, (unsigned long)area->end,
+        printf("%08lx-%08lx %c%c%c%c 00000000 00:00 0 ", (unsigned long)area->start, (unsigned long)area->end,
                area->protection & MEMSRV_PROTECT_READ ? 'r' : '-', area->protection & MEMSRV_PROTECT_WRITE ? 'w' : '-',
-               area->protection & MEMSRV_PROTECT_EXECUTE ? 'x' : '-');
+               area->protection & MEMSRV_PROTECT_EXECUTE ? 'x' : '-', area->flags & MEMSRV_AREA_SHARED ? 's' : 'p');
     printf("%*s%s\n", *name && width < NAME_COLUMN ? NAME_COLUMN - width : 0, "", name);
 }
 

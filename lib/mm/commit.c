@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Overcommit policies: see mm/commit.h. */
 #include <mm/commit.h>
-#include <mm/vma.h>
 
 /* Reserves: 8 MiB for an administrator, 128 MiB for other users' programs, but no more than 3 % of memory. */
 #define ADMIN_RESERVE_PAGES  (8UL << (20 - PAGE_SHIFT))
@@ -45,11 +44,4 @@ bool commit_allowed(const struct commit_policy *policy, uint64_t committed, uint
         limit -= smaller(limit, policy->admin_reserve);
     limit -= smaller(limit, smaller(own / OWN_RESERVE_FRACTION, policy->user_reserve));
     return !__builtin_add_overflow(committed, more, &total) && total <= limit;
-}
-
-bool commit_is_promise(const struct commit_policy *policy, uint64_t vma_flags)
-{
-    if ((vma_flags & (VMA_WRITE | VMA_SHARED | VMA_DEVICE)) != VMA_WRITE)
-        return false;
-    return !(vma_flags & VMA_NO_RESERVE) || policy->policy == OVERCOMMIT_NEVER;
 }

@@ -85,6 +85,14 @@ int vma_insert(struct vma_tree *tree, struct vma *vma)
     return 0;
 }
 
+void vma_insert_below(struct vma_tree *tree, struct vma *vma, struct vma *above)
+{
+    ASSERT(vma_range_valid(tree, vma->start, vma->end) && (!above || vma->end <= above->start));
+    vma_link(tree, vma, above);
+    ASSERT(vma->gap <= vma->start);
+    CHECK_DEEP(vma_tree_check(tree) == 0);
+}
+
 void vma_remove(struct vma_tree *tree, struct vma *vma)
 {
     struct vma *next = vma_next(tree, vma);
@@ -111,11 +119,16 @@ int vma_resize(struct vma_tree *tree, struct vma *vma, uint64_t start, uint64_t 
     if (start < end_below(tree, vma) || (next && end > next->start))
         return -EEXIST;
     tree->bytes += (end - start) - (vma->end - vma->start);
-    vma->offset += start - vma->start;
-    vma->start = start;
+    if (start != vma->start) {
+        vma->offset += start - vma->start;
+        vma->start = start;
+        vma_update_gap(tree, vma);
+    }
     vma->end = end;
-    vma_update_gap(tree, vma);
-    vma_update_gap(tree, next);
+    if (next) {
+        next->gap = next->start - end;
+        vma_tree_propagate(tree, next);
+    }
     CHECK_DEEP(vma_tree_check(tree) == 0);
     return 0;
 }

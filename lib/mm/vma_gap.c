@@ -28,18 +28,21 @@ static bool gap_fits(const struct search *search, uint64_t start, uint64_t end, 
  * lies partly within the range, so at most the two paths along the range's ends are walked in vain. The recursion is
  * as deep as the tree is high.
  */
-static bool search_subtree(const struct vma *vma, const struct search *search, uint64_t *top)
+static bool search_subtree(struct vma *vma, const struct search *search, uint64_t *top, struct vma **above)
 {
     if (!vma || vma->largest_gap < search->length)
         return false;
-    if (vma->end < search->high && search_subtree(vma->right, search, top))
+    if (vma->end < search->high && search_subtree(vma->right, search, top, above))
         return true;
-    if (gap_fits(search, vma_gap_start(vma), vma->start, top))
+    if (gap_fits(search, vma_gap_start(vma), vma->start, top)) {
+        *above = vma;
         return true;
-    return vma_gap_start(vma) > search->low && search_subtree(vma->left, search, top);
+    }
+    return vma_gap_start(vma) > search->low && search_subtree(vma->left, search, top, above);
 }
 
-int vma_find_gap(const struct vma_tree *tree, const struct vma_gap_request *request, uint64_t *start)
+int vma_find_gap(const struct vma_tree *tree, const struct vma_gap_request *request, uint64_t *start,
+                 struct vma **above)
 {
     uint64_t alignment = request->alignment;
     if (request->length == 0 || !is_aligned(request->length, PAGE_SIZE) || !is_power_of_two(alignment) ||
@@ -54,7 +57,8 @@ int vma_find_gap(const struct vma_tree *tree, const struct vma_gap_request *requ
     const struct list *last = list_last(&tree->areas);
     uint64_t last_end = last ? CONTAINER_OF(last, struct vma, link)->end : tree->low;
     uint64_t top;
-    if (!gap_fits(&search, last_end, tree->high, &top) && !search_subtree(tree->root, &search, &top))
+    *above = NULL;
+    if (!gap_fits(&search, last_end, tree->high, &top) && !search_subtree(tree->root, &search, &top, above))
         return -ENOMEM;
     *start = align_down(top - request->length, alignment);
     return 0;

@@ -74,11 +74,12 @@ static int place_area(struct vmalloc_space *space, struct vmalloc_area *area) EX
         .length = (area->count + 1) * PAGE_SIZE, .alignment = PAGE_SIZE, .low = 0, .high = UINT64_MAX};
 
     spinlock_acquire(&space->lock);
-    int error = vma_find_gap(&space->areas, &request, &area->range.start);
+    struct vma *above;
+    int error = vma_find_gap(&space->areas, &request, &area->range.start, &above);
     if (!error) {
         area->range.end = area->range.start + request.length;
         area->range.offset = area->range.start;
-        error = vma_insert(&space->areas, &area->range);
+        vma_insert_below(&space->areas, &area->range, above);
     }
     if (!error)
         space->pages += area->count;

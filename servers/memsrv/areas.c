@@ -25,26 +25,6 @@ int spares_get(struct spares *spares, unsigned count)
     return 0;
 }
 
-void area_count_locked(struct space *space, uint64_t flags, uint64_t pages)
-{
-    if (area_is_data(flags))
-        space->data_pages += pages;
-    if (flags & VMA_LOCKED)
-        space->locked_pages += pages;
-    if (flags & VMA_CHARGED)
-        space->charged_pages += pages;
-}
-
-void area_uncount_locked(struct space *space, uint64_t flags, uint64_t pages)
-{
-    if (area_is_data(flags))
-        space->data_pages -= pages;
-    if (flags & VMA_LOCKED)
-        space->locked_pages -= pages;
-    if (flags & VMA_CHARGED)
-        space->charged_pages -= pages;
-}
-
 /* Merges an area with its neighbours and frees what is left over. */
 static struct vma *merge(struct space *space, struct vma *area) REQUIRES(space->lock)
 {
@@ -61,16 +41,17 @@ static struct vma *merge(struct space *space, struct vma *area) REQUIRES(space->
     return area;
 }
 
-struct vma *area_insert_locked(struct space *space, struct vma *area)
+struct vma *area_insert_locked(struct space *space, struct vma *area, struct vma *above)
 {
     area->owner = space;
     if (area->object)
         object_attach(area);
     area_count_locked(space, area->flags, pages_of(area->end - area->start));
-    int error = vma_insert(&space->areas, area);
-    ASSERT(error == 0);
-    (void)error;
-    return area->flags & VMA_NO_MERGE ? area : merge(space, area);
+    vma_insert_below(&space->areas, area, above);
+    /* Neighbours that do not touch it do not merge with it. */
+    if (area->gap != 0 && (!above || above->start != area->end))
+        return area;
+    return merge(space, area);
 }
 
 void area_drop_locked(struct memsrv_context *worker, struct space *space, struct vma *area)
@@ -104,13 +85,11 @@ void areas_merge_locked(struct space *space, struct vma *first, uint64_t end)
 
 void area_resize_locked(struct space *space, struct vma *area, uint64_t start, uint64_t end)
 {
-    uint64_t before = pages_of(area->end - area->start);
+    uint64_t before = pages_of(area->end - area->start), after = pages_of(end - start);
     int error = vma_resize(&space->areas, area, start, end);
     ASSERT(error == 0);
     (void)error;
-    uint64_t after = pages_of(end - start);
-    area_count_locked(space, area->flags, after);
-    area_uncount_locked(space, area->flags, before);
+    area_count_locked(space, area->flags, after - before);
     if ((area->flags & VMA_CHARGED) && after < before)
         limits_uncharge(before - after);
 }

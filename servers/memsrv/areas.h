@@ -6,7 +6,7 @@
 #ifndef MEMSRV_AREAS_H
 #define MEMSRV_AREAS_H
 
-#include "space.h"
+#include "limits.h"
 
 /* Records that a change needs: two for the ends of each range that is cut, of which there are two, and a new area. */
 #define SPARES_MAX 5u
@@ -31,12 +31,25 @@ static inline uint64_t pages_of(uint64_t bytes)
 /* Counts `pages` of an area with `flags` as the space's, or as the space's no longer. The machine's count of promises
  * is another: limits_charge_locked() before the space gets areas with VMA_CHARGED, and area_drop_locked() or
  * area_resize_locked() when it loses them. */
-void area_count_locked(struct space *space, uint64_t flags, uint64_t pages) REQUIRES(space->lock);
-void area_uncount_locked(struct space *space, uint64_t flags, uint64_t pages) REQUIRES(space->lock);
+static inline void area_count_locked(struct space *space, uint64_t flags, uint64_t pages) REQUIRES(space->lock)
+{
+    if (area_is_data(flags))
+        space->data_pages += pages;
+    if (flags & VMA_LOCKED)
+        space->locked_pages += pages;
+    if (flags & VMA_CHARGED)
+        space->charged_pages += pages;
+}
 
-/* Puts a record whose start, end, flags, offset, object and touched are set into the tree, where nothing is; counts it,
- * enters it with its object, and merges it with its neighbours. Returns the area that then holds it. */
-struct vma *area_insert_locked(struct space *space, struct vma *area) REQUIRES(space->lock);
+static inline void area_uncount_locked(struct space *space, uint64_t flags, uint64_t pages) REQUIRES(space->lock)
+{
+    area_count_locked(space, flags, -pages);
+}
+
+/* Puts a record whose start, end, flags, offset, object and touched are set into the tree, where nothing is, right below
+ * `above` (NULL: last); counts it, enters it with its object, and merges it with its neighbours. Returns the area that
+ * then holds it. */
+struct vma *area_insert_locked(struct space *space, struct vma *area, struct vma *above) REQUIRES(space->lock);
 
 /* Takes an area out of tree, counts and object, and frees it. Its pages are unmapped already. */
 void area_drop_locked(struct memsrv_context *worker, struct space *space, struct vma *area) REQUIRES(space->lock);

@@ -51,7 +51,7 @@ static int copy_area(struct space *child, const struct vma *area) REQUIRES(child
     copy->offset = area->offset;
     copy->object = area->object;
     copy->touched = area->touched && !is_empty_in_child(area);
-    (void)area_insert_locked(child, copy);
+    (void)area_insert_locked(child, copy, NULL); /* they come in order */
     return 0;
 }
 

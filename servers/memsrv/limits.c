@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Limits of spaces, promises of memory, and the requests about both. */
-#include <errno.h>
-
 #include <proto/memsrv_dispatch.h>
 
 #include "areas.h"
@@ -14,7 +12,7 @@ _Static_assert(MEMSRV_RESOURCE_DATA == RESOURCE_DATA && MEMSRV_RESOURCE_STACK ==
 
 struct commit_policy commit_policy;
 
-static uint64_t committed; /* pages; atomic */
+uint64_t committed_pages;
 
 void limits_init(uint64_t pages)
 {
@@ -32,21 +30,7 @@ int limits_set_policy(uint64_t policy, uint64_t ratio)
 
 uint64_t limits_committed(void)
 {
-    return __atomic_load_n(&committed, __ATOMIC_RELAXED);
-}
-
-int limits_admit_locked(const struct space *space, uint64_t flags, uint64_t pages, uint64_t replaced)
-{
-    uint64_t used = space->areas.bytes - (replaced << PAGE_SHIFT), more = pages << PAGE_SHIFT;
-
-    if (!resource_allows(&space->limits, RESOURCE_ADDRESS_SPACE, used, more))
-        return -ENOMEM;
-    if (area_is_data(flags) && !resource_allows(&space->limits, RESOURCE_DATA, space->data_pages << PAGE_SHIFT, more))
-        return -ENOMEM;
-    if ((flags & VMA_LOCKED) &&
-        !resource_allows(&space->limits, RESOURCE_LOCKED_MEMORY, space->locked_pages << PAGE_SHIFT, more))
-        return -EAGAIN;
-    return 0;
+    return __atomic_load_n(&committed_pages, __ATOMIC_RELAXED);
 }
 
 int limits_admit_locking_locked(const struct space *space, uint64_t pages, int error)
@@ -59,14 +43,14 @@ int limits_admit_locking_locked(const struct space *space, uint64_t pages, int e
 
 static int charge(uint64_t own, uint64_t pages, bool privileged)
 {
-    uint64_t before = __atomic_fetch_add(&committed, pages, __ATOMIC_RELAXED);
+    uint64_t before = __atomic_fetch_add(&committed_pages, pages, __ATOMIC_RELAXED);
     if (commit_allowed(&commit_policy, before, own, pages, privileged))
         return 0;
     limits_uncharge(pages);
     return -ENOMEM;
 }
 
-int limits_charge_locked(const struct space *space, uint64_t pages)
+int limits_charge_by_policy(const struct space *space, uint64_t pages) NO_THREAD_SAFETY_ANALYSIS
 {
     return charge(space->charged_pages, pages, false);
 }
@@ -74,11 +58,6 @@ int limits_charge_locked(const struct space *space, uint64_t pages)
 int limits_charge(uint64_t pages)
 {
     return charge(0, pages, false);
-}
-
-void limits_uncharge(uint64_t pages)
-{
-    __atomic_fetch_sub(&committed, pages, __ATOMIC_RELAXED);
 }
 
 /* --- Requests ----------------------------------------------------------------------------------------------------- */
@@ -122,12 +101,12 @@ int memsrv_handle_space_limit_set(struct memsrv_context *context, const struct m
 }
 
 int memsrv_handle_overcommit_info(struct memsrv_context *context, const struct message *request, uint64_t *policy,
-                                  uint64_t *ratio, uint64_t *limit, uint64_t *committed_pages)
+                                  uint64_t *ratio, uint64_t *limit, uint64_t *committed)
 {
     *policy = commit_policy.policy;
     *ratio = commit_policy.ratio;
     *limit = commit_limit(&commit_policy);
-    *committed_pages = limits_committed();
+    *committed = limits_committed();
     return 0;
 }
 

@@ -42,10 +42,11 @@ int place_check(uint64_t address, uint64_t length, uint64_t *end)
 
 /* --- Adding ------------------------------------------------------------------------------------------------------- */
 
-/* True if nothing is in [start, end), and, for memory that is not put there exactly, no stack wants to grow there. */
-static bool range_is_free(struct space *space, uint64_t start, uint64_t end, bool exact) REQUIRES(space->lock)
+/* True if nothing is in [start, end), *above follows, and, for memory that is not put there exactly, no stack wants to grow there. */
+static bool range_is_free(struct space *space, uint64_t start, uint64_t end, bool exact, struct vma **above)
+    REQUIRES(space->lock)
 {
-    const struct vma *area = vma_find(&space->areas, start);
+    const struct vma *area = *above = vma_find(&space->areas, start);
     if (!area)
         return true;
     if (area->start < end)
@@ -53,35 +54,35 @@ static bool range_is_free(struct space *space, uint64_t start, uint64_t end, boo
     return exact || !(area->flags & VMA_GROWS_DOWN) || area->start - end >= STACK_GUARD_BYTES;
 }
 
-int find_room_locked(struct space *space, uint64_t length, uint64_t *start)
+int find_room_locked(struct space *space, uint64_t length, uint64_t *start, struct vma **above)
 {
     struct vma_gap_request gap = {
         .length = length, .alignment = PAGE_SIZE, .low = MAPPINGS_LOW, .high = space->mappings_high};
 
     for (;;) {
-        int error = vma_find_gap(&space->areas, &gap, start);
+        int error = vma_find_gap(&space->areas, &gap, start, above);
         if (error && gap.high == space->mappings_high && gap.high < MAPPINGS_HIGH) {
             gap.high = MAPPINGS_HIGH; /* what chance took away is better than nothing */
             continue;
         }
-        if (error || range_is_free(space, *start, *start + length, false))
+        if (error || !*above || !((*above)->flags & VMA_GROWS_DOWN) ||
+            (*above)->start - (*start + length) >= STACK_GUARD_BYTES)
             return error;
         /* Too close below a stack: on with what is below its guard. */
-        const struct vma *stack = vma_find(&space->areas, *start);
-        if (stack->start < MAPPINGS_LOW + STACK_GUARD_BYTES)
+        if ((*above)->start < MAPPINGS_LOW + STACK_GUARD_BYTES)
             return -ENOMEM;
-        gap.high = stack->start - STACK_GUARD_BYTES;
+        gap.high = (*above)->start - STACK_GUARD_BYTES;
     }
 }
 
-/* Chooses where the area of a request goes. */
-static int choose_range(struct space *space, const struct area_request *request, uint64_t *start, uint64_t *end)
-    REQUIRES(space->lock)
+/* Chooses where the area of a request goes; *above follows it. */
+static int choose_range(struct space *space, const struct area_request *request, uint64_t *start, uint64_t *end,
+                        struct vma **above) REQUIRES(space->lock)
 {
     if (request->exact) {
         *start = request->address;
         int error = place_check(*start, request->length, end);
-        if (!error && !range_is_free(space, *start, *end, true))
+        if (!error && !range_is_free(space, *start, *end, true, above))
             error = -EEXIST;
         return error;
     }
@@ -91,11 +92,11 @@ static int choose_range(struct space *space, const struct area_request *request,
         return -ENOMEM;
     if (request->address && request->address < USER_VA_END) {
         *start = align_up(request->address, PAGE_SIZE);
-        if (!place_check(*start, request->length, end) && range_is_free(space, *start, *end, false))
+        if (!place_check(*start, request->length, end) && range_is_free(space, *start, *end, false, above))
             return 0;
     }
     uint64_t length = align_up(request->length, PAGE_SIZE);
-    int error = find_room_locked(space, length, start);
+    int error = find_room_locked(space, length, start, above);
     *end = *start + length;
     return error;
 }
@@ -115,7 +116,7 @@ static uint64_t offset_for(const struct area_request *request, uint64_t start)
 
 /* Puts a fresh record into the tree; cannot fail, because the range was found free. Returns the merged area. */
 static struct vma *insert(struct space *space, struct vma *area, const struct area_request *request, uint64_t flags,
-                          uint64_t start, uint64_t end) REQUIRES(space->lock)
+                          uint64_t start, uint64_t end, struct vma *above) REQUIRES(space->lock)
 {
     area->start = start;
     area->end = end;
@@ -123,16 +124,15 @@ static struct vma *insert(struct space *space, struct vma *area, const struct ar
     area->offset = offset_for(request, start);
     area->object = request->object;
     area->touched = flags & VMA_DEVICE;
-    return area_insert_locked(space, area);
+    return area_insert_locked(space, area, above);
 }
 
 /* Stretches the area above over [start, end) of anonymous memory, if it is of the same kind; no record is needed. */
-static struct vma *stretch(struct space *space, uint64_t flags, uint64_t start, uint64_t end) REQUIRES(space->lock)
+static struct vma *stretch(struct space *space, struct vma *above, uint64_t flags, uint64_t start, uint64_t end)
+    REQUIRES(space->lock)
 {
-    if (flags & (VMA_NO_MERGE | VMA_GROWS_DOWN))
-        return NULL;
-    struct vma *above = vma_find(&space->areas, start);
-    if (!above || above->start != end || above->flags != flags || above->object || above->offset != end)
+    if (!above || above->start != end || above->flags != flags || above->object || above->offset != end ||
+        (flags & (VMA_NO_MERGE | VMA_GROWS_DOWN)))
         return NULL;
     const struct vma *below = vma_previous(&space->areas, above);
     if (below && below->end == start && below->flags == flags)
@@ -144,19 +144,19 @@ static struct vma *stretch(struct space *space, uint64_t flags, uint64_t start, 
 struct vma *area_add_locked(struct space *space, const struct area_request *request, uint64_t *address, int *error)
 {
     uint64_t end, flags = request->flags;
-    struct vma *area;
+    struct vma *area, *above;
 
-    *error = choose_range(space, request, address, &end);
+    *error = choose_range(space, request, address, &end, &above);
     if (!*error)
         *error = admit(space, request, pages_of(end - *address), 0, &flags);
     if (*error)
         return NULL;
-    area = request->object ? NULL : stretch(space, flags, *address, end);
+    area = request->object ? NULL : stretch(space, above, flags, *address, end);
     if (area)
         return area;
     area = space->areas.count < MEMSRV_AREA_QUOTA ? area_alloc() : NULL;
     if (area)
-        return insert(space, area, request, flags, *address, end);
+        return insert(space, area, request, flags, *address, end, above);
     if (flags & VMA_CHARGED)
         limits_uncharge(pages_of(end - *address));
     *error = -ENOMEM;
@@ -232,6 +232,20 @@ static bool trim(struct memsrv_context *worker, struct space *space, const struc
     return true;
 }
 
+/* Removes one area as it is. ENOMEM: a table that others use, too, cannot be copied; nothing was changed. */
+static int remove_whole(struct memsrv_context *worker, struct space *space, struct vma *area) REQUIRES(space->lock)
+{
+    if (area->touched) {
+        int error = space_ready_to_change_locked(space, area->start, area->end, false);
+        if (error)
+            return error;
+        space_wait_for_faults_locked(worker, space);
+        space_release_locked(worker, space, area->start, area->end);
+    }
+    area_drop_locked(worker, space, area);
+    return 0;
+}
+
 int area_remove_locked(struct memsrv_context *worker, struct space *space, uint64_t address, uint64_t length)
 {
     struct vma_cut_plan plan;
@@ -244,6 +258,11 @@ int area_remove_locked(struct memsrv_context *worker, struct space *space, uint6
         address = AREAS_LOW;
     if (address >= end)
         return 0;
+    struct vma *area = vma_find(&space->areas, address);
+    if (!area || area->start >= end)
+        return 0;
+    if (area->start == address && area->end == end && !(area->flags & AREA_BUFFER))
+        return remove_whole(worker, space, area);
     int error = plan_range_locked(space, address, end, &plan);
     if (error || trim(worker, space, &plan))
         return error;
@@ -287,35 +306,48 @@ int area_replace_locked(struct memsrv_context *worker, struct space *space, cons
         return error;
     }
     remove_planned_locked(worker, space, &plan, spares.areas);
-    (void)insert(space, spares.areas[plan.nodes_needed], request, flags, request->address, end);
+    (void)insert(space, spares.areas[plan.nodes_needed], request, flags, request->address, end,
+                 vma_find(&space->areas, request->address));
     return 0;
 }
 
 /* --- What grows --------------------------------------------------------------------------------------------------- */
+
+/* Stretches the heap's area. EXDEV: it cannot be stretched, another area must follow it. */
+static int heap_stretch(struct space *space, struct vma *heap, uint64_t flags, uint64_t new_end) REQUIRES(space->lock)
+{
+    const struct vma *next = vma_next(&space->areas, heap);
+    uint64_t charged = flags, pages = pages_of(new_end - heap->end);
+
+    if ((heap->flags & ~VMA_CHARGED) != flags)
+        return -EXDEV;
+    if (next &&
+        (next->start < new_end || ((next->flags & VMA_GROWS_DOWN) && next->start - new_end < STACK_GUARD_BYTES)))
+        return -ENOMEM;
+    int error = limits_admit_locked(space, flags, pages, 0);
+    if (!error)
+        error = limits_charge_area_locked(space, &charged, pages);
+    if (error)
+        return error;
+    if (charged == heap->flags) {
+        area_resize_locked(space, heap, heap->start, new_end);
+        return 0;
+    }
+    if (charged & VMA_CHARGED)
+        limits_uncharge(pages);
+    return -EXDEV;
+}
 
 /* Moves the upper end of the heap from `old_end` up. */
 static int heap_grow(struct space *space, uint64_t old_end, uint64_t new_end) REQUIRES(space->lock)
 {
     const uint64_t flags = VMA_READ | VMA_WRITE | VMA_HEAP | space->future_lock;
     struct vma *heap = vma_at(&space->areas, old_end - 1);
-    uint64_t charged = flags, pages = pages_of(new_end - old_end), address;
-    int error;
+    uint64_t address;
+    int error = heap && heap->end == old_end ? heap_stretch(space, heap, flags, new_end) : -EXDEV;
 
-    if (heap && heap->end == old_end && (heap->flags & ~VMA_CHARGED) == flags) {
-        if (!range_is_free(space, old_end, new_end, false))
-            return -ENOMEM;
-        error = limits_admit_locked(space, flags, pages, 0);
-        if (!error)
-            error = limits_charge_area_locked(space, &charged, pages);
-        if (!error && charged == heap->flags) {
-            area_resize_locked(space, heap, heap->start, new_end);
-            return 0;
-        }
-        if (!error && (charged & VMA_CHARGED))
-            limits_uncharge(pages);
-        if (error)
-            return error;
-    }
+    if (error != -EXDEV)
+        return error;
     const struct area_request request = {
         .address = old_end, .length = new_end - old_end, .flags = flags, .exact = true};
     return area_add_locked(space, &request, &address, &error) ? 0 : error;

@@ -59,8 +59,9 @@ MUST_CHECK struct vma *area_grow_down_locked(struct space *space, uint64_t addre
 
 /* --- For the other files that change areas ------------------------------------------------------------------------ */
 
-/* Finds room for `length` bytes, whole pages. ENOMEM. */
-MUST_CHECK int find_room_locked(struct space *space, uint64_t length, uint64_t *start) REQUIRES(space->lock);
+/* Finds room for `length` bytes, whole pages; *above is the area that follows, or NULL. ENOMEM. */
+MUST_CHECK int find_room_locked(struct space *space, uint64_t length, uint64_t *start, struct vma **above)
+    REQUIRES(space->lock);
 
 /* Plans the cut of a range whose areas all may be changed by the program. EPERM: an IPC buffer; ENOMEM: too many areas;
  * EINVAL: not a range of whole pages of user memory. */

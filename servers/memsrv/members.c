@@ -34,7 +34,8 @@ static struct vma *make_buffer(struct memsrv_context *worker, struct space *spac
                                    .exact = true,
                                    .privileged = true};
     uint64_t address;
-    int error = vma_find_gap(&space->areas, &gap, &request.address);
+    struct vma *above;
+    int error = vma_find_gap(&space->areas, &gap, &request.address, &above);
     struct vma *area = error ? NULL : area_add_locked(space, &request, &address, &error);
     if (!area)
         return NULL;

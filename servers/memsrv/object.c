@@ -52,7 +52,8 @@ static int enter_registry(struct space *owner, struct object *object)
     return error;
 }
 
-int object_create(struct space *owner, uint64_t size, bool reserve, bool charge, struct object **result)
+int object_create(struct space *owner, uint64_t size, bool reserve, bool charge,
+                  struct object **result) NO_THREAD_SAFETY_ANALYSIS
 {
     uint64_t promised = reserve && charge ? pages_for(size) : 0;
 

@@ -101,7 +101,7 @@ static void insert_moved(struct space *space, struct vma *fresh, const struct vm
     fresh->object = area->object;
     fresh->offset = area->offset + (remap->start - area->start);
     fresh->touched = area->touched;
-    (void)area_insert_locked(space, fresh);
+    (void)area_insert_locked(space, fresh, vma_find(&space->areas, remap->target));
 }
 
 /* Empties a planned place, moves the pages there, and makes the areas follow. ENOMEM: only the place is empty. */
@@ -140,12 +140,13 @@ static int move(struct memsrv_context *worker, struct space *space, const struct
 {
     struct vma_cut_plan place;
     struct spares spares;
+    struct vma *above;
     uint64_t flags = area->flags;
     uint64_t growth = remap->new_length > remap->old_length ? pages_of(remap->new_length - remap->old_length) : 0;
     int error = 0;
 
     if (!(remap->flags & MEMSRV_REMAP_FIXED))
-        error = find_room_locked(space, remap->new_length, &remap->target);
+        error = find_room_locked(space, remap->new_length, &remap->target, &above);
     if (!error)
         error = plan_range_locked(space, remap->target, remap->target + remap->new_length, &place);
     if (!error && space->areas.count + SPARES_MAX > MEMSRV_AREA_QUOTA)

@@ -199,21 +199,29 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
     return memchr(present, 0, (end - start) >> PAGE_SHIFT) ? -ENOMEM : 0;
 }
 
-static void release_entry(struct memsrv_context *worker, struct space *space, const struct map_result *result)
-    REQUIRES(space->lock)
+/* Counts the translations that were removed as gone, and gives back the pages that were the space's own. */
+static void release_entries(struct memsrv_context *worker, struct space *space, const struct map_result *results,
+                            long count) REQUIRES(space->lock)
 {
-    if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE), 0)) {
-        /* Of a table that other spaces go on using, the kernel tells how many pages it shows. */
-        if (result->entry & ENTRY_TABLE)
-            space->resident -= (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
-        return;
+    uint64_t pages = 0, own = 0;
+
+    for (const struct map_result *result = results; result < results + count; result++) {
+        if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE), 0)) {
+            /* Of a table that other spaces go on using, the kernel tells how many pages it shows. */
+            if (result->entry & ENTRY_TABLE)
+                pages += (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
+            continue;
+        }
+        struct page *page = page_of_entry(result->entry);
+        pages++;
+        if (!(result->entry & ENTRY_LAST) || (page->flags & PAGE_OF_OBJECT))
+            continue;
+        ASSERT(page->owner == space->family);
+        page_give(worker, page);
+        own++;
     }
-    struct page *page = page_of_entry(result->entry);
-    space->resident--;
-    if (!(result->entry & ENTRY_LAST) || (page->flags & PAGE_OF_OBJECT))
-        return;
-    ASSERT(page->owner == space->family);
-    user_page_give(worker, page);
+    space->resident -= pages;
+    worker->user_pages -= (int64_t)own;
 }
 
 void space_release_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
@@ -226,8 +234,7 @@ void space_release_locked(struct memsrv_context *worker, struct space *space, ui
         if (count == -ENOMEM)
             count = space_wait_for_table_locked(space);
         ASSERT(count >= 0);
-        for (long i = 0; i < count; i++)
-            release_entry(worker, space, &results[i]);
+        release_entries(worker, space, results, count);
         start = next;
     }
     space_trim_now_and_then_locked(space);

@@ -110,7 +110,8 @@ static void find_gap(void)
     };
     for (test_step = 0; test_step < sizeof(cases) / sizeof(cases[0]); test_step++) {
         uint64_t start = 0;
-        EXPECT(vma_find_gap(&tree, &cases[test_step].request, &start) == cases[test_step].error);
+        struct vma *above;
+        EXPECT(vma_find_gap(&tree, &cases[test_step].request, &start, &above) == cases[test_step].error);
         EXPECT(start == cases[test_step].start);
     }
 }
@@ -214,9 +215,10 @@ static void many_areas(void)
         EXPECT(vma_find(&tree, areas[i].start - 1) == &areas[i] && vma_at(&tree, areas[i].end - 1) == &areas[i]);
     struct vma_gap_request request = {2 * PAGE_SIZE, PAGE_SIZE, 0, 2 * MANY * PAGE_SIZE};
     uint64_t start;
-    EXPECT(vma_find_gap(&tree, &request, &start) == -ENOMEM);
+    struct vma *above;
+    EXPECT(vma_find_gap(&tree, &request, &start, &above) == -ENOMEM);
     vma_remove(&tree, &areas[MANY / 2]);
-    EXPECT(vma_find_gap(&tree, &request, &start) == 0 && start == (2 + MANY) * PAGE_SIZE - PAGE_SIZE);
+    EXPECT(vma_find_gap(&tree, &request, &start, &above) == 0 && start == (2 + MANY) * PAGE_SIZE - PAGE_SIZE);
     for (uint64_t i = 0; i < MANY; i++) {
         if (i != MANY / 2)
             vma_remove(&tree, &areas[i]);

@@ -259,8 +259,10 @@ static void step_gap(void)
     unsigned shift = random_chance(50) ? 0 : (unsigned)random_below(4);
     struct vma_gap_request request = {length * PAGE_SIZE, PAGE_SIZE << shift, address_of(low), address_of(high)};
     uint64_t expected = model_gap(length + (1UL << shift) - 1, low, high);
-    int result = vma_find_gap(&tree, &request, &start);
+    struct vma *above;
+    int result = vma_find_gap(&tree, &request, &start, &above);
     EXPECT(result == (expected == PAGES ? -ENOMEM : 0));
+    EXPECT(result != 0 || above == vma_find(&tree, start));
     if (result != 0)
         return;
     EXPECT(start % request.alignment == 0);

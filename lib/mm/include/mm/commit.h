@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <base/check.h>
+#include <mm/vma.h>
 
 enum overcommit_policy {
     OVERCOMMIT_GUESS = 0,  /* refuse only what can never be kept */
@@ -45,6 +46,11 @@ bool commit_allowed(const struct commit_policy *policy, uint64_t committed, uint
 
 /* True if an area with these VMA_* flags is a promise of memory: private, writable, and not excused by
  * VMA_NO_RESERVE, which OVERCOMMIT_NEVER does not accept. */
-bool commit_is_promise(const struct commit_policy *policy, uint64_t vma_flags);
+static inline bool commit_is_promise(const struct commit_policy *policy, uint64_t vma_flags)
+{
+    if ((vma_flags & (VMA_WRITE | VMA_SHARED | VMA_DEVICE)) != VMA_WRITE)
+        return false;
+    return !(vma_flags & VMA_NO_RESERVE) || policy->policy == OVERCOMMIT_NEVER;
+}
 
 #endif

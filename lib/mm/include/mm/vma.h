@@ -108,6 +108,9 @@ struct vma *vma_previous(const struct vma_tree *tree, const struct vma *vma);
  */
 MUST_CHECK int vma_insert(struct vma_tree *tree, struct vma *vma);
 
+/* The same for who knows that the range is free, and which area follows it (NULL: none). */
+void vma_insert_below(struct vma_tree *tree, struct vma *vma, struct vma *above);
+
 /* Takes an area that is in the tree out of it; the memory is the caller's again. */
 void vma_remove(struct vma_tree *tree, struct vma *vma);
 
@@ -135,9 +138,10 @@ struct vma_gap_request {
 /*
  * Finds free space, as high as possible, and writes its start. Areas with VMA_GROWS_DOWN get no special treatment.
  * With an alignment above PAGE_SIZE a gap counts only if it holds length + alignment - PAGE_SIZE bytes. O(log n).
- * EINVAL: length 0, unaligned, or bad alignment; ENOMEM: no such space.
+ * *above is the area that follows it, or NULL. EINVAL: length 0, unaligned, or bad alignment; ENOMEM: no such space.
  */
-MUST_CHECK int vma_find_gap(const struct vma_tree *tree, const struct vma_gap_request *request, uint64_t *start);
+MUST_CHECK int vma_find_gap(const struct vma_tree *tree, const struct vma_gap_request *request, uint64_t *start,
+                            struct vma **above);
 
 /*
  * Cutting the areas at the two ends of [start, end), in two steps, so that whole areas can then be removed or
