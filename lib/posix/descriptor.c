@@ -28,6 +28,9 @@ static _Atomic uint8_t kinds[FS_HANDLES];
 enum { TABLE_EMPTY, TABLE_FILLING, TABLE_FILLED };
 static _Atomic int table_state;
 
+/* The parent whose descriptors this program may not have got yet; 0: none. */
+static _Atomic pid_t heir_of;
+
 void files_pause(void)
 {
     clock_sleep_until(clock_now_ns() + PAUSE_NS);
@@ -92,12 +95,18 @@ void files_child_of_fork(pid_t parent)
     /* Another thread, which this program has not, can have been filling the table. */
     if (table_state == TABLE_FILLING)
         table_state = TABLE_EMPTY;
-    files_fork(parent, getpid());
+    heir_of = parent;
 }
 
 /* The table, filled; `file` is one of its places or EBADF. */
 static int check_number(int file)
 {
+    /* Set but in a child that has used no descriptor yet: it may be faster than its parent. */
+    if (heir_of != 0) {
+        const pid_t parent = atomic_exchange(&heir_of, 0);
+        if (parent != 0)
+            files_fork(parent, getpid());
+    }
     if (table_state != TABLE_FILLED)
         table_fill();
     return file < 0 || file >= (int)FS_HANDLES ? -EBADF : 0;

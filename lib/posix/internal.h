@@ -63,7 +63,8 @@ void tls_place(void *block);
 /* Tells a console server that has just started the mode that this program had asked the last one for. */
 void terminal_mode_again(void);
 
-/* Gives the child of a fork the parent's descriptors: each of the two asks for it before it goes on. */
+/* Gives the child of a fork the parent's descriptors: the parent asks for it before it goes on, the child before it uses
+ * one, and whoever comes first has it done. */
 void files_fork(pid_t parent, pid_t child);
 void files_child_of_fork(pid_t parent);
 
