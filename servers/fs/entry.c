@@ -30,7 +30,7 @@ void entries_grow(struct tmpfs *fs)
     if (fs->entries < fs->bucket_count)
         return;
     const uint64_t count = fs->bucket_count ? 2 * fs->bucket_count : FIRST_BUCKETS;
-    struct entry **buckets = fs_allocate(count * sizeof(*buckets));
+    struct entry **buckets = fs_allocate(count * sizeof(void *));
     if (!buckets)
         return;
     for (uint64_t i = 0; i < fs->bucket_count; i++) {

@@ -40,6 +40,7 @@ static void lock_free(struct lock *lock)
 static void cut(struct lock *lock, uint64_t first, uint64_t last, struct lock **rest)
 {
     if (lock->first < first && lock->last > last) {
+        ASSERT(*rest);
         **rest =
             (struct lock){.owner = lock->owner, .first = last + 1, .last = lock->last, .exclusive = lock->exclusive};
         list_insert_after(&lock->link, &(*rest)->link);

@@ -263,7 +263,7 @@ static int check_rename(const struct tmpfs *fs, const struct walk *from, const s
 int tmpfs_rename(struct tmpfs *fs, const char *old_path, const char *new_path)
 {
     struct entry *entry = NULL;
-    struct walk from, to;
+    struct walk from = {0}, to = {0};
 
     int error = tmpfs_walk(fs, old_path, 0, &from);
     if (error == 0)
