@@ -10,7 +10,7 @@
  * One asker at a time: between the moment at which a worker was seen waiting and the change to UNDERWAY nobody else may
  * ask it again. Order: below those of spaces and objects, above those of zones.
  */
-static struct spinlock drain_lock;
+static struct spinlock drain_lock = SPINLOCK_INITIALIZER(LOCK_DRAIN);
 
 static bool change(struct memsrv_context *worker, uint32_t from, uint32_t to)
 {

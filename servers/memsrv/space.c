@@ -71,9 +71,9 @@ static void init_space(struct space *space) REQUIRES(space->lock)
 
 void spaces_init(void)
 {
-    spinlock_init(&table_lock);
+    spinlock_init(&table_lock, LOCK_SPACE_TABLE);
     for (uint32_t i = 0; i < SPACES_MAX; i++)
-        spinlock_init(&spaces[i].lock);
+        spinlock_init(&spaces[i].lock, LOCK_SPACE);
     spinlock_acquire(&spaces[0].lock);
     init_space(&spaces[0]);
     publish(&spaces[0], PID_ROOT);
@@ -155,7 +155,7 @@ static struct space *claim(uint64_t pid, int *error) NO_THREAD_SAFETY_ANALYSIS
     if (!space)
         *error = space_find_slow(pid) ? -EEXIST : -ENOMEM;
     if (space) {
-        spinlock_acquire(&space->lock);
+        spinlock_acquire_as(&space->lock, LOCK_NEW_SPACE);
         init_space(space);
         publish(space, pid);
     }

@@ -297,7 +297,7 @@ static bool use_children(struct actor *actor)
 /* One step. */
 static bool act(struct actor *actor)
 {
-    unsigned choice = random_below(&actor->random, 32);
+    unsigned choice = random_below(&actor->random, 24);
 
     atomic_fetch_add(&shared->steps, 1);
     if (choice == 0)
