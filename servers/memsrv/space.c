@@ -193,7 +193,8 @@ int space_create(uint64_t pid, uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
 /* Takes all memory of a space without threads; what is left are its objects. */
 static void empty(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    space_release_locked(worker, space, AREAS_LOW, USER_VA_END);
+    /* From 0 on, where nothing is: a table in common that goes as a whole needs no other in its place. */
+    space_release_locked(worker, space, 0, USER_VA_END);
     drop_all_areas(worker, space);
     objects_leave_locked(worker, space);
     space_trim_tables_locked(space, 0);
