@@ -48,7 +48,7 @@ void arena_init(struct arena *arena, unsigned number, uint64_t seed, uint32_t ow
 /* Makes one change or check at random. False: something was not as it must be, which was told. */
 bool arena_step(struct arena *arena);
 
-/* Compares all that can be read with the model; `additions`: the counters of shared pages, too. */
+/* Compares all that was written and some of the rest, as far as it can be read, with the model; `additions`: the counters of shared pages, too. */
 bool arena_check(struct arena *arena, bool additions);
 
 /* Before a fork whose child will call arena_add(): its additions are expected. */

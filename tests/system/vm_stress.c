@@ -223,7 +223,7 @@ static bool be_child(struct actor *actor, bool is_victim)
         return false;
     if (has_thread && pthread_create(&thread, NULL, stretch_thread, &stop) != 0)
         return complain("no thread in a child");
-    for (unsigned step = 0; step < CHILD_STEPS || is_victim; step++) {
+    for (unsigned step = 0; (step < CHILD_STEPS && !is_over()) || is_victim; step++) {
         if (!act(actor))
             return false;
     }
@@ -287,7 +287,7 @@ static bool use_children(struct actor *actor)
 {
     if (actor->children == CHILDREN_MAX || (actor->children && random_below(&actor->random, 2)))
         return collect(actor) && (actor->children || arena_check(actor->arena, actor->depth == 0));
-    if (actor->depth >= DEPTH_MAX || (actor->depth && random_below(&actor->random, 2)))
+    if (is_over() || actor->depth >= DEPTH_MAX || (actor->depth && random_below(&actor->random, 2)))
         return true;
     return start_child(actor);
 }
