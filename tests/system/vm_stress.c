@@ -28,7 +28,7 @@
 #define THREADS        4U
 #define CHILDREN_MAX   2U /* of one thread at a time */
 #define DEPTH_MAX      3U
-#define CHILD_STEPS    60U
+#define CHILD_STEPS    30U
 #define COMMON_PAGES   64U
 #define WASH_PAGES     256U
 #define COUNTER_PAGES  8U
@@ -300,14 +300,14 @@ static bool act(struct actor *actor)
     unsigned choice = random_below(&actor->random, 24);
 
     atomic_fetch_add(&shared->steps, 1);
-    if (choice == 0)
+    if (choice < 2)
         return use_children(actor);
-    if (choice < 4)
+    if (choice < 5)
         return use_common(actor);
-    if (choice < 6)
+    if (choice < 7)
         return use_wash(actor);
     /* A victim may be killed between counting and claiming. */
-    if (choice == 6 && actor->depth == 0)
+    if (choice == 7 && actor->depth == 0)
         return use_counters(actor);
     return arena_step(actor->arena);
 }
