@@ -39,7 +39,8 @@ struct lock_stack *lock_stack(void)
 /* Gives reply *m and takes the next message into it, or else just takes one if nobody waits for the reply any more. */
 static __attribute__((noinline, cold)) long reply_again(struct memsrv_context *worker, struct message *m, long error)
 {
-    drain_if_wanted(worker);
+    /* Others may wait until this answer is given, so the worker does not stop now. */
+    drain_wanted(worker, false);
     /* A caller that does not take its capabilities gets the error instead; one that has gone gets nothing. */
     if (worker->fault_address) {
         fault_retry(worker, m, (int)error);
