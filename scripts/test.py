@@ -16,6 +16,9 @@ import sys
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLATFORM = "qemu-virt"
 LEVELS = (0, 1, 2, 3)
+# What runs with other levels of checks than the chosen one. Figures are measured without checks; the booted machine has
+# the time for those of level 2, and some tests are run for them; the deepest are for the host tests.
+LEVEL_SUITES = {0: ("bench",), 2: ("checked",), 3: ("host",)}
 RESULT = re.compile(r"^(not ok|ok)\b.*?(?:#\s*(SKIP|TODO)\b.*)?$", re.IGNORECASE)
 
 
@@ -123,26 +126,25 @@ def run_checks(pattern, count, level):
 
 
 def all_names(level):
-    return meson_tests(level, ("host", "sdk", "system", "bench"), "") + check_names()
+    return meson_tests(level, ("host", "sdk", "system", "bench", "checked"), "") + check_names()
 
 
 def run_level(level, pattern, count):
     """Builds another level than the chosen one, and runs what is for that level."""
     if not build(level, count):
         return
-    # Figures are measured without checks; the deepest checks are for the host tests, which have the time.
-    suites = {0: ("bench",), 3: ("host",)}.get(level)
-    if suites:
-        run_meson(level, suites, pattern, count)
+    if level in LEVEL_SUITES:
+        run_meson(level, LEVEL_SUITES[level], pattern, count)
 
 
 def run_everything(level, pattern, count):
     run_meson(level, ("host",), pattern, count)
     run_checks(pattern, count, level)
     run_meson(level, ("sdk",), pattern, count)
-    run_meson(level, ("system", "bench") if level == 0 else ("system",), pattern, count)
+    run_meson(level, ("system",) + {0: ("bench",), 2: ("checked",)}.get(level, ()), pattern, count)
     for other in LEVELS:
-        if other != level and (not pattern or (other == 0 and meson_tests(level, ("bench",), pattern))):
+        # With a pattern only what no run of the chosen level covers.
+        if other != level and (not pattern or (other in (0, 2) and meson_tests(level, LEVEL_SUITES[other], pattern))):
             run_level(other, pattern, count)
 
 

@@ -98,7 +98,7 @@ int kmem_cache_init(struct kmem_cache *cache, const struct kmem_cache_args *args
         cache->cpus[cpu].base = KMEM_NO_SLAB;
         list_init(&cache->cpus[cpu].partial);
     }
-    spinlock_init(&cache->lock);
+    spinlock_init(&cache->lock, LOCK_CACHE);
     list_init(&cache->partial);
     list_init(&cache->full);
     return 0;

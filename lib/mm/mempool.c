@@ -46,7 +46,7 @@ int mempool_init(struct mempool *pool, uint32_t min_nr, const struct mempool_ops
     if (min_nr == 0)
         return -EINVAL;
     *pool = (struct mempool){.ops = ops, .context = context, .heap = heap};
-    spinlock_init(&pool->lock);
+    spinlock_init(&pool->lock, LOCK_MEMPOOL);
     pool->elements = make_array(pool, cpu, 0, min_nr);
     if (!pool->elements)
         return -ENOMEM;

@@ -14,7 +14,7 @@ int percpu_init(struct percpu *percpu, uint32_t cpus, const struct page_source *
     if (cpus == 0 || order > MAX_ORDER)
         return -EINVAL;
     memset(percpu, 0, sizeof(*percpu));
-    spinlock_init(&percpu->lock);
+    spinlock_init(&percpu->lock, LOCK_PERCPU);
     percpu->source = source;
     percpu->cpus = cpus;
     percpu->order = order;

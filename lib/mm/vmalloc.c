@@ -13,7 +13,7 @@ static struct vmalloc_area *area_of(struct vma *range)
 void vmalloc_init(struct vmalloc_space *space, uint64_t low, uint64_t high, const struct vmalloc_ops *ops,
                   const struct page_source *source, struct kmalloc_heap *heap) NO_THREAD_SAFETY_ANALYSIS
 {
-    spinlock_init(&space->lock);
+    spinlock_init(&space->lock, LOCK_VMALLOC);
     vma_tree_init(&space->areas, low, high);
     space->pages = space->failures = 0;
     space->bytes = high - low;

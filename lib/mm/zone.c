@@ -15,7 +15,7 @@ int zone_init(struct zone *zone, enum zone_type type, struct mem_map *map, uint6
         !is_aligned(start_pfn | end_pfn, ZONE_ALIGNMENT_PAGES))
         return -EINVAL;
     memset(zone, 0, sizeof(*zone));
-    spinlock_init(&zone->lock);
+    spinlock_init(&zone->lock, LOCK_ZONE);
     for (unsigned order = 0; order < ORDER_COUNT; order++) {
         for (unsigned migrate = 0; migrate < MIGRATE_COUNT; migrate++)
             list_init(&zone->free_areas[order].blocks[migrate]);

@@ -4,6 +4,7 @@
  */
 #include <base/lock.h>
 #include <quire/clock.h>
+#include <stddef.h>
 
 #define TURNS_BEFORE_SLEEP 64u
 #define SLEEP_NS           20000UL
@@ -15,4 +16,10 @@ void spinlock_wait(uint32_t turns)
         clock_sleep_until(clock_now_ns() + SLEEP_NS);
     else
         (void)sys_yield();
+}
+
+/* The library's own locks are leaves, each in a file of its own: there is no order to check. */
+struct lock_stack *lock_stack(void)
+{
+    return NULL;
 }

@@ -27,7 +27,7 @@ static struct thread *thread_dead;  /* atomic: detached ones that have ended; ne
 
 /* Notifications of threads that have ended. They are never destroyed, so a signal that comes late finds a thread that
  * looks around and sleeps on, and nothing else. */
-static struct spinlock parkings_lock;
+static struct spinlock parkings_lock = SPINLOCK_INITIALIZER(LOCK_LEAF);
 static uint64_t parkings[PARKINGS_MAX] GUARDED_BY(parkings_lock);
 static uint32_t parking_count GUARDED_BY(parkings_lock);
 
@@ -371,7 +371,7 @@ int thread_sleep(uint64_t deadline)
 /* There is no other thread to exclude. */
 void threads_child_of_fork(struct thread *self) NO_THREAD_SAFETY_ANALYSIS
 {
-    spinlock_init(&parkings_lock);
+    spinlock_init(&parkings_lock, LOCK_LEAF);
     parking_count = 0;
     __atomic_store_n(&thread_live, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&thread_dead, NULL, __ATOMIC_RELAXED);

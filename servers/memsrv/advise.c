@@ -11,6 +11,7 @@
 #include "range.h"
 #include "requests.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 /* What a piece of advice does to flags, and which areas it does not suit. */
 struct advice {
@@ -140,6 +141,8 @@ int memsrv_handle_advise(struct memsrv_context *context, const struct message *r
     bool covered = range_is_covered_locked(space, address, end);
     if (!error && (known->set | known->clear))
         error = range_change_flags_locked(space, address, end, known->set, known->clear, 0);
+    if (!error && advice == MEMSRV_ADVICE_DONT_NEED)
+        error = space_ready_to_change_locked(space, address, end, false);
     if (!error && advice == MEMSRV_ADVICE_DONT_NEED)
         release_touched_locked(context, space, address, end);
     space_leave(space);

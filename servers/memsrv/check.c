@@ -7,14 +7,12 @@
 #include "account.h"
 #include "areas.h"
 #include "caches.h"
+#include "drain.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
 #include "own_memory.h"
 #include "space_pages.h"
-
-/* The account is right when nobody changes it; it gets some tries to find such a moment. */
-#define ACCOUNT_TRIES 50u
 
 static uint64_t report(const char *what, uint64_t which, long error)
 {
@@ -101,15 +99,16 @@ static uint64_t check_spaces(struct memsrv_context *worker)
     return failures;
 }
 
-static uint64_t check_account(void)
+/* The account is right while nobody changes it. */
+static uint64_t check_account(struct memsrv_context *worker)
 {
     struct memsrv_memory memory;
-    for (unsigned i = 0; i < ACCOUNT_TRIES; i++) {
-        account_read(&memory);
-        if (account_adds_up(&memory))
-            return 0;
-        (void)sys_yield();
-    }
+
+    workers_stop(worker);
+    account_read(&memory);
+    workers_resume(worker);
+    if (account_adds_up(&memory))
+        return 0;
     log_line("check: %lu pages, but free %lu lists %lu user %lu table %lu object %lu metadata %lu", memory.total,
              memory.free, memory.lists, memory.user, memory.table, memory.object, memory.metadata);
     return 1;
@@ -133,6 +132,6 @@ uint64_t check_all(struct memsrv_context *worker)
     failures += report("caches", 0, caches_check());
     failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
-    failures += check_account();
+    failures += check_account(worker);
     return failures + check_kernel();
 }

@@ -31,7 +31,7 @@ int family_create(struct space *space)
     struct family *family = kmem_cache_zalloc(&family_cache, worker_index());
     if (!family)
         return -ENOMEM;
-    spinlock_init(&family->lock);
+    spinlock_init(&family->lock, LOCK_FAMILY);
     spinlock_acquire(&family->lock);
     list_init(&family->spaces);
     spinlock_release(&family->lock);

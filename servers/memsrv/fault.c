@@ -164,13 +164,21 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
     uint64_t entry = m->words[3];
     const struct page *source;
 
-    if (space->thread_count > 1)
+    if (space->thread_count > 1) {
+        /* An answer on its way may put a copy there. What it takes the place of could then be freed, and be the kernel's,
+         * while it is copied here. */
+        space_wait_for_answers_locked(worker, space);
         entry = space_entry_locked(space, address);
+    }
     switch (cow_decide(area, entry, m->words[1], &source)) {
     case COW_NOTHING:
         answer_resume(m);
         break;
     case COW_RIGHTS:
+        if (space_ready_to_change_locked(space, address, address + PAGE_SIZE, false)) {
+            refuse_without_memory(space, m);
+            break;
+        }
         space_protect_locked(space, address, address + PAGE_SIZE, cow_rights(area));
         answer_resume(m);
         break;

@@ -139,7 +139,7 @@ static struct kmem_place place_of(const struct kernel_object *object)
 
 void kernel_objects_init(uint64_t first_free_slot, uint64_t slot_count)
 {
-    spinlock_init(&objects_lock);
+    spinlock_init(&objects_lock, LOCK_KERNEL_OBJECTS);
     init_caches();
     if (first_free_slot < SLOT_FIRST_FREE || slot_count % SLOTS_PER_FRAME || slot_count > SLOT_MAX)
         fatal("root describes memsrv's table as %lu slots, free from %lu", slot_count, first_free_slot);

@@ -53,7 +53,7 @@ void layout_init(const struct boot_info *info)
     } seed = {.clock = clock_ticks()};
     const void *tree = window(info->tree_base);
 
-    spinlock_init(&lock);
+    spinlock_init(&lock, LOCK_LAYOUT);
     randomizes = is_asked_for(info);
     (void)read_property(tree, "rng-seed", seed.seed, sizeof(seed.seed));
     (void)read_property(tree, "kaslr-seed", seed.address_seed, sizeof(seed.address_seed));

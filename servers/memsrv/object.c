@@ -20,7 +20,7 @@ static uint64_t page_total; /* atomic */
 
 void objects_init(void)
 {
-    spinlock_init(&registry_lock);
+    spinlock_init(&registry_lock, LOCK_OBJECT_REGISTRY);
     index_init(&registry, &index_records);
     next_id = 1;
 }
@@ -70,7 +70,7 @@ int object_create(struct space *owner, uint64_t size, bool reserve, bool charge,
     list_init(&object->link);
     list_init(&object->grants);
     list_init(&object->areas);
-    spinlock_init(&object->lock);
+    spinlock_init(&object->lock, LOCK_OBJECT);
     index_init(&object->pages, &index_records);
     object->uses = 1;
     object->size = size;

@@ -8,6 +8,7 @@
 #include "object.h"
 #include "object_fault.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 /* Pages that one fault maps at most, in an aligned group of so many. */
 #define FAULT_AROUND 16u
@@ -42,6 +43,15 @@ static int copy(struct memsrv_context *worker, struct space *space, const struct
     return 0;
 }
 
+/* Gives what is mapped other rights, for which it takes a table of the space's own. ENOMEM. */
+static int change_rights(struct space *space, uint64_t address, uint64_t rights) REQUIRES(space->lock)
+{
+    int error = space_ready_to_change_locked(space, address, address + PAGE_SIZE, false);
+    if (!error)
+        space_protect_locked(space, address, address + PAGE_SIZE, rights);
+    return error;
+}
+
 /* A page of the object is mapped. */
 static int fault_own(struct memsrv_context *worker, struct space *space, const struct vma *area,
                      struct object_fault *fault, const struct page *page) REQUIRES(space->lock)
@@ -49,8 +59,7 @@ static int fault_own(struct memsrv_context *worker, struct space *space, const s
     if (is_private(area) && (fault->access & VMA_WRITE))
         return copy(worker, space, area, fault, page, MAP_ITEM_MAP | MAP_ITEM_REPLACE | MAP_ITEM_IF_READ_ONLY);
     if ((fault->access & VMA_ACCESS & ~fault->entry) || (fault->access & VMA_WRITE))
-        space_protect_locked(space, fault->address, fault->address + PAGE_SIZE,
-                             own_rights(area, fault->access) & VMA_ACCESS);
+        return change_rights(space, fault->address, own_rights(area, fault->access) & VMA_ACCESS);
     return 0;
 }
 
@@ -68,8 +77,7 @@ static int fault_copy(struct memsrv_context *worker, struct space *space, const 
         fault->item = entry_flags(area->flags);
         return 0;
     case COW_RIGHTS:
-        space_protect_locked(space, fault->address, fault->address + PAGE_SIZE, cow_rights(area));
-        return 0;
+        return change_rights(space, fault->address, cow_rights(area));
     default:
         return 0;
     }

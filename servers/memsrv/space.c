@@ -71,9 +71,9 @@ static void init_space(struct space *space) REQUIRES(space->lock)
 
 void spaces_init(void)
 {
-    spinlock_init(&table_lock);
+    spinlock_init(&table_lock, LOCK_SPACE_TABLE);
     for (uint32_t i = 0; i < SPACES_MAX; i++)
-        spinlock_init(&spaces[i].lock);
+        spinlock_init(&spaces[i].lock, LOCK_SPACE);
     spinlock_acquire(&spaces[0].lock);
     init_space(&spaces[0]);
     publish(&spaces[0], PID_ROOT);
@@ -155,7 +155,7 @@ static struct space *claim(uint64_t pid, int *error) NO_THREAD_SAFETY_ANALYSIS
     if (!space)
         *error = space_find_slow(pid) ? -EEXIST : -ENOMEM;
     if (space) {
-        spinlock_acquire(&space->lock);
+        spinlock_acquire_as(&space->lock, LOCK_NEW_SPACE);
         init_space(space);
         publish(space, pid);
     }
@@ -193,7 +193,8 @@ int space_create(uint64_t pid, uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
 /* Takes all memory of a space without threads; what is left are its objects. */
 static void empty(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    space_release_locked(worker, space, AREAS_LOW, USER_VA_END);
+    /* From 0 on, where nothing is: a table in common that goes as a whole needs no other in its place. */
+    space_release_locked(worker, space, 0, USER_VA_END);
     drop_all_areas(worker, space);
     objects_leave_locked(worker, space);
     space_trim_tables_locked(space, 0);

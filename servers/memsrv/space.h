@@ -3,9 +3,9 @@
  * An address space and what belongs to it: areas, pages, threads, objects. The structures are never freed, only used
  * again, so that a worker may look at one while another ends it: it takes the lock, then looks whose it is now.
  *
- * Lock order: space -> registry of memory objects -> memory object -> object caches -> kernel objects -> zone. One
- * worker holds at most one space's lock (but for space_fork()) and one memory object's. The IPC buffer of
- * the calling worker is overwritten by everything here that is said to make system calls.
+ * Locks and their order: docs/locking.md. One worker holds at most one space's lock (but for space_fork()) and one
+ * memory object's. The IPC buffer of the calling worker is overwritten by everything here that is said to make system
+ * calls.
  */
 #ifndef MEMSRV_SPACE_H
 #define MEMSRV_SPACE_H

@@ -5,6 +5,7 @@
 #include <quire/syscall.h>
 
 #include "memory.h"
+#include "space_pages.h"
 #include "space_tables.h"
 
 /* Tables to leave with the kernel, and from when on it is worth asking for the others. */
@@ -78,6 +79,10 @@ void space_trim_tables_locked(struct space *space, uint64_t keep)
 {
     const uint64_t *pfns = ipc_buffer()->words;
     uint64_t used;
+
+    /* A worker whose answer was rejected finds out by the kernel's frame table which of its tables were not taken: one
+     * that was taken and is given back here meanwhile would be freed twice. */
+    space_wait_for_answers_locked(worker_current(), space);
     long spare = spare_tables(space, &used);
 
     while (spare > (long)keep) {

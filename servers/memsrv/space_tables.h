@@ -28,7 +28,8 @@ MUST_CHECK int space_ready_to_change_locked(struct space *space, uint64_t start,
 /* For changes that must not fail and whose need nobody has seen: waits until there is a table to give. Returns 0. */
 long space_wait_for_table_locked(struct space *space) REQUIRES(space->lock);
 
-/* Takes tables back that the kernel has to spare, all but `keep`. Makes system calls. */
+/* Takes tables back that the kernel has to spare, all but `keep`, once all answers to faults were given. Makes system
+ * calls. */
 void space_trim_tables_locked(struct space *space, uint64_t keep) REQUIRES(space->lock);
 
 /* The same if the space has got many tables for what it has. */

@@ -2,6 +2,7 @@
 /* Workers: their creation, and the loop that each of them runs. */
 #include <errno.h>
 
+#include <base/lock.h>
 #include <proto/memsrv_dispatch.h>
 #include <quire/syscall.h>
 
@@ -28,10 +29,18 @@ void spinlock_wait(uint32_t turns)
         (void)sys_yield();
 }
 
+static struct lock_stack lock_stacks[WORKERS_MAX];
+
+struct lock_stack *lock_stack(void)
+{
+    return &lock_stacks[worker_index()];
+}
+
 /* Gives reply *m and takes the next message into it, or else just takes one if nobody waits for the reply any more. */
 static __attribute__((noinline, cold)) long reply_again(struct memsrv_context *worker, struct message *m, long error)
 {
-    drain_if_wanted(worker);
+    /* Others may wait until this answer is given, so the worker does not stop now. */
+    drain_wanted(worker, false);
     /* A caller that does not take its capabilities gets the error instead; one that has gone gets nothing. */
     if (worker->fault_address) {
         fault_retry(worker, m, (int)error);
@@ -60,6 +69,7 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
             verdict = memsrv_dispatch(worker, &m);
             ASSERT(verdict == PROTO_REPLY);
         }
+        CHECK(lock_order_is_idle());
         error = sys_reply_recv(worker->reply_slot, SLOT_SERVE, &m);
         if (__builtin_expect(error != 0, 0))
             error = reply_again(worker, &m, error);

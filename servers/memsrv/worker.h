@@ -26,7 +26,7 @@ struct space;
 struct memsrv_context {
     struct per_cpu_pages pages; /* counts are read by other workers, for statistics */
 
-    /* enum worker_drain, atomic: another worker wants the pages back. */
+    /* enum worker_drain, atomic: another worker wants the pages back, or this one to stand still. */
     uint32_t drain;
 
     /* The space whose fault this worker is answering: set with the space's lock held, cleared without it after the
@@ -56,8 +56,10 @@ struct memsrv_context {
 /* A worker looks here each time that it has received something, before it touches its lists. */
 enum worker_drain {
     WORKER_DRAIN_NONE = 0,
-    WORKER_DRAIN_WANTED = 1,  /* the worker gives its pages back itself, when it next gets something to do */
-    WORKER_DRAIN_UNDERWAY = 2 /* it waits in the kernel, and another worker is doing it */
+    WORKER_DRAIN_WANTED = 1,   /* the worker gives its pages back itself, when it next gets something to do */
+    WORKER_DRAIN_UNDERWAY = 2, /* it waits in the kernel, and another worker is doing it */
+    WORKER_STOP_WANTED = 3,    /* the worker does nothing with what it next gets before it is let go */
+    WORKER_STOPPED = 4
 };
 
 extern struct memsrv_context workers[WORKERS_MAX];

@@ -20,8 +20,12 @@ uint64_t test_step;
 static uint64_t random_state;
 static const struct test_row *all_rows;
 
+void (*check_failed_hook)(const char *expression);
+
 void check_failed(const char *file, int line, const char *expression)
 {
+    if (check_failed_hook)
+        check_failed_hook(expression);
     ck_abort_msg("check failed at %s:%d: %s (seed %llu, step %llu)", file, line, expression,
                  (unsigned long long)test_seed, (unsigned long long)test_step);
     abort();
@@ -31,6 +35,12 @@ void spinlock_wait(uint32_t turns)
 {
     if (turns % 64 == 0)
         sched_yield();
+}
+
+struct lock_stack *lock_stack(void)
+{
+    static _Thread_local struct lock_stack stack;
+    return &stack;
 }
 
 /* splitmix64 */

@@ -37,6 +37,9 @@ int test_main(const char *suite, const struct test_row *rows, size_t count);
 extern uint64_t test_seed; /* printed at the start */
 extern uint64_t test_step; /* a randomized row counts here, for the message of a failure */
 
+/* Called first when a check fails, for a row in which one is to fail. It does not return. */
+extern void (*check_failed_hook)(const char *expression);
+
 /* The number of steps of a randomized row: at least 100,000 unless QUIRE_STEPS says otherwise. */
 uint64_t test_steps(void);
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Spinlocks, and the words with which structures and functions say what a lock guards. clang checks those words with
- * -Wthread-safety; other compilers ignore them. A lock's place in the lock order is written beside the lock.
+ * -Wthread-safety; other compilers ignore them. Each lock has a rank in the lock order (lock_rank.h), and builds with
+ * checks of level 2 see to it that whoever takes one holds none of the same rank or above: see lock_order.h.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <base/check.h>
+#include <base/lock_order.h>
 
 #if defined(__clang__)
 #define THREAD_SAFETY(attribute) __attribute__((attribute))
@@ -35,7 +39,13 @@
  */
 struct CAPABILITY("spinlock") spinlock {
     uint32_t held;
+    uint32_t rank; /* enum lock_rank */
 };
+
+#define SPINLOCK_INITIALIZER(rank_of_lock)                                                                             \
+    {                                                                                                                  \
+        .rank = (rank_of_lock)                                                                                         \
+    }
 
 /*
  * Called on each turn of a waiting loop, `turns` counting from 1. Each program has its own: what the machine offers
@@ -44,15 +54,20 @@ struct CAPABILITY("spinlock") spinlock {
 void spinlock_wait(uint32_t turns);
 
 /* Makes an unheld lock. */
-static inline void spinlock_init(struct spinlock *lock)
+static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
 {
     lock->held = 0;
+    lock->rank = rank;
 }
 
-/* Waits until the lock is free and takes it. Not recursive. */
-static inline void spinlock_acquire(struct spinlock *lock) ACQUIRE(*lock) NO_THREAD_SAFETY_ANALYSIS
+/* Waits until the lock is free and takes it, with another rank than its own: for the few that are taken while one like
+ * them is held. Not recursive. */
+static inline void spinlock_acquire_as(struct spinlock *lock, enum lock_rank rank)
+    ACQUIRE(*lock) NO_THREAD_SAFETY_ANALYSIS
 {
     uint32_t turns = 0;
+    if (QUIRE_CHECKS >= 2)
+        lock_order_acquire(lock, rank);
     while (__builtin_expect(__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE), 0)) {
         do {
             spinlock_wait(++turns);
@@ -60,15 +75,27 @@ static inline void spinlock_acquire(struct spinlock *lock) ACQUIRE(*lock) NO_THR
     }
 }
 
-/* Takes the lock if it is free; true if it was. */
+/* Waits until the lock is free and takes it. Not recursive. */
+static inline void spinlock_acquire(struct spinlock *lock) ACQUIRE(*lock) NO_THREAD_SAFETY_ANALYSIS
+{
+    spinlock_acquire_as(lock, (enum lock_rank)lock->rank);
+}
+
+/* Takes the lock if it is free; true if it was. Nobody waits, so any other lock may be held. */
 static inline bool spinlock_try_acquire(struct spinlock *lock) TRY_ACQUIRE(true, *lock) NO_THREAD_SAFETY_ANALYSIS
 {
-    return __atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0;
+    if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
+        return false;
+    if (QUIRE_CHECKS >= 2)
+        lock_order_note(lock, (enum lock_rank)lock->rank);
+    return true;
 }
 
 /* Gives the lock back. */
 static inline void spinlock_release(struct spinlock *lock) RELEASE(*lock) NO_THREAD_SAFETY_ANALYSIS
 {
+    if (QUIRE_CHECKS >= 2)
+        lock_order_release(lock);
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
