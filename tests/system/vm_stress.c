@@ -160,6 +160,28 @@ static void claim(struct actor *actor)
 static bool act(struct actor *actor);
 static bool collect_all(struct actor *actor);
 
+/* A thread's work that is soon done: pages, and tables for them, that come and go with it. */
+static void *short_thread(void *argument)
+{
+    struct actor *actor = argument;
+    char *memory = map(1024 * PAGE, MAP_PRIVATE);
+
+    for (unsigned i = 0; memory && i < 1024; i += 64)
+        memory[i * PAGE] = (char)actor->number;
+    return memory && munmap(memory, 1024 * PAGE) == 0 ? actor : NULL;
+}
+
+static bool use_thread(struct actor *actor)
+{
+    pthread_t thread;
+    void *result = NULL;
+    int error = pthread_create(&thread, NULL, short_thread, actor);
+
+    if (!error)
+        error = pthread_join(thread, &result);
+    return (!error && result) || complain("a short thread: error %d", error);
+}
+
 static void *stretch_thread(void *argument)
 {
     bool *stop = argument;
@@ -309,6 +331,8 @@ static bool act(struct actor *actor)
     /* A victim may be killed between counting and claiming. */
     if (choice == 7 && actor->depth == 0)
         return use_counters(actor);
+    if (choice == 8 && actor->depth == 0)
+        return use_thread(actor);
     return arena_step(actor->arena);
 }
 
