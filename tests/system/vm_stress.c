@@ -392,6 +392,21 @@ static struct memsrv_memory account(void)
     return memory;
 }
 
+/* What no process has that was there before this one, nor this one: the servers take and free memory, too. */
+static struct memsrv_memory account_of_others(void)
+{
+    struct memsrv_memory memory = account();
+
+    for (uint64_t pid = 1; pid <= (uint64_t)getpid(); pid++) {
+        uint64_t pages, tables, objects, areas;
+        if (memsrv_space_info(SLOT_MEMSRV, pid, &pages, &tables, &objects, &areas) < 0)
+            continue;
+        memory.user -= pages;
+        memory.table -= tables;
+    }
+    return memory;
+}
+
 static unsigned checks, failed_checks;
 
 /* Has everything walked until the families are about to end. */
@@ -458,7 +473,7 @@ int main(int count, char **arguments)
     count_total();
     /* Whatever is taken once for good is taken before the books are read. */
     tap_equal(run_families(WARM_UP_NS, seed + 1000), 0, "a short run");
-    struct memsrv_memory before = account();
+    struct memsrv_memory before = account_of_others();
     uint64_t start = clock_now_ns();
     tap_equal(run_families(seconds * NS_PER_SECOND, seed), 0, "%u processes with %u threads each, and their children",
               FAMILIES, THREADS);
@@ -467,10 +482,13 @@ int main(int count, char **arguments)
     tap_equal(failed_checks, 0, "whenever it was looked, all structures were sound");
     tap_equal((long)count_total(), (long)shared->claimed, "no count in shared memory is lost");
     tap_ok(is_sound(), "all structures are sound at the end");
-    struct memsrv_memory after = account();
-    tap_equal((long)after.user, (long)before.user, "all pages of programs have come back");
-    tap_equal((long)(after.table + after.object), (long)(before.table + before.object),
-              "and all tables and kernel objects");
+    struct memsrv_memory after = account_of_others();
+    /* The page of zeros is nobody's, so a process that has begun to read one has a page more than there are. */
+    tap_ok((long)after.user <= (long)before.user, "all pages of programs have come back (%ld, %ld before)",
+           (long)after.user, (long)before.user);
+    tap_ok((long)(after.table + after.object) <= (long)(before.table + before.object),
+           "and all tables and kernel objects (%ld, %ld before)", (long)(after.table + after.object),
+           (long)(before.table + before.object));
     long lost = (long)(before.free + before.lists) - (long)(after.free + after.lists);
     tap_ok(lost <= LOST_MAX, "and all memory is free but what caches keep (%ld pages)", lost);
     return tap_done();
