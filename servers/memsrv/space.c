@@ -234,16 +234,21 @@ int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid,
     return error;
 }
 
-/* Waits until nobody touches the figures of a space that has lost its threads. */
+/* Waits until nobody touches the figures of a space that has lost its threads. While the lock is free a worker may get
+ * it that has a last fault of theirs, so all are looked at again then. */
 static void wait_for_workers(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    for (uint32_t i = 0; i < worker_count; i++) {
-        if (&workers[i] == worker)
+    uint32_t i = 0;
+
+    while (i < worker_count) {
+        if (&workers[i] == worker || worker_is_done_with(&workers[i], space)) {
+            i++;
             continue;
+        }
         spinlock_release(&space->lock);
-        while (!worker_is_done_with(&workers[i], space))
-            (void)sys_yield();
+        (void)sys_yield();
         spinlock_acquire(&space->lock);
+        i = 0;
     }
 }
 
