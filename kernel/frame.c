@@ -68,23 +68,26 @@ static long require_unmapped(const struct frame *frame)
 
 long frame_add_mappings(struct frame_table *table, uint64_t pfn, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        const struct frame *frame = frame_find(table, pfn + i);
+    struct frame *first = frame_find(table, pfn);
+    if (!first || pfn % FRAME_SECTION_FRAMES + count > FRAME_SECTION_FRAMES)
+        return -EFAULT;
+    for (const struct frame *frame = first; frame < first + count; frame++) {
         long error = require_user(frame);
         if (error)
             return error;
         if (frame->references == UINT32_MAX)
             return -ENOSPC;
     }
-    for (uint64_t i = 0; i < count; i++)
-        frame_known(table, pfn + i)->references++;
+    for (struct frame *frame = first; frame < first + count; frame++)
+        frame->references++;
     return 0;
 }
 
 void frame_remove_mappings(struct frame_table *table, uint64_t pfn, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++)
-        frame_remove_mapping(table, pfn + i);
+    struct frame *first = frame_known(table, pfn);
+    for (struct frame *frame = first; frame < first + count; frame++)
+        frame->references--;
 }
 
 long frame_take_table(struct frame_table *table, uint64_t pfn)

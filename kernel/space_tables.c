@@ -230,25 +230,29 @@ uint64_t *space_entry_for_map(struct aspace *aspace, uint64_t address, unsigned 
 
 /* --- Leaves ------------------------------------------------------------------------------------------------------- */
 
-bool space_leaf_shared(uint64_t pte, unsigned level)
+static __attribute__((noinline)) bool has_shared_frame(const struct frame *first)
 {
-    uint64_t pfn = (pte & PTE_ADDRESS) >> PAGE_SHIFT;
-    uint64_t count = level == LEAF_LEVEL ? 1 : HUGE_FRAMES;
-
-    if (!pte_is_present(pte) || (pte & PTE_DEVICE))
-        return false;
-    for (uint64_t i = 0; i < count; i++) {
-        if (frame_known(&frames, pfn + i)->references > 1)
+    for (const struct frame *frame = first; frame < first + HUGE_FRAMES; frame++) {
+        if (frame->references > 1)
             return true;
     }
     return false;
 }
 
+bool space_leaf_shared(uint64_t pte, unsigned level)
+{
+    if (!pte_is_present(pte) || (pte & PTE_DEVICE))
+        return false;
+    const struct frame *first = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
+    return level == LEAF_LEVEL ? first->references > 1 : has_shared_frame(first);
+}
+
 bool space_leaf_last(uint64_t pte)
 {
     uint64_t pfn = (pte & PTE_ADDRESS) >> PAGE_SHIFT;
-    for (uint64_t i = 0; i < HUGE_FRAMES; i++) {
-        if (frame_known(&frames, pfn + i)->references == 1)
+    const struct frame *first = frame_known(&frames, pfn);
+    for (const struct frame *frame = first; frame < first + HUGE_FRAMES; frame++) {
+        if (frame->references == 1)
             return true;
     }
     return false;

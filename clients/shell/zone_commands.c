@@ -226,11 +226,34 @@ static int command_allocinfo(int count, char **arguments)
     return 0;
 }
 
+/* Names as in /proc/meminfo, /proc/vmstat and /sys/kernel/mm/transparent_hugepage. */
+static int command_thp(int count, char **arguments)
+{
+    static const char *const policies[] = {"always madvise [never]", "always [madvise] never",
+                                           "[always] madvise never"};
+    struct memsrv_thp thp;
+    size_t records = 0;
+
+    (void)count, (void)arguments;
+    const int error = memsrv_thp_info(SLOT_MEMSRV, &thp, 1, &records);
+    if (error < 0 || records != 1)
+        return error < 0 ? error : -EPROTO;
+    printf("enabled                   %s\n", thp.policy < 3 ? policies[thp.policy] : "?");
+    printf("AnonHugePages             %lu kB\n", (unsigned long)thp.pages << (PAGE_SHIFT - 10));
+    printf("thp_fault_alloc           %lu\nthp_fault_fallback        %lu\n", (unsigned long)thp.fault_alloc,
+           (unsigned long)thp.fault_fallback);
+    printf("thp_collapse_alloc        %lu\nthp_collapse_alloc_failed %lu\n", (unsigned long)thp.collapse_alloc,
+           (unsigned long)thp.collapse_alloc_failed);
+    printf("thp_split_page            %lu\n", (unsigned long)thp.split);
+    return 0;
+}
+
 const struct command zone_commands[] = {
     {"mem", "", "shows where the machine's memory is", 0, 0, command_mem},
     {"buddyinfo", "", "shows the free blocks by size", 0, 0, command_buddyinfo},
     {"zoneinfo", "", "shows the zones: watermarks, reserves, page lists", 0, 0, command_zoneinfo},
     {"pagetypeinfo", "", "shows the free blocks by mobility and size", 0, 0, command_pagetypeinfo},
     {"allocinfo", "", "shows what became of requests for pages", 0, 0, command_allocinfo},
+    {"thp", "", "shows the huge pages", 0, 0, command_thp},
     {0},
 };

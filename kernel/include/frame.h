@@ -73,7 +73,7 @@ MUST_CHECK static inline long frame_add_mapping(struct frame_table *table, uint6
 /* Takes one mapping away; it was there. */
 static inline void frame_remove_mapping(struct frame_table *table, uint64_t pfn);
 
-/* The same for `count` consecutive frames; all or nothing. */
+/* The same for `count` consecutive frames of one section (else EFAULT); all or nothing. */
 MUST_CHECK long frame_add_mappings(struct frame_table *table, uint64_t pfn, uint64_t count);
 void frame_remove_mappings(struct frame_table *table, uint64_t pfn, uint64_t count);
 

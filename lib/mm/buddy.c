@@ -127,13 +127,19 @@ int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned 
 {
     if (!is_allocated_block(zone, page, order))
         return -EINVAL;
-    enum migrate_type migrate = (enum migrate_type)page->migrate;
-    uint32_t owner_flags = page->flags & PAGE_OWNER_FLAGS;
+    const uint32_t flags = PAGE_ALLOCATED | (page->flags & PAGE_OWNER_FLAGS & ~PAGE_HUGE);
     for (uint64_t i = 1; i < 1UL << order; i++) {
-        buddy_mark_allocated(&page[i], 0, migrate);
-        page[i].flags |= owner_flags;
+        struct page *part = &page[i];
+        part->order = 0;
+        part->migrate = page->migrate;
+        page_set_refcount(part, 1);
+        __atomic_store_n(&part->mapcount, 0, __ATOMIC_RELAXED);
+        part->owner = page->owner;
+        part->index = page->index + i;
+        __atomic_store_n(&part->flags, flags, __ATOMIC_RELEASE);
     }
     page->order = 0;
+    __atomic_store_n(&page->flags, flags, __ATOMIC_RELEASE);
     return 0;
 }
 

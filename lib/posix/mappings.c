@@ -27,7 +27,7 @@ _Static_assert(MADV_RANDOM == MEMSRV_ADVICE_RANDOM && MADV_SEQUENTIAL == MEMSRV_
                    MADV_WIPEONFORK == MEMSRV_ADVICE_WIPE_ON_FORK && MADV_KEEPONFORK == MEMSRV_ADVICE_KEEP_ON_FORK &&
                    MADV_COLD == MEMSRV_ADVICE_COLD && MADV_PAGEOUT == MEMSRV_ADVICE_PAGE_OUT &&
                    MADV_POPULATE_READ == MEMSRV_ADVICE_POPULATE_READ &&
-                   MADV_POPULATE_WRITE == MEMSRV_ADVICE_POPULATE_WRITE,
+                   MADV_POPULATE_WRITE == MEMSRV_ADVICE_POPULATE_WRITE && MADV_COLLAPSE == MEMSRV_ADVICE_COLLAPSE,
                "advice is passed on as it is");
 
 /* Flags that mean something, as memsrv has them, or nothing. */

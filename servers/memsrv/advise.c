@@ -5,6 +5,7 @@
 #include <proto/memsrv_dispatch.h>
 
 #include "areas.h"
+#include "huge.h"
 #include "map.h"
 #include "object.h"
 #include "populate.h"
@@ -41,6 +42,7 @@ static const struct advice advices[] = {
     {MEMSRV_ADVICE_PAGE_OUT, 0, 0, UNMOVABLE, false},
     {MEMSRV_ADVICE_POPULATE_READ, 0, 0, VMA_DEVICE, false},
     {MEMSRV_ADVICE_POPULATE_WRITE, 0, 0, VMA_DEVICE, false},
+    {MEMSRV_ADVICE_COLLAPSE, 0, 0, VMA_DEVICE | VMA_NO_HUGE, true},
 };
 
 static const struct advice *find_advice(uint64_t number)
@@ -120,6 +122,8 @@ static int act(struct memsrv_context *worker, uint64_t pid, const struct advice 
         return populate_as_advised(worker, pid, start, end, POPULATE_READ);
     case MEMSRV_ADVICE_POPULATE_WRITE:
         return populate_as_advised(worker, pid, start, end, POPULATE_WRITE);
+    case MEMSRV_ADVICE_COLLAPSE:
+        return huge_collapse_range(worker, pid, start, end);
     default:
         return 0;
     }

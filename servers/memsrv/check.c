@@ -8,6 +8,7 @@
 #include "areas.h"
 #include "caches.h"
 #include "drain.h"
+#include "huge.h"
 #include "log.h"
 #include "memory.h"
 #include "object.h"
@@ -22,6 +23,26 @@ static uint64_t report(const char *what, uint64_t which, long error)
     return 1;
 }
 
+/* A huge page is a whole block, all of it lies in areas, and these allow what it does. */
+static bool huge_entry_is_right(struct space *space, const struct map_result *found) REQUIRES(space->lock)
+{
+    const struct page *block = mem_map_find(&memory_map, (found->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+    const uint64_t end = found->address + HUGE_PAGE_SIZE;
+
+    if (!block || (block->flags & (PAGE_STATE | PAGE_HUGE)) != (PAGE_ALLOCATED | PAGE_HUGE) ||
+        block->order != HUGE_PAGE_ORDER || block->owner != space->family || found->address % HUGE_PAGE_SIZE)
+        return false;
+    for (uint64_t address = found->address; address < end;) {
+        const struct vma *area = vma_at(&space->areas, address);
+        if (!area || area->object || !area->touched || (area->flags & (VMA_SHARED | AREA_FILLED)) ||
+            ((found->entry & VMA_ACCESS) & ~(area->flags | VMA_READ)) ||
+            area_index(area, address) != block->index + ((address - found->address) >> PAGE_SHIFT))
+            return false;
+        address = area->end;
+    }
+    return true;
+}
+
 /* True if what a translation of the space names is the space's, lies in an area, and is mapped as the area says. */
 static bool entry_is_right(struct space *space, const struct map_result *found) REQUIRES(space->lock)
 {
@@ -32,15 +53,17 @@ static bool entry_is_right(struct space *space, const struct map_result *found) 
         return false;
     if (area->flags & VMA_DEVICE)
         return physical == area->offset + (found->address - area->start);
+    if (found->entry & ENTRY_HUGE)
+        return huge_entry_is_right(space, found);
     const struct page *page = mem_map_find(&memory_map, physical >> PAGE_SHIFT);
-    if (!page || !(page->flags & PAGE_ALLOCATED) || !area->touched)
+    if (!page || !(page_in_charge(page)->flags & PAGE_ALLOCATED) || !area->touched)
         return false;
     if (page->flags & PAGE_OF_OBJECT)
         return page->owner == area->object && page->index == area_index(area, found->address) &&
                ((area->flags & VMA_SHARED) || !(found->entry & ENTRY_WRITE));
     if (page->flags & PAGE_ZERO)
         return !area->object && !(found->entry & ENTRY_WRITE);
-    return page->owner == space->family && page->index == area_index(area, found->address) &&
+    return page_in_charge(page)->owner == space->family && page_index(page) == area_index(area, found->address) &&
            !(area->flags & VMA_SHARED);
 }
 
@@ -60,7 +83,8 @@ static long count_right_entries(struct space *space, uint64_t start, uint64_t en
                 log_line("check: wrong entry in pid %lu", space->pid);
                 return -1;
             }
-            pages += !(results[i].entry & ENTRY_DEVICE);
+            if (!(results[i].entry & ENTRY_DEVICE))
+                pages += (long)entry_pages(results[i].entry, results[i].address, end);
         }
         start = next;
     }
@@ -68,9 +92,16 @@ static long count_right_entries(struct space *space, uint64_t start, uint64_t en
 }
 
 /* Pages on their way to the space, in answers of other workers, count as resident and have no translation yet. */
-static uint64_t pages_on_their_way(const struct memsrv_context *worker)
+static uint64_t pages_on_their_way(const struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    return worker_count - 1;
+    uint64_t pages = 0;
+    for (uint32_t i = 0; i < worker_count; i++) {
+        /* In this order; see fault_retry(). */
+        if (&workers[i] != worker && (__atomic_load_n(&workers[i].answering, __ATOMIC_ACQUIRE) == space ||
+                                      __atomic_load_n(&workers[i].settling, __ATOMIC_ACQUIRE) == space))
+            pages += space->huge_entries ? HUGE_PAGES : 1;
+    }
+    return pages;
 }
 
 static uint64_t check_space(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
@@ -79,9 +110,9 @@ static uint64_t check_space(struct memsrv_context *worker, struct space *space) 
     if (!space_has_memory(space))
         return failures;
     space_wait_for_faults_locked(worker, space);
+    uint64_t on_their_way = pages_on_their_way(worker, space);
     long pages = count_right_entries(space, AREAS_LOW, USER_VA_END);
-    bool ok = pages >= 0 && (uint64_t)pages <= space->resident &&
-              space->resident - (uint64_t)pages <= pages_on_their_way(worker);
+    bool ok = pages >= 0 && (uint64_t)pages <= space->resident && space->resident - (uint64_t)pages <= on_their_way;
     failures += report("translations of pid", space->pid, ok ? 0 : -1);
     return failures;
 }

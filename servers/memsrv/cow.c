@@ -7,6 +7,7 @@
 #include <quire/syscall.h>
 
 #include "areas.h"
+#include "huge.h"
 #include "log.h"
 #include "memory.h"
 #include "space_pages.h"
@@ -56,6 +57,13 @@ void cow_copy(const struct page *page, const struct page *source, const struct v
     machine_copy_page(page_window(page), page_window(source));
     if (area->flags & VMA_EXECUTE)
         machine_sync_code(page_window(page), PAGE_SIZE);
+}
+
+void cow_give_rights_locked(struct space *space, const struct vma *area, uint64_t address, uint64_t entry)
+{
+    uint64_t bytes = entry & ENTRY_HUGE ? HUGE_PAGE_SIZE : PAGE_SIZE;
+    uint64_t start = address & ~(bytes - 1);
+    space_protect_locked(space, start, start + bytes, cow_rights(area));
 }
 
 int cow_break_locked(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t address,

@@ -25,8 +25,9 @@ enum cow_decision {
     COW_COPY,    /* a copy of *source takes its place */
 };
 
-/* Decides for `access` (VMA_ACCESS, allowed by the area) to anonymous memory where `entry` is, as the kernel's fault
- * message or a harvest has it; 0: nothing is mapped any more. */
+/* Decides for `access` (VMA_ACCESS, allowed by the area) to anonymous memory where `entry` is, as entry_at() has it for
+ * the page; 0: nothing is mapped any more. Of a huge page that others have, too, a single page is copied: the kernel
+ * splits the entry then. */
 enum cow_decision cow_decide(const struct vma *area, uint64_t entry, uint64_t access, const struct page **source);
 
 /* What space_protect_locked() gives to pages of the area. */
@@ -35,12 +36,17 @@ static inline uint64_t cow_rights(const struct vma *area)
     return (area->flags & VMA_ACCESS) | PROTECT_IF_LAST;
 }
 
+/* COW_RIGHTS, for the page or huge page at `address` whose entry is `entry`: all of a huge page lies in areas with the
+ * same rights, or it would have been split. */
+void cow_give_rights_locked(struct space *space, const struct vma *area, uint64_t address, uint64_t entry)
+    REQUIRES(space->lock);
+
 /* Fills `page`, which nobody else sees, with what `source` holds. */
 void cow_copy(const struct page *page, const struct page *source, const struct vma *area);
 
 /*
  * Makes the page at `address` of an area of anonymous memory one that the program may write without a fault, if
- * something is mapped there (`entry`). Not for an address that a fault's answer may be on its way to, but for those of
+ * something is mapped there (`entry`, see entry_at()). Not for an address that a fault's answer may be on its way to, but for those of
  * the calling worker. ENOMEM. Makes system calls.
  */
 MUST_CHECK int cow_break_locked(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t address,

@@ -4,6 +4,7 @@
 #include <proto/memsrv_dispatch.h>
 
 #include "family.h"
+#include "huge.h"
 #include "memory.h"
 #include "space_pages.h"
 

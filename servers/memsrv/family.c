@@ -6,6 +6,7 @@
 
 #include "areas.h"
 #include "caches.h"
+#include "huge.h"
 #include "memory.h"
 #include "space_pages.h"
 
@@ -81,16 +82,17 @@ static bool maps_at(struct space *space, const struct page *page, uint64_t addre
 /* The address at which the space maps the page, or 0: that of its index, if the area was never moved. */
 static uint64_t find_address(struct space *space, const struct page *page) REQUIRES(space->lock)
 {
-    uint64_t address = page->index << PAGE_SHIFT;
+    const uint64_t index = page_index(page);
+    uint64_t address = index << PAGE_SHIFT;
 
     if (address < USER_VA_END && vma_at(&space->areas, address) && maps_at(space, page, address))
         return address;
     for (const struct vma *area = vma_first(&space->areas); area; area = vma_next(&space->areas, area)) {
         uint64_t first = area->offset >> PAGE_SHIFT;
-        if ((area->flags & (VMA_SHARED | VMA_DEVICE)) || page->index < first ||
-            page->index - first >= pages_of(area->end - area->start))
+        if ((area->flags & (VMA_SHARED | VMA_DEVICE)) || index < first ||
+            index - first >= pages_of(area->end - area->start))
             continue;
-        address = area->start + ((page->index - first) << PAGE_SHIFT);
+        address = area->start + ((index - first) << PAGE_SHIFT);
         if (maps_at(space, page, address))
             return address;
     }

@@ -12,6 +12,7 @@
 #include "areas.h"
 #include "cow.h"
 #include "fault.h"
+#include "huge.h"
 #include "log.h"
 #include "map.h"
 #include "memory.h"
@@ -67,10 +68,10 @@ static __attribute__((noinline, cold)) void refuse_without_memory(struct space *
     refuse(space, m);
 }
 
-/* True if the area allows the access, and pages of it are taken when they are touched. */
-static inline bool may_take_page(const struct vma *area, uint64_t access)
+/* True if there is an area and it allows the access. */
+static inline bool is_allowed(const struct vma *area, uint64_t access)
 {
-    return area && !(access & (VMA_ACCESS | FAULT_EXCEPTION) & ~area->flags) && !(area->flags & AREA_FILLED);
+    return area && !(access & (VMA_ACCESS | FAULT_EXCEPTION) & ~area->flags);
 }
 
 /*
@@ -161,7 +162,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
                                                      struct message *m, struct vma *area) REQUIRES(space->lock)
 {
     const uint64_t address = m->words[0] & PAGE_MASK;
-    uint64_t entry = m->words[3];
+    uint64_t entry = entry_at(m->words[3], address);
     const struct page *source;
 
     if (space->thread_count > 1) {
@@ -179,7 +180,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
             refuse_without_memory(space, m);
             break;
         }
-        space_protect_locked(space, address, address + PAGE_SIZE, cow_rights(area));
+        cow_give_rights_locked(space, area, address, entry);
         answer_resume(m);
         break;
     case COW_PROMOTE:
@@ -202,24 +203,44 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
 static inline void answer_zeros(struct memsrv_context *worker, struct space *space, struct message *m,
                                 const struct vma *area, uint64_t address) REQUIRES(space->lock)
 {
-    worker->fault_adds = true;
+    worker->fault_adds = 1;
     space->resident++;
     answer_item(worker, space, m, address | MAP_ITEM_MAP,
                 page_address(zero_page) | (area->flags & (VMA_READ | VMA_EXECUTE)) | ENTRY_ACCESSED);
 }
 
-/* What is not a first touch of anonymous memory. False if it is one, after all, in *area. */
+/* A first touch where a huge page may be wanted. False: a page will do, or has to. The huge page is to be zeroed. */
+static bool answer_huge(struct memsrv_context *worker, struct space *space, struct message *m, struct vma *area)
+    REQUIRES(space->lock)
+{
+    const uint64_t base = m->words[0] & ~(HUGE_PAGE_SIZE - 1), access = m->words[1];
+
+    if (!(access & VMA_WRITE) || FAULT_LEVEL(access) == FAULT_LEVEL_PAGES || !huge_is_wanted(area, base))
+        return false;
+    struct page *block = huge_take(worker, space, area, base, HUGE_FAULT);
+    if (!block)
+        return false;
+    area->touched = true;
+    space->huge_entries++;
+    space->resident += HUGE_PAGES;
+    worker->fault_page = block;
+    worker->fault_adds = HUGE_PAGES;
+    answer_item(worker, space, m, base | MAP_ITEM_MAP, page_address(block) | entry_flags(area->flags) | ENTRY_HUGE);
+    return true;
+}
+
+/* What is not for a single page of anonymous memory. False if it is, after all, in *area. */
 static __attribute__((noinline)) bool answer_other(struct memsrv_context *worker, struct space *space,
                                                    struct message *m, struct vma **area) REQUIRES(space->lock)
 {
     if (!*area)
         *area = area_grow_down_locked(space, m->words[0]);
-    if (!may_take_page(*area, m->words[1]))
+    if (!is_allowed(*area, m->words[1]) || ((*area)->flags & AREA_FILLED))
         refuse(space, m);
     else if ((*area)->object)
         answer_object(worker, space, m, *area);
     else
-        return false;
+        return !m->words[3] && answer_huge(worker, space, m, *area);
     return true;
 }
 
@@ -234,8 +255,11 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
         return;
     }
     struct vma *area = vma_at(&space->areas, m->words[0]);
-    if (UNLIKELY(!may_take_page(area, access) || area->object) && answer_other(worker, space, m, &area)) {
+    if (UNLIKELY(!is_allowed(area, access) || (area->flags & closer_look_flags) || area->object) &&
+        answer_other(worker, space, m, &area)) {
         space_leave(space);
+        if (worker->fault_adds == HUGE_PAGES)
+            huge_zero(worker->fault_page);
         return;
     }
     if (m->words[3]) {
@@ -255,7 +279,7 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
         space_leave(space);
         return;
     }
-    worker->fault_adds = true;
+    worker->fault_adds = 1;
     space->resident++;
     answer_item(worker, space, m, address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags));
     space_leave(space);
@@ -279,16 +303,19 @@ static uint32_t take_tables_back(struct memsrv_context *worker)
 void fault_retry(struct memsrv_context *worker, struct message *m, int error)
 {
     struct space *space = worker->answering;
-    const bool adds = worker->fault_adds;
+    const uint32_t adds = worker->fault_adds;
     uint32_t tables = take_tables_back(worker);
 
-    if (worker->fault_page)
+    if (worker->fault_page && adds == HUGE_PAGES)
+        huge_give(worker, worker->fault_page);
+    else if (worker->fault_page)
         user_page_give(worker, worker->fault_page);
     /* In this order: whoever waits for the answers holds the lock that the figures need. */
     __atomic_store_n(&worker->settling, space, __ATOMIC_RELAXED);
     fault_settled(worker);
     spinlock_acquire(&space->lock);
     space->resident -= adds;
+    space->huge_entries -= adds == HUGE_PAGES;
     space->tables -= tables;
     spinlock_release(&space->lock);
     __atomic_store_n(&worker->settling, NULL, __ATOMIC_RELEASE);

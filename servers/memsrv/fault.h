@@ -22,7 +22,7 @@ static inline void fault_settled(struct memsrv_context *worker)
 {
     worker->fault_address = 0;
     worker->fault_page = NULL;
-    worker->fault_adds = false;
+    worker->fault_adds = 0;
     worker->fault_table_count = 0;
     __atomic_store_n(&worker->answering, NULL, __ATOMIC_RELEASE);
 }

@@ -131,6 +131,7 @@ int fork_copy_locked(struct memsrv_context *worker, struct space *parent, struct
         return error;
     space_wait_for_faults_locked(worker, parent);
     parent->shares_tables = child->shares_tables = true;
+    child->huge_entries = parent->huge_entries;
     error = share_tables(parent, child);
     return error ? error : forget_rest(parent, child);
 }

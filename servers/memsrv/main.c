@@ -9,6 +9,7 @@
 #include "caches.h"
 #include "cow.h"
 #include "family.h"
+#include "huge.h"
 #include "kernel_objects.h"
 #include "layout.h"
 #include "limits.h"
@@ -43,6 +44,7 @@ int main(void)
     own_memory_init();
     cow_init();
     families_init();
+    huge_init(info->arguments);
     layout_init(info);
     limits_init(managed_pages());
     objects_init();

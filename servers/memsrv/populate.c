@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "huge.h"
 #include "space_pages.h"
 
 /* True if pages of the area are to be had as writing would get them. */
@@ -42,6 +43,28 @@ static int fill(struct memsrv_context *worker, struct space *space, struct vma *
     return error == -ENOMEM ? -EAGAIN : error;
 }
 
+/* Populates a first part of [start, end), up to the end of the area or of a huge page's place at most. *done is its
+ * end. */
+static int populate_part(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end,
+                         enum populate_how how, uint64_t *done) REQUIRES(space->lock)
+{
+    struct vma *area = vma_find(&space->areas, start);
+    if (!area || area->start > start)
+        return -ENOMEM;
+    uint64_t rest = (area->end < end ? area->end : end) - start;
+    uint64_t part = HUGE_PAGE_SIZE - start % HUGE_PAGE_SIZE;
+    *done = start + HUGE_PAGE_SIZE;
+    if (part == HUGE_PAGE_SIZE && rest >= part && writes(area, how) && may_touch(area, how) &&
+        huge_populate_locked(worker, space, area, start))
+        return 0;
+    if (part > rest)
+        part = rest;
+    if (part > FILL_PAGES_MAX * PAGE_SIZE)
+        part = FILL_PAGES_MAX * PAGE_SIZE;
+    *done = start + part;
+    return fill(worker, space, area, start, start + part, how);
+}
+
 int populate(struct memsrv_context *worker, uint64_t pid, uint64_t start, uint64_t end, enum populate_how how)
 {
     int error = 0;
@@ -50,16 +73,7 @@ int populate(struct memsrv_context *worker, uint64_t pid, uint64_t start, uint64
         struct space *space = space_find(pid);
         if (!space_enter(space, pid))
             return -ESRCH;
-        struct vma *area = vma_find(&space->areas, start);
-        if (!area || area->start > start) {
-            error = -ENOMEM;
-        } else {
-            uint64_t part = (area->end < end ? area->end : end) - start;
-            if (part > FILL_PAGES_MAX * PAGE_SIZE)
-                part = FILL_PAGES_MAX * PAGE_SIZE;
-            error = fill(worker, space, area, start, start + part, how);
-            start += part;
-        }
+        error = populate_part(worker, space, start, end, how, &start);
         space_leave(space);
     }
     return error;

@@ -51,6 +51,7 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     space->top = NULL;
     space->resident = space->tables = 0;
     space->shares_tables = false;
+    space->huge_entries = 0;
     space->family = NULL;
     list_init(&space->threads);
     list_init(&space->objects);

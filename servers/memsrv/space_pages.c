@@ -6,6 +6,7 @@
 
 #include "areas.h"
 #include "cow.h"
+#include "huge.h"
 #include "memory.h"
 #include "object.h"
 #include "object_fault.h"
@@ -58,7 +59,7 @@ uint64_t space_entry_locked(struct space *space, uint64_t address)
     uint64_t next;
     long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, address, 1, 0, &next);
     const struct map_result *result = (const struct map_result *)ipc_buffer()->words;
-    return count == 1 ? result->entry : 0;
+    return count == 1 ? entry_at(result->entry, address) : 0;
 }
 
 static struct page *page_of_entry(uint64_t entry)
@@ -122,9 +123,26 @@ void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, 
         long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
         ASSERT(count >= 0 && next > start);
         for (long i = 0; i < count; i++)
-            present[(results[i].address - base) >> PAGE_SHIFT] = 1;
+            memset(present + ((results[i].address - base) >> PAGE_SHIFT), 1,
+                   entry_pages(results[i].entry, results[i].address, end));
         start = next;
     }
+}
+
+/* cow_break_locked() for what was found at `address`; of a huge page, for all of it that is below `end`. */
+static int break_found(struct memsrv_context *worker, struct space *space, struct vma *area,
+                       const struct map_result *found, uint64_t end) REQUIRES(space->lock)
+{
+    const uint64_t last = found->address + (entry_pages(found->entry, found->address, end) << PAGE_SHIFT);
+    int error = cow_break_locked(worker, space, area, found->address, entry_at(found->entry, found->address));
+
+    for (uint64_t address = found->address + PAGE_SIZE; address < last && !error; address += PAGE_SIZE) {
+        uint64_t entry = space_entry_locked(space, address);
+        if (entry & ENTRY_HUGE)
+            break; /* it was not split, so all of it was made writable */
+        error = cow_break_locked(worker, space, area, address, entry);
+    }
+    return error;
 }
 
 /* Makes the pages of [start, end) that are there ones that can be written without a fault. ENOMEM. */
@@ -141,7 +159,7 @@ static int break_present(struct memsrv_context *worker, struct space *space, str
     ASSERT(count >= 0 && next == end);
     memcpy(found, ipc_buffer()->words, (uint64_t)count * sizeof(*found));
     for (long i = 0; i < count && !error; i++)
-        error = cow_break_locked(worker, space, area, found[i].address, found[i].entry);
+        error = break_found(worker, space, area, &found[i], end);
     return error;
 }
 
@@ -199,6 +217,21 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
     return memchr(present, 0, (end - start) >> PAGE_SHIFT) ? -ENOMEM : 0;
 }
 
+/* An entry that is not that of a page of memory; returns how many pages it mapped. */
+static __attribute__((noinline)) uint64_t release_other(struct memsrv_context *worker, struct space *space,
+                                                        const struct map_result *result) REQUIRES(space->lock)
+{
+    /* Of a table that other spaces go on using, the kernel tells how many pages it shows. */
+    if (result->entry & ENTRY_TABLE)
+        return (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
+    if (!(result->entry & ENTRY_HUGE) || (result->entry & ENTRY_DEVICE))
+        return 0;
+    space->huge_entries--;
+    if (result->entry & ENTRY_LAST)
+        huge_give(worker, page_of_entry(result->entry));
+    return HUGE_PAGES;
+}
+
 /* Counts the translations that were removed as gone, and gives back the pages that were the space's own. */
 static void release_entries(struct memsrv_context *worker, struct space *space, const struct map_result *results,
                             long count) REQUIRES(space->lock)
@@ -206,16 +239,19 @@ static void release_entries(struct memsrv_context *worker, struct space *space, 
     uint64_t pages = 0, own = 0;
 
     for (const struct map_result *result = results; result < results + count; result++) {
-        if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE), 0)) {
-            /* Of a table that other spaces go on using, the kernel tells how many pages it shows. */
-            if (result->entry & ENTRY_TABLE)
-                pages += (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
+        if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE | ENTRY_HUGE), 0)) {
+            pages += release_other(worker, space, result);
             continue;
         }
         struct page *page = page_of_entry(result->entry);
         pages++;
-        if (!(result->entry & ENTRY_LAST) || (page->flags & PAGE_OF_OBJECT))
+        if (!(result->entry & ENTRY_LAST))
             continue;
+        if (__builtin_expect(__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) != PAGE_ALLOCATED, 0)) {
+            if (page->flags & PAGE_OF_OBJECT)
+                continue;
+            huge_part_with(page);
+        }
         ASSERT(page->owner == space->family);
         page_give(worker, page);
         own++;
@@ -257,9 +293,19 @@ void space_release_object_pages_locked(struct memsrv_context *worker, struct spa
     }
 }
 
+/* An entry that went, and whose pages somebody else has; returns how many. */
+static uint64_t forget_entry(struct space *space, const struct map_result *result) REQUIRES(space->lock)
+{
+    if (result->entry & ENTRY_TABLE)
+        return (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
+    space->huge_entries -= (result->entry & ENTRY_HUGE) != 0;
+    return entry_pages(result->entry, result->address, UINT64_MAX);
+}
+
 uint64_t space_forget_locked(struct space *space, uint64_t start, uint64_t end)
 {
-    uint64_t entries = 0;
+    const struct map_result *results = (const struct map_result *)ipc_buffer()->words;
+    uint64_t pages = 0;
 
     while (start < end) {
         uint64_t next = start;
@@ -267,52 +313,101 @@ uint64_t space_forget_locked(struct space *space, uint64_t start, uint64_t end)
         if (count == -ENOMEM)
             count = space_wait_for_table_locked(space);
         ASSERT(count >= 0);
-        entries += (uint64_t)count;
+        for (long i = 0; i < count; i++)
+            pages += forget_entry(space, &results[i]);
         start = next;
     }
-    return entries;
+    return pages;
 }
 
-/* Maps an entry of `from` at `to`. What others have, too, cannot be written there without a fault: of a table in common
- * the entry alone does not say so. */
-static struct map_item moved_item(const struct map_result *found, uint64_t from, uint64_t to)
+/* An entry as it is mapped at another address. What others have, too, cannot be written there without a fault: of a
+ * table in common the entry alone does not say so. */
+static uint64_t moved_entry(uint64_t entry)
 {
-    uint64_t entry = found->entry & ENTRY_SHARED ? found->entry & ~(ENTRY_SHARED | ENTRY_WRITE) : found->entry;
-    return (struct map_item){(found->address - from + to) | MAP_ITEM_MAP, entry};
+    return entry & ENTRY_SHARED ? entry & ~(ENTRY_SHARED | ENTRY_WRITE) : entry;
+}
+
+/* Maps what was found in [from, end) `distance` bytes further, too: a huge page as one where that can be, otherwise page
+ * by page. ENOMEM, EEXIST. */
+static int copy_entry(struct space *space, const struct map_result *found, uint64_t distance, uint64_t end)
+    REQUIRES(space->lock)
+{
+    struct map_item items[MAP_ITEMS_MAX];
+    uint64_t pages = entry_pages(found->entry, found->address, end), entry = moved_entry(found->entry), done = 0;
+    int error = 0;
+
+    if (pages == HUGE_PAGES && distance % HUGE_PAGE_SIZE == 0) {
+        items[0] = (struct map_item){(found->address + distance) | MAP_ITEM_MAP, entry};
+        space->huge_entries += map_all(space, items, 1, &error);
+        return error;
+    }
+    entry = entry_at(entry, found->address) & ~ENTRY_HUGE;
+    while (done < pages && !error) {
+        uint64_t count = 0;
+        for (; done < pages && count < MAP_ITEMS_MAX; done++)
+            items[count++] = (struct map_item){(found->address + distance + (done << PAGE_SHIFT)) | MAP_ITEM_MAP,
+                                               entry + (done << PAGE_SHIFT)};
+        (void)map_all(space, items, count, &error);
+    }
+    return error;
+}
+
+/* copy_entry() for entries of the calling worker's buffer of which the first `count` are pages. */
+static int copy_pages(struct space *space, const struct map_result *found, uint64_t count, uint64_t distance)
+    REQUIRES(space->lock)
+{
+    struct map_item items[MAP_ITEMS_MAX];
+    int error;
+
+    for (uint64_t i = 0; i < count; i++)
+        items[i] = (struct map_item){(found[i].address + distance) | MAP_ITEM_MAP, moved_entry(found[i].entry)};
+    (void)map_all(space, items, count, &error);
+    return error;
 }
 
 /* Maps a second time, at `to`, what is mapped in a part of [from, from + length) that a harvest reads at once. */
 static int copy_entries(struct space *space, uint64_t from, uint64_t to, uint64_t length, uint64_t *done)
     REQUIRES(space->lock)
 {
-    struct map_item items[MAP_ITEMS_MAX];
-    const struct map_result *results = (const struct map_result *)ipc_buffer()->words;
+    struct map_result found[MAP_ITEMS_MAX];
     uint64_t next = from;
-    int error;
+    int error = 0;
 
     long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, from, length >> PAGE_SHIFT, 0, &next);
     ASSERT(count >= 0 && next > from);
-    for (long i = 0; i < count; i++)
-        items[i] = moved_item(&results[i], from, to);
+    memcpy(found, ipc_buffer()->words, (uint64_t)count * sizeof(*found));
+    for (long i = 0; i < count && !error;) {
+        long first = i;
+        while (i < count && !(found[i].entry & ENTRY_HUGE))
+            i++;
+        if (i > first)
+            error = copy_pages(space, found + first, (uint64_t)(i - first), to - from);
+        else
+            error = copy_entry(space, &found[i++], to - from, from + length);
+    }
     *done = next - from;
-    (void)map_all(space, items, (uint64_t)count, &error);
     return error;
 }
 
 int space_move_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t from, uint64_t to,
                             uint64_t length)
 {
+    int error = 0;
+
     (void)worker;
     /* All are mapped twice before the first goes, so that a missing table costs nothing. */
     for (uint64_t offset = 0, done; offset < length; offset += done) {
-        int error = copy_entries(space, from + offset, to + offset, length - offset, &done);
-        if (error) {
-            (void)space_forget_locked(space, to, to + length);
-            return error;
-        }
+        error = copy_entries(space, from + offset, to + offset, length - offset, &done);
+        if (error)
+            break;
     }
-    (void)space_forget_locked(space, from, from + length);
-    return 0;
+    if (!error)
+        error = space_ready_to_change_locked(space, from, from + length, false);
+    if (error)
+        (void)space_forget_locked(space, to, to + length);
+    else
+        (void)space_forget_locked(space, from, from + length);
+    return error;
 }
 
 void space_protect_locked(struct space *space, uint64_t start, uint64_t end, uint64_t access)

@@ -49,7 +49,7 @@ uint64_t space_map_items_locked(struct space *space, const struct map_item *item
 /* Gives a page that nothing else maps more rights. EBUSY: something does; ENOENT: nothing is there; ENOMEM. */
 MUST_CHECK int space_promote_locked(struct space *space, uint64_t address, uint64_t rights) REQUIRES(space->lock);
 
-/* The entry at an address, 0 if there is none. */
+/* The entry at an address, 0 if there is none; see entry_at(). */
 MUST_CHECK uint64_t space_entry_locked(struct space *space, uint64_t address) REQUIRES(space->lock);
 
 /* The page at an address of `area`, which may be written for the program: taken, zeroed or copied, and mapped if none
@@ -83,7 +83,7 @@ void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, 
 void space_release_locked(struct memsrv_context *worker, struct space *space, uint64_t start, uint64_t end)
     REQUIRES(space->lock);
 
-/* Unmaps [start, end), all of which is mapped elsewhere, too; nothing is given back or counted. Returns how many entries
+/* Unmaps [start, end), all of which is mapped elsewhere, too; nothing is given back or counted. Returns how many pages
  * went. Makes system calls. */
 uint64_t space_forget_locked(struct space *space, uint64_t start, uint64_t end) REQUIRES(space->lock);
 

@@ -59,9 +59,9 @@ static long spare_tables(const struct space *space, uint64_t *used)
 
 int space_ready_to_change_locked(struct space *space, uint64_t start, uint64_t end, bool all)
 {
-    if (!space->shares_tables)
+    if (!space->shares_tables && !space->huge_entries)
         return 0;
-    uint64_t needed = all ? (end - start) / HUGE_PAGE_SIZE + 2 : 2;
+    uint64_t needed = all && space->shares_tables ? (end - start) / HUGE_PAGE_SIZE + 2 : 2;
     int error = 0;
     for (uint64_t spare = (uint64_t)spare_tables(space, NULL); spare < needed && !error; spare++)
         error = space_give_table_locked(space);

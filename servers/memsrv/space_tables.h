@@ -20,7 +20,8 @@ MUST_CHECK int space_give_table_locked(struct space *space) REQUIRES(space->lock
 
 /*
  * Before something in [start, end) changes: gives the kernel as many tables as it takes to make those that are used in
- * common the space's own, at both ends of the range, or (`all`) throughout. ENOMEM. Makes system calls.
+ * common the space's own, at both ends of the range, or (`all`) throughout, and to split the huge pages at both ends.
+ * ENOMEM. Makes system calls.
  */
 MUST_CHECK int space_ready_to_change_locked(struct space *space, uint64_t start, uint64_t end, bool all)
     REQUIRES(space->lock);

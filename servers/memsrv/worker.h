@@ -38,10 +38,11 @@ struct memsrv_context {
     struct space *settling;
 
     /* What the answer to a fault carries, to be taken back if it cannot be given: the address where a page is to be
-     * mapped (0: the answer carries nothing), the page if it was taken for that, whether it counts as resident. */
+     * mapped (0: the answer carries nothing), the page or huge page if it was taken for that, how many pages of it count
+     * as resident. */
     uint64_t fault_address;
     struct page *fault_page;
-    bool fault_adds;
+    uint32_t fault_adds;
     struct page *fault_tables[FAULT_TABLES];
     uint32_t fault_table_count;
 

@@ -232,6 +232,7 @@ static const struct row rows[] = {
     {"ipc_round_trip", ipc_round_trip, 10000},
     {"ipc_round_trip_fp", ipc_round_trip_fp, 10000},
     {"anonymous_write_fault", anonymous_write_fault, 4096},
+    {"huge_fault", huge_fault, 8},
     {"anonymous_read_fault", anonymous_read_fault, 4096},
     {"mmap_munmap", mmap_munmap, 4096},
     {"mmap_touch_munmap", mmap_touch_munmap, 4096},

@@ -20,6 +20,9 @@ struct row {
  * since its child ended, having done nothing, or having made its tables its own. */
 operation cow_copy, cow_reuse, cow_promote, fork_16m, fork_exit_wait;
 
+/* bench_huge.c: the first write to 2 MiB of memory that is to be one huge page. */
+operation huge_fault;
+
 /* bench_areas.c: a write fault in an address space of so many areas, touched all over. */
 operation fault_10_areas, fault_1000_areas, fault_100000_areas;
 

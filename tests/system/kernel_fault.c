@@ -147,7 +147,8 @@ static void test_contents(void)
     act_start(0, DEED_READ, ADDRESS + 8);
     struct fault_message fault = take_fault(&m);
     CHECK_EQ(fault.address, ADDRESS + 8);
-    CHECK_EQ(fault.access & 0xffffffff, FAULT_READ);
+    CHECK_EQ(fault.access & FAULT_KINDS, FAULT_READ);
+    CHECK(FAULT_LEVEL(fault.access) < FAULT_LEVEL_PAGES);
     CHECK_EQ(FAULT_SPARE_TABLES(fault.access), sys_aspace_control(SLOT_PHYSICAL, space.slot, ASPACE_INFO, 0, 0, NULL));
     CHECK(in_program(fault.instruction));
     CHECK_EQ(fault.entry, 0);
@@ -162,7 +163,7 @@ static void test_contents(void)
     act_start(1, DEED_WRITE, ADDRESS + 16);
     fault = take_fault(&m);
     CHECK_EQ(fault.address, ADDRESS + 16);
-    CHECK_EQ(fault.access & 0xffffffff, FAULT_WRITE | FAULT_PRESENT);
+    CHECK_EQ(fault.access & FAULT_KINDS, FAULT_WRITE | FAULT_PRESENT);
     CHECK_EQ(fault.entry, frame << PAGE_SHIFT | READ_ONLY);
     CHECK_EQ(fault.thread, 1);
     CHECK(m.origin != first);
@@ -187,7 +188,8 @@ static void test_soft(void)
     CHECK_EQ(space_item(&space, (ADDRESS + PAGE_SIZE) | MAP_ITEM_SOFT, 0xabcde000), 1);
     act_start(0, DEED_WRITE, ADDRESS + PAGE_SIZE);
     struct fault_message fault = take_fault(&m);
-    CHECK_EQ(fault.access & 0xffffffff, FAULT_WRITE);
+    CHECK_EQ(fault.access & FAULT_KINDS, FAULT_WRITE);
+    CHECK_EQ(FAULT_LEVEL(fault.access), FAULT_LEVEL_PAGES);
     CHECK_EQ(fault.entry, 0xabcde000 | ENTRY_SOFT);
     CHECK_EQ(resume_with((ADDRESS + PAGE_SIZE) | MAP_ITEM_MAP, frame << PAGE_SHIFT | READ_WRITE), -EEXIST);
     CHECK_EQ(resume_with((ADDRESS + PAGE_SIZE) | MAP_ITEM_MAP | MAP_ITEM_REPLACE, frame << PAGE_SHIFT | READ_WRITE), 0);
@@ -281,7 +283,7 @@ static void test_no_handler(void)
     act_start(0, DEED_WRITE, ADDRESS);
     expect_event();
     expect_faulted(0, ADDRESS);
-    CHECK_EQ(thread_look(children[0].thread).fault.access & 0xffffffff, FAULT_WRITE);
+    CHECK_EQ(thread_look(children[0].thread).fault.access & FAULT_KINDS, FAULT_WRITE);
     child_end(&children[0]);
     /* A handler's endpoint that is destroyed is no handler either. */
     const uint64_t gone = object_new(CAP_ENDPOINT);
@@ -351,7 +353,7 @@ static void test_exceptions(void)
     for (unsigned i = 0; i < 3; i++) {
         act_start(i, deeds[i], 0);
         const struct fault_message fault = take_fault(&m);
-        CHECK_EQ(fault.access & 0xffffffff, FAULT_EXCEPTION);
+        CHECK_EQ(fault.access & FAULT_KINDS, FAULT_EXCEPTION);
         CHECK(in_program(fault.instruction));
         CHECK(fault.entry != 0);
         CHECK_EQ(refuse(), 0);
@@ -405,7 +407,7 @@ static void test_no_execute(void)
     CHECK_EQ(space_map(&space, ADDRESS, frame << PAGE_SHIFT | READ_WRITE), 1);
     act_start(0, DEED_JUMP, ADDRESS);
     const struct fault_message fault = take_fault(&m);
-    CHECK_EQ(fault.access & 0xffffffff, FAULT_EXECUTE | FAULT_PRESENT);
+    CHECK_EQ(fault.access & FAULT_KINDS, FAULT_EXECUTE | FAULT_PRESENT);
     CHECK_EQ(fault.instruction, ADDRESS);
     CHECK_EQ(refuse(), 0);
     child_end(&children[0]);

@@ -143,7 +143,9 @@ static void split_allocated(void)
 {
     start();
     struct page *page = buddy_alloc(&zone, 4, MIGRATE_UNMOVABLE);
-    page->flags |= PAGE_OBJECT;
+    page->flags |= PAGE_OBJECT | PAGE_HUGE;
+    page->owner = &map;
+    page->index = 77;
     spinlock_acquire(&zone.lock);
     EXPECT(buddy_split_allocated_locked(&zone, page, 3) == -EINVAL);
     EXPECT(buddy_split_allocated_locked(&zone, page, 4) == 0);
@@ -152,6 +154,7 @@ static void split_allocated(void)
     EXPECT(buddy_free(&zone, page, 4) == -EINVAL);
     for (unsigned i = 0; i < 16; i++) {
         EXPECT(page[i].flags == (PAGE_ALLOCATED | PAGE_OBJECT) && page_refcount(&page[i]) == 1);
+        EXPECT(page[i].owner == &map && page[i].index == 77 + i);
         EXPECT(buddy_free(&zone, &page[i], 0) == 0 && buddy_check(&zone) == 0);
     }
     EXPECT(free_blocks(MAX_ORDER) == PAGES >> MAX_ORDER);

@@ -14,6 +14,7 @@
 
 /* Fault status codes, without the level in their low bits. */
 #define STATUS_MASK         0x3cu
+#define STATUS_LEVEL        0x3u /* of the walk that found no entry */
 #define STATUS_ADDRESS_SIZE 0x00u
 #define STATUS_TRANSLATION  0x04u
 #define STATUS_ACCESS_FLAG  0x08u
@@ -111,8 +112,10 @@ static struct thread *memory_abort(struct thread *thread, uint64_t esr)
     else if ((esr & (ISS_WRITE | ISS_CACHE_MAINTENANCE)) == ISS_WRITE)
         access = FAULT_WRITE;
 
-    if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE)
+    if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE) {
+        access |= (uint32_t)(esr & STATUS_LEVEL) << FAULT_LEVEL_SHIFT;
         return fault(thread, address, access, aspace_entry(thread->aspace, address));
+    }
     if (status == STATUS_PERMISSION || status == STATUS_ACCESS_FLAG) {
         uint64_t entry;
         if (aspace_note_access(thread->aspace, address, access, &entry))

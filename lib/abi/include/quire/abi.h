@@ -133,7 +133,7 @@ struct message {
 /* The words of a message with MSG_FLAG_FAULT; the badge is that of the faulting address space's handler. */
 struct fault_message {
     uint64_t address;
-    uint64_t access; /* FAULT_* in the low half, number of the space's spare tables in the upper half */
+    uint64_t access; /* FAULT_* and the level in the low half, number of the space's spare tables in the upper half */
     uint64_t instruction;
     uint64_t entry;  /* the entry now at the address, as a harvest returns it; 0 if none */
     uint64_t thread; /* the number of the faulting thread, as its creator chose it */
@@ -146,7 +146,13 @@ _Static_assert(sizeof(struct fault_message) == MSG_REGISTERS * sizeof(uint64_t),
 #define FAULT_EXECUTE 0x4u
 #define FAULT_PRESENT 0x8u /* an entry is there and its rights forbid the access */
 #define FAULT_EXCEPTION                                                                                                \
-    0x10u /* not a memory access: undefined instruction, alignment, breakpoint; entry: raw syndrome */
+    0x10u                 /* not a memory access: undefined instruction, alignment, breakpoint; entry: raw syndrome */
+#define FAULT_KINDS 0xffu /* all of the above, and room for more */
+/* Of a fault where no entry was: the level of the table that has none. FAULT_LEVEL_PAGES: other pages of the same
+ * HUGE_PAGE_SIZE may be there; less: nothing was in all of it. */
+#define FAULT_LEVEL_SHIFT          8
+#define FAULT_LEVEL(access)        ((access) >> FAULT_LEVEL_SHIFT & 3u)
+#define FAULT_LEVEL_PAGES          3u
 #define FAULT_SPARE_TABLES(access) ((access) >> 32)
 
 /* A reply to a fault with label FAULT_RESUME applies its map items and resumes the thread; any other label leaves

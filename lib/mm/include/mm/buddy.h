@@ -60,7 +60,9 @@ void buddy_free_pages_locked(struct zone *zone, struct page *const pages[], uint
 
 /*
  * Turns an allocated block of `order` into 2^order allocated blocks of order 0, each with refcount 1, to be freed one
- * by one. EINVAL: not the first page of an allocated block of that order, or not of this zone.
+ * by one. Each gets the owner and the owner's flags of the first, without PAGE_HUGE, and an index one above that of the
+ * page before it. The flags of a page are written last (release): who sees PAGE_ALLOCATED alone in them, without the
+ * lock (acquire), sees the rest. EINVAL: not the first page of an allocated block of that order, or not of this zone.
  */
 MUST_CHECK int buddy_split_allocated_locked(struct zone *zone, struct page *page, unsigned order) REQUIRES(zone->lock);
 

@@ -48,6 +48,7 @@ enum migrate_type {
 #define PAGE_LOCKED      0x0800u /* never reclaimed */
 #define PAGE_OF_OBJECT   0x1000u /* of a memory object, which is `owner`: unmapping does not free it */
 #define PAGE_ZERO        0x2000u /* the page of zeros that read faults map */
+#define PAGE_HUGE        0x4000u /* first page of a huge page, whose parts may come back one by one */
 
 struct page {
     uint32_t flags;
