@@ -40,6 +40,26 @@ static long stop(struct thread *thread)
     return 0;
 }
 
+/*
+ * Stops a thread so that it can run something else and go on as if nothing had been. A call that no server has received
+ * yet is made again then; one that a server keeps waiting ends with EINTR, as in stop(); one that a server works for is
+ * left alone, since its results would be lost.
+ */
+static long interrupt(struct thread *thread)
+{
+    if (thread->state == THREAD_STATE_FAULTED)
+        return -EBUSY;
+    if (thread->state == THREAD_STATE_CALLING && thread->reply->server)
+        return -EBUSY;
+    if (thread->state == THREAD_STATE_SENDING && !thread->in_fault) {
+        const uint64_t slot = context_argument(&thread->context, 0);
+        ipc_cancel(thread, -EINTR);
+        context_repeat_call(&thread->context, slot);
+        return 0;
+    }
+    return stop(thread);
+}
+
 static void release_configuration(struct thread *thread)
 {
     if (thread->aspace)
@@ -227,6 +247,8 @@ long thread_control(struct thread *caller)
         return start(caller, thread);
     case THREAD_STOP:
         return stop(thread);
+    case THREAD_INTERRUPT:
+        return interrupt(thread);
     case THREAD_RESUME:
         return run(thread);
     case THREAD_PRIORITY:

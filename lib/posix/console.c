@@ -4,6 +4,7 @@
  * instead, so that nothing it says is lost.
  */
 #include "files.h"
+#include "signals.h"
 
 #include <proto/console_client.h>
 #include <proto/root_client.h>
@@ -57,12 +58,17 @@ long console_read_bytes(void *data, size_t bytes)
 {
     const size_t capacity = bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX;
     unsigned tries = 1;
+    const uint64_t interruptions = signals_that_interrupt();
     size_t got = 0;
     int error;
 
     if (bytes == 0)
         return 0;
-    while ((error = console_read(SLOT_CONSOLE, data, capacity, &got)) < 0 && worth_trying_again(error, tries))
-        tries++;
+    while ((error = console_read(SLOT_CONSOLE, data, capacity, &got)) < 0) {
+        if (error == -EINTR && interruptions != signals_that_interrupt())
+            return -EINTR;
+        if (error != -EINTR && !worth_trying_again(error, tries++))
+            break;
+    }
     return error < 0 ? -EIO : (long)got;
 }

@@ -4,9 +4,11 @@
  * is done, those on pipes as far as the first part goes.
  */
 #include "files.h"
+#include "signals.h"
 
 #include <fcntl.h>
 #include <proto/fs_client.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -89,6 +91,7 @@ static size_t part_of(size_t bytes)
 /* One request; repeated while too many others wait. Where `offset` is null the description's own counts. */
 static long read_part(int file, void *data, size_t bytes, const uint64_t *offset)
 {
+    const uint64_t interruptions = signals_that_interrupt();
     size_t got = 0;
     int error;
 
@@ -99,12 +102,13 @@ static long read_part(int file, void *data, size_t bytes, const uint64_t *offset
             error = fs_read(SLOT_FS, (uint64_t)file, data, part_of(bytes), &got);
         if (error == -EBUSY)
             files_pause();
-    } while (error == -EBUSY);
+    } while (error == -EBUSY || (error == -EINTR && interruptions == signals_that_interrupt()));
     return error == -EPIPE ? -EIO : error < 0 ? error : (long)got;
 }
 
 static long write_part(int file, const void *data, size_t bytes, const uint64_t *offset)
 {
+    const uint64_t interruptions = signals_that_interrupt();
     uint64_t written = 0;
     int error;
 
@@ -115,7 +119,10 @@ static long write_part(int file, const void *data, size_t bytes, const uint64_t 
             error = fs_write(SLOT_FS, (uint64_t)file, data, part_of(bytes), &written);
         if (error == -EBUSY)
             files_pause();
-    } while (error == -EBUSY || (error == 0 && written == 0 && bytes > 0));
+    } while (error == -EBUSY || (error == -EINTR && interruptions == signals_that_interrupt()) ||
+             (error == 0 && written == 0 && bytes > 0));
+    if (error == -EPIPE)
+        (void)raise(SIGPIPE);
     return error < 0 ? error : (long)written;
 }
 

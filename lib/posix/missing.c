@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* One line a function: result type, name and parameters. */
@@ -18,5 +17,4 @@
         return (type)posix_result(-ENOSYS);                                                                            \
     }
 
-MISSING(int, _execve, const char *path, char *const arguments[], char *const environment[])
-MISSING(unsigned, alarm, unsigned seconds)
+MISSING(int, fexecve, int file, char *const arguments[], char *const environment[])

@@ -3,6 +3,7 @@
  * Threads: one mapping holds, from low to high, an inaccessible guard, the stack, the thread-local variables and the
  * thread's record with its C library state.
  */
+#include "signals.h"
 #include "thread_record.h"
 
 #include <base/lock.h>
@@ -117,6 +118,7 @@ static _Noreturn void thread_entry(struct thread *self)
     ipc_buffer()->user[THREAD_WORD_THREAD] = (uint64_t)self;
     if (self->variables)
         tls_place(self->variables);
+    signals_thread_begin(self);
     self->run(self);
     thread_end(self);
 }
@@ -238,11 +240,13 @@ int thread_start(struct thread **thread, const struct thread *prototype, const s
     new->joiner = options->detached ? THREAD_DETACHED : THREAD_UNCLAIMED;
     new->number = __atomic_add_fetch(&thread_last_number, 1, __ATOMIC_RELAXED);
     thread_reent(&new->reent);
+    signals_thread_prepare(new);
     *thread = new;
     __atomic_add_fetch(&thread_live, 1, __ATOMIC_SEQ_CST);
     error = thread_launch(new, options->keep_slot);
     if (error < 0) {
         __atomic_sub_fetch(&thread_live, 1, __ATOMIC_SEQ_CST);
+        signals_thread_end(new);
         (void)!memsrv_unmap(SLOT_MEMSRV, new->mapping, new->bytes);
     }
     return error;
@@ -255,6 +259,7 @@ _Noreturn void thread_end(struct thread *self)
     uint64_t bits;
 
     self->ending = true;
+    signals_thread_end(self);
     parking_give_back(self);
     if (__atomic_sub_fetch(&thread_live, 1, __ATOMIC_SEQ_CST) == 0)
         exit(EXIT_SUCCESS);
@@ -358,11 +363,14 @@ int thread_sleep(uint64_t deadline)
     struct thread *self = thread_self_if_any();
     const bool alone = __atomic_load_n(&thread_live, __ATOMIC_RELAXED) == 1;
     const uint64_t parking = alone || !self ? SLOT_NONE : thread_parking(self);
+    const uint64_t handled = signals_handled();
     uint64_t bits;
 
     do {
         if (self && thread_cancel_due(self))
             return -ECANCELED;
+        if (signals_handled() != handled)
+            return -EINTR;
         (void)!sys_wait(parking, deadline, &bits);
     } while (clock_now_ns() < deadline);
     return self && thread_cancel_due(self) ? -ECANCELED : 0;

@@ -44,9 +44,13 @@ struct thread {
     uint32_t cancel_pending;                  /* atomic */
     char name[THREAD_NAME_BYTES];             /* for pthread_getname_np() */
     bool cancel_disabled;
-    bool ending;         /* runs its last handlers */
-    uint32_t read_locks; /* rwlocks that it holds for reading */
-    uint32_t process;    /* getpid() when it was last asked for; 0: never */
+    bool ending;            /* runs its last handlers */
+    uint32_t read_locks;    /* rwlocks that it holds for reading */
+    uint32_t process;       /* getpid() when it was last asked for; 0: never */
+    uint64_t handled;       /* handlers of signals that it ran; atomic */
+    uint64_t interruptions; /* those among them that let calls end with EINTR; atomic */
+    uint64_t signal_mask;   /* that it begins with, if `signals` is set */
+    bool signals;
     struct thread_key_value values[PTHREAD_KEYS_MAX];
     struct _reent reent; /* not used by the first thread, whose is newlib's own */
 };
@@ -68,6 +72,13 @@ static inline struct thread *thread_self(void)
 static inline struct thread *thread_self_if_any(void)
 {
     return ipc_buffer() ? thread_self() : NULL;
+}
+
+/* The number by which root and memsrv know the calling thread. */
+static inline uint64_t thread_number_of_caller(void)
+{
+    const struct thread *self = thread_self_if_any();
+    return self ? self->number : 0;
 }
 
 /* Starts a thread as `prototype` says (run, function, argument) and `options`. ENOMEM, EDQUOT, EMFILE: nothing is left
@@ -101,7 +112,7 @@ static inline bool thread_cancel_due(const struct thread *self)
 /* Runs the destructors of the thread's keys, as often as POSIX asks. */
 void thread_keys_end(struct thread *self);
 
-/* Sleeps until the deadline; ECANCELED: the thread is to be cancelled. */
+/* Sleeps until the deadline; ECANCELED: the thread is to be cancelled; EINTR: it has run a handler. */
 __attribute__((warn_unused_result)) int thread_sleep(uint64_t deadline);
 
 #endif

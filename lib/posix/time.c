@@ -88,15 +88,18 @@ clock_t _times(struct tms *times)
     return ticks;
 }
 
-/* Sleeps for so long, or until the thread is cancelled; this is a point where it may be. */
-static void sleep_for(uint64_t ns)
+/* Sleeps for so long, or until the thread is cancelled, which it may be here, or has run a handler. The rest, in ns. */
+static uint64_t sleep_for(uint64_t ns)
 {
     uint64_t deadline;
 
     if (__builtin_add_overflow(ns, clock_now_ns(), &deadline))
         deadline = DEADLINE_NEVER - 1;
-    if (thread_sleep(deadline) == -ECANCELED)
+    const int error = thread_sleep(deadline);
+    if (error == -ECANCELED)
         thread_cancellation_point();
+    const uint64_t now = clock_now_ns();
+    return error == -EINTR && now < deadline ? deadline - now : 0;
 }
 
 int nanosleep(const struct timespec *duration, struct timespec *rest)
@@ -108,10 +111,10 @@ int nanosleep(const struct timespec *duration, struct timespec *rest)
     if (__builtin_mul_overflow((uint64_t)duration->tv_sec, NS_PER_SECOND, &ns) ||
         __builtin_add_overflow(ns, (uint64_t)duration->tv_nsec, &ns))
         ns = DEADLINE_NEVER;
-    sleep_for(ns);
+    ns = sleep_for(ns);
     if (rest)
-        *rest = (struct timespec){0};
-    return 0;
+        *rest = to_timespec(ns);
+    return ns ? (int)posix_result(-EINTR) : 0;
 }
 
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *rest)
@@ -127,19 +130,18 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, str
     const int error = clock_deadline(clock, time, &deadline);
     if (error < 0)
         return -error;
-    if (thread_sleep(deadline) == -ECANCELED)
+    const int interrupted = thread_sleep(deadline);
+    if (interrupted == -ECANCELED)
         thread_cancellation_point();
-    return 0;
+    return interrupted == -EINTR ? EINTR : 0;
 }
 
 int usleep(useconds_t microseconds)
 {
-    sleep_for((uint64_t)microseconds * NS_PER_MICROSECOND);
-    return 0;
+    return sleep_for((uint64_t)microseconds * NS_PER_MICROSECOND) ? (int)posix_result(-EINTR) : 0;
 }
 
 unsigned sleep(unsigned seconds)
 {
-    sleep_for((uint64_t)seconds * NS_PER_SECOND);
-    return 0;
+    return (unsigned)((sleep_for((uint64_t)seconds * NS_PER_SECOND) + NS_PER_SECOND - 1) / NS_PER_SECOND);
 }

@@ -38,23 +38,30 @@ static void answer_refuse(struct message *m)
     m->words[0] = 0;
 }
 
-static __attribute__((noinline, cold)) void refuse(struct space *space, struct message *m) REQUIRES(space->lock)
+/* Keeps the fault for root, which is told of the stop by the kernel. */
+static void refuse_as(struct space *space, struct message *m, uint32_t kind) REQUIRES(space->lock)
 {
-    if (!space->fault_refused) {
-        space->fault_refused = true;
-        space->fault_kind = MEMSRV_FAULT_KIND_ACCESS;
-        memcpy(&space->fault, m->words, sizeof(space->fault));
+    struct fault_message fault;
+    memcpy(&fault, m->words, sizeof(fault));
+    struct member *thread = space_thread_find_locked(space, fault.thread);
+    if (thread) {
+        thread->fault_refused = true;
+        thread->fault_kind = kind;
+        thread->fault = fault;
     }
     answer_refuse(m);
+}
+
+static __attribute__((noinline, cold)) void refuse(struct space *space, struct message *m) REQUIRES(space->lock)
+{
+    const bool mapped = vma_at(&space->areas, m->words[0]) != NULL;
+    refuse_as(space, m, mapped ? MEMSRV_FAULT_KIND_ACCESS : MEMSRV_FAULT_KIND_UNMAPPED);
 }
 
 /* Past the end of what an area maps. */
 static __attribute__((noinline, cold)) void refuse_bus(struct space *space, struct message *m) REQUIRES(space->lock)
 {
-    bool first = !space->fault_refused;
-    refuse(space, m);
-    if (first)
-        space->fault_kind = MEMSRV_FAULT_KIND_BUS;
+    refuse_as(space, m, MEMSRV_FAULT_KIND_BUS);
     m->tag = MSG_TAG(FAULT_BUS_ERROR, 0, 0);
 }
 

@@ -21,6 +21,11 @@ static struct member *find(struct list *members, uint64_t name)
     return NULL;
 }
 
+struct member *space_thread_find_locked(struct space *space, uint64_t number)
+{
+    return find(&space->threads, number);
+}
+
 /* --- Threads ------------------------------------------------------------------------------------------------------ */
 
 /* An area of one page among the buffers, with its page mapped. NULL: no memory or no room. */

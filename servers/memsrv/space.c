@@ -67,7 +67,6 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     list_init(&space->memory_objects);
     list_init(&space->grants);
     space->memory_object_count = 0;
-    space->fault_refused = false;
 }
 
 void spaces_init(void)
@@ -253,7 +252,8 @@ static void wait_for_workers(struct memsrv_context *worker, struct space *space)
     }
 }
 
-int space_destroy_locked(struct memsrv_context *worker, struct space *space)
+/* Takes threads, objects and memory of a space. Errors of space_destroy_locked(). */
+static int clear(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
     const uint64_t pid = space->pid;
     int error = space_members_destroy_locked(worker, space);
@@ -263,10 +263,53 @@ int space_destroy_locked(struct memsrv_context *worker, struct space *space)
     if (space->pid != pid)
         return -ESRCH; /* somebody else has ended it meanwhile */
     empty(worker, space);
+    return 0;
+}
+
+int space_destroy_locked(struct memsrv_context *worker, struct space *space)
+{
+    int error = clear(worker, space);
+    if (error)
+        return error;
     error = destroy_objects(space);
     if (error)
         return error;
     family_leave(space);
     give_up(space);
     return 0;
+}
+
+/* Gives a space that is not in use yet another number and another's limits. Makes system calls. */
+static int renumber(struct space *space, uint64_t pid, const struct resource_table *limits)
+{
+    const uint64_t number = space->pid;
+    long error = -ESRCH;
+
+    if (!space_enter(space, number))
+        return (int)error;
+    error = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_SET_HANDLER, SLOT_SERVE, pid, NULL);
+    if (!error) {
+        space->limits = *limits;
+        publish(space, pid);
+    }
+    space_leave(space);
+    return (int)error;
+}
+
+int space_replace(struct memsrv_context *worker, uint64_t pid, uint64_t replacement)
+{
+    struct space *old = space_find(pid), *new = space_find(replacement);
+    struct resource_table limits;
+
+    if (old == new)
+        return old ? -EINVAL : -ESRCH;
+    if (!new || !space_has_memory(new) || !space_enter(old, pid))
+        return -ESRCH;
+    int error = space_has_memory(old) ? 0 : -ESRCH;
+    if (!error) {
+        limits = old->limits;
+        error = space_destroy_locked(worker, old);
+    }
+    space_leave(old);
+    return error ? error : renumber(new, pid, &limits);
 }

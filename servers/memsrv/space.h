@@ -52,6 +52,9 @@ struct member {
     struct kernel_object object;
     uint64_t name;           /* thread: its number; otherwise: the identifier that the program knows */
     uint64_t buffer_address; /* thread: of its IPC buffer */
+    bool fault_refused;
+    uint32_t fault_kind;        /* MEMSRV_FAULT_KIND_* */
+    struct fault_message fault; /* thread: that was refused and that nobody has asked for yet */
 };
 
 struct space {
@@ -84,9 +87,6 @@ struct space {
     struct list memory_objects;            /* that it owns; the registry's lock, in object.c */
     struct list grants;                    /* of others' objects; the registry's lock */
     uint64_t memory_object_count;          /* that it owns; the registry's lock */
-    bool fault_refused GUARDED_BY(lock);
-    struct fault_message fault GUARDED_BY(lock); /* the first that was refused */
-    uint64_t fault_kind GUARDED_BY(lock);        /* MEMSRV_FAULT_KIND_* */
 };
 
 extern struct space spaces[SPACES_MAX];
@@ -149,6 +149,16 @@ MUST_CHECK int space_fork(struct memsrv_context *worker, uint64_t parent_pid, ui
  * come from the kernel and mean the same. Otherwise the space is nobody's. Makes system calls.
  */
 MUST_CHECK int space_destroy_locked(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock);
+
+/*
+ * Ends what space `pid` holds; space `replacement` then has its number and limits, and its own number is nobody's. ESRCH,
+ * EINVAL (they are one): nothing has changed; EAGAIN: a thread is still running, the rest goes on at the next call. Makes
+ * system calls.
+ */
+MUST_CHECK int space_replace(struct memsrv_context *worker, uint64_t pid, uint64_t replacement);
+
+/* The thread of a number, or NULL. */
+struct member *space_thread_find_locked(struct space *space, uint64_t number) REQUIRES(space->lock);
 
 /*
  * Creates a stopped thread with an IPC buffer. *slot is in memsrv's table and stays memsrv's. EEXIST, EDQUOT, ENOMEM,

@@ -126,54 +126,6 @@ int memsrv_handle_space_map_device(struct memsrv_context *context, const struct 
     return error == -EPERM ? -EINVAL : error;
 }
 
-/* True if all of [address, address + bytes) may be written for the program: areas without holes, no registers. */
-static bool is_writable(struct space *space, uint64_t address, uint64_t bytes) REQUIRES(space->lock)
-{
-    uint64_t end = address + bytes;
-    if (address >= USER_VA_END || bytes > USER_VA_END - address)
-        return false;
-    while (address < end) {
-        const struct vma *area = vma_at(&space->areas, address);
-        if (!area || (area->flags & VMA_DEVICE))
-            return false;
-        address = area->end;
-    }
-    return true;
-}
-
-static int write_bytes(struct memsrv_context *worker, struct space *space, uint64_t address, const char *bytes,
-                       uint64_t count) REQUIRES(space->lock)
-{
-    while (count) {
-        struct vma *area = vma_at(&space->areas, address);
-        uint64_t offset = address % PAGE_SIZE;
-        uint64_t part = count < PAGE_SIZE - offset ? count : PAGE_SIZE - offset;
-        struct page *page = space_page_locked(worker, space, area, address - offset);
-        if (!page)
-            return -ENOMEM;
-        memcpy(page_window(page) + offset, bytes, part);
-        if (area->flags & VMA_EXECUTE)
-            machine_sync_code(page_window(page) + offset, part);
-        address += part;
-        bytes += part;
-        count -= part;
-    }
-    return 0;
-}
-
-int memsrv_handle_space_write(struct memsrv_context *context, const struct message *request, uint64_t pid,
-                              uint64_t address, const void *content, size_t content_bytes)
-{
-    struct space *space = space_find(pid);
-    if (!enter_memory(space, pid))
-        return -ESRCH;
-    int error = is_writable(space, address, content_bytes)
-                    ? write_bytes(context, space, address, content, content_bytes)
-                    : -EFAULT;
-    space_leave(space);
-    return error;
-}
-
 int memsrv_handle_space_thread_create(struct memsrv_context *context, const struct message *request, uint64_t pid,
                                       uint64_t number, uint64_t *buffer, uint64_t *thread)
 {
@@ -207,6 +159,17 @@ int memsrv_handle_space_destroy(struct memsrv_context *context, const struct mes
     return error;
 }
 
+/* A thread whose fault was refused, or NULL. */
+static struct member *find_refused(struct space *space) REQUIRES(space->lock)
+{
+    LIST_FOR_EACH (link, &space->threads) {
+        struct member *thread = CONTAINER_OF(link, struct member, link);
+        if (thread->fault_refused)
+            return thread;
+    }
+    return NULL;
+}
+
 int memsrv_handle_space_fault(struct memsrv_context *context, const struct message *request, uint64_t pid,
                               uint64_t *number, uint64_t *address, uint64_t *access, uint64_t *instruction,
                               uint64_t *entry, uint64_t *kind)
@@ -214,17 +177,35 @@ int memsrv_handle_space_fault(struct memsrv_context *context, const struct messa
     struct space *space = space_find(pid);
     if (!space_enter(space, pid))
         return -ESRCH;
-    bool refused = space->fault_refused;
-    const struct fault_message fault = space->fault;
-    const uint64_t fault_kind = space->fault_kind;
+    struct member *thread = find_refused(space);
+    if (thread) {
+        *number = thread->fault.thread;
+        *address = thread->fault.address;
+        *access = (uint32_t)thread->fault.access;
+        *instruction = thread->fault.instruction;
+        *entry = thread->fault.entry;
+        *kind = thread->fault_kind;
+        thread->fault_refused = false;
+    }
     space_leave(space);
-    if (!refused)
-        return -ENOENT;
-    *number = fault.thread;
-    *address = fault.address;
-    *access = (uint32_t)fault.access;
-    *instruction = fault.instruction;
-    *entry = fault.entry;
-    *kind = fault_kind;
-    return 0;
+    return thread ? 0 : -ENOENT;
+}
+
+int memsrv_handle_space_replace(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                uint64_t replacement)
+{
+    return space_replace(context, pid, replacement);
+}
+
+int memsrv_handle_space_thread_get(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                   uint64_t number, uint64_t *thread)
+{
+    struct space *space = space_find(pid);
+    if (!space_enter(space, pid))
+        return -ESRCH;
+    const struct member *member = space_thread_find_locked(space, number);
+    if (member)
+        *thread = member->object.slot;
+    space_leave(space);
+    return member ? 0 : -ENOENT;
 }

@@ -2,6 +2,7 @@
 /* Builds and starts memsrv. Everything here is done once, with frames that root took itself. */
 #include "bootstrap.h"
 
+#include <proto/ipc.h>
 #include <proto/memsrv_handover.h>
 #include <quire/syscall.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include "memory.h"
 #include "objects.h"
 #include "process.h"
+#include "slots.h"
 #include "stack.h"
 
 #define MEMSRV_PATH "sbin/memsrv"
@@ -70,18 +72,18 @@ static void load_segment(const struct program *program, const struct elf_segment
 /* Makes memsrv's stack; returns its initial stack pointer. */
 static uint64_t load_stack(void)
 {
-    static struct stack_page top;
     static const char arguments[] = MEMSRV_PATH;
+    struct stack_image *image = stack_image();
 
-    check_step("stack", stack_build(&top, arguments, sizeof(arguments)));
+    check_step("stack", stack_build_arguments(image, arguments, sizeof(arguments)));
     for (uint64_t i = 1; i <= MEMSRV_STACK_PAGES; i++) {
         uint64_t pfn = frame_take();
         void *page = scratch_zeroed(pfn);
         if (i == 1)
-            memcpy(page, top.words, PAGE_SIZE);
+            memcpy(page, (const char *)image->words + STACK_IMAGE_BYTES - PAGE_SIZE, PAGE_SIZE);
         map_frame(ROOT_SLOT_MEMSRV_ASPACE, STACK_TOP - i * PAGE_SIZE, pfn, RIGHTS_WRITE);
     }
-    return top.pointer;
+    return image->pointer;
 }
 
 static void load_boot_info(const struct boot_info *info)

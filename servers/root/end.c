@@ -7,6 +7,7 @@
 #include <quire/syscall.h>
 
 #include "bootstrap.h"
+#include "delivery.h"
 #include "machine.h"
 #include "services.h"
 #include "spawn.h"
@@ -25,15 +26,7 @@ static void adopt_children(uint64_t parent)
     }
 }
 
-static bool is_last_child(const struct process *child)
-{
-    for (const struct process *process = process_from(0); process; process = process_from(process->pid + 1))
-        if (process != child && process->parent == child->parent)
-            return false;
-    return true;
-}
-
-void process_end(struct process *process, int status)
+void process_end(struct process *process, enum process_cause cause, int value)
 {
     const uint64_t pid = process->pid;
 
@@ -44,48 +37,56 @@ void process_end(struct process *process, int status)
     sync_forget(pid);
     adopt_children(pid);
     process->state = PROCESS_ENDED;
-    process->status = status & 0xff;
+    process->cause = cause;
+    process->value = value;
+    process_signals_end(process);
     if (process->parent == PID_ROOT) {
         struct process copy = *process;
         process_free(process);
         service_ended(&copy);
-    } else if (waiters_tell(process->parent, pid, (uint64_t)process->status, is_last_child(process))) {
+    } else if (signal_child_news(process)) {
+        const uint64_t parent = process->parent;
         process_free(process);
+        waiters_disappoint(parent);
+    } else {
+        waiters_tell(process);
     }
 }
 
-/* What stopped the first thread, which root can ask itself; else what memsrv refused any other. True if anything.
- * *kind: what memsrv had against it. */
-static bool find_fault(const struct process *process, struct fault_message *fault, uint64_t *kind)
+/* The signal that a fault is. */
+static struct signal_information signal_of(const struct fault_message *fault, uint64_t kind)
 {
-    const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
-    struct fault_message refused = {0};
-    bool found = sys_thread_control(process_thread_slot(process), THREAD_INFO, 0, 0, 0, 0, 0) == 0 &&
-                 info->state == THREAD_STATE_FAULTED;
+    struct signal_information information = {.signal = SIGNAL_SEGV, .address = fault->address};
 
-    if (found)
-        *fault = info->fault;
-    *kind = MEMSRV_FAULT_KIND_ACCESS;
-    if (memsrv_space_fault(SLOT_MEMSRV, process->pid, &refused.thread, &refused.address, &refused.access,
-                           &refused.instruction, &refused.entry, kind) < 0)
-        return found;
-    if (!found)
-        *fault = refused;
-    return true;
+    if (fault->access & FAULT_EXCEPTION) {
+        const struct exception_kind exception = exception_kind(fault->entry);
+        information.signal = exception.signal;
+        information.code = 1; /* illegal opcode, breakpoint, misaligned, division: each the first of its kind */
+        information.address = exception.by_address ? fault->address : fault->instruction;
+    } else if (kind == MEMSRV_FAULT_KIND_BUS) {
+        information.signal = SIGNAL_BUS;
+        information.code = SIGNAL_CODE_NO_DATA;
+    } else {
+        information.code = kind == MEMSRV_FAULT_KIND_UNMAPPED ? SIGNAL_CODE_MAP_ERROR : SIGNAL_CODE_ACCESS;
+    }
+    return information;
 }
 
-static void check_fault(struct process *process)
+/* The program catches the faults of its threads, or ends with the first that it does not catch. */
+static void check_faults(struct process *process)
 {
-    struct fault_message fault;
+    struct fault_message fault = {0};
     uint64_t kind;
 
-    if (!find_fault(process, &fault, &kind))
-        return;
-    report_fault(process->name, process->pid, &fault, kind == MEMSRV_FAULT_KIND_BUS);
-    int signal = kind == MEMSRV_FAULT_KIND_BUS ? SIGNAL_BUS : SIGNAL_SEGV;
-    if (fault.access & FAULT_EXCEPTION)
-        signal = exception_kind(fault.entry).signal;
-    process_end(process, SIGNAL_STATUS + signal);
+    while (process->state == PROCESS_RUNNING &&
+           memsrv_space_fault(SLOT_MEMSRV, process->pid, &fault.thread, &fault.address, &fault.access,
+                              &fault.instruction, &fault.entry, &kind) == 0) {
+        const struct signal_information information = signal_of(&fault, kind);
+        if (signal_fault(process, fault.thread, &information))
+            continue;
+        report_fault(process->name, process->pid, &fault, kind == MEMSRV_FAULT_KIND_BUS);
+        process_end(process, CAUSE_KILLED, information.signal);
+    }
 }
 
 void faults_handle(uint64_t events)
@@ -96,7 +97,7 @@ void faults_handle(uint64_t events)
         /* Ending a process frees and takes entries, but only numbers above this one are looked at next. */
         uint64_t next = process->pid + 1;
         if (process->state == PROCESS_RUNNING && (memsrv_event(process->pid) & events))
-            check_fault(process);
+            check_faults(process);
         process = process_from(next);
     }
 }

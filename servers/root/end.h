@@ -5,15 +5,11 @@
 
 #include "process.h"
 
-#define SIGNAL_STATUS 128 /* status of a process that a signal ended: this plus the signal's number */
-#define SIGNAL_SEGV   11
-#define SIGNAL_BUS    7 /* past the end of a memory object */
-
 /*
- * Ends a running process: its space goes, its children become root's, whoever waits for it is told. The entry stays
+ * Ends a running process, by its own wish with an exit status or by a signal: its space goes, its children become root's, whoever waits for it is told. The entry stays
  * until the parent has asked for the status, or is freed at once if that is root. Services are started anew.
  */
-void process_end(struct process *process, int status);
+void process_end(struct process *process, enum process_cause cause, int value);
 
 /* Looks for the processes among those of `events` whose threads stopped on a fault, reports and ends them. */
 void faults_handle(uint64_t events);

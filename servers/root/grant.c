@@ -3,11 +3,13 @@
 #include "grant.h"
 
 #include <proto/grant.h>
+#include <proto/ipc.h>
 
 #include "arguments.h"
 #include "frames.h"
 #include "log.h"
 #include "objects.h"
+#include "slots.h"
 
 static uint64_t first_pfn; /* 0: no grant */
 

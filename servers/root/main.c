@@ -15,7 +15,9 @@
 #include "seed.h"
 #include "serve.h"
 #include "services.h"
+#include "slots.h"
 #include "sync.h"
+#include "timers.h"
 
 /* For ASSERT() and its kin. */
 _Noreturn void check_failed(const char *file, int line, const char *expression)
@@ -52,6 +54,7 @@ int main(void)
     register_itself();
     archive_open(info);
     watcher_start();
+    timer_start();
     grant_prepare(info);
     seed_read(info, &entropy);
     memsrv_start(info);

@@ -13,33 +13,20 @@
 
 #include "archive.h"
 #include "bootstrap.h"
+#include "delivery.h"
 #include "end.h"
 #include "log.h"
 #include "objects.h"
 #include "spawn.h"
 #include "sync.h"
-#include "waiters.h"
 
 _Static_assert(PROCESS_NAME_MAX == ROOT_NAME_BYTES, "names fit the records");
 _Static_assert(PROCESS_RUNNING == ROOT_STATE_RUNNING && PROCESS_ENDED == ROOT_STATE_ENDED, "states are the protocol's");
 
-struct root_context {
-    uint64_t reply; /* the reply object that holds the caller of the request */
-    const struct boot_info *info;
-    struct entropy *entropy;
-};
-
-/* The process that a request comes from; NULL if it is gone, which only a capability that outlived it can show. */
-static struct process *caller_of(const struct message *request)
-{
-    struct process *caller = process_find(request->badge & ~BADGE_PRIVILEGED);
-    return caller && caller->state == PROCESS_RUNNING ? caller : NULL;
-}
-
 int root_handle_spawn(struct root_context *context, const struct message *request, const void *arguments,
                       size_t arguments_bytes, uint64_t *pid)
 {
-    const struct process *caller = caller_of(request);
+    const struct process *caller = request_caller(request);
     const struct process *process;
 
     if (!caller)
@@ -54,11 +41,14 @@ int root_handle_spawn(struct root_context *context, const struct message *reques
 }
 
 int root_handle_fork(struct root_context *context, const struct message *request, uint64_t instruction, uint64_t stack,
-                     uint64_t argument, uint64_t *pid)
+                     uint64_t argument, uint64_t thread, uint64_t *pid)
 {
-    const struct fork_request fork = {
-        .instruction = instruction, .stack = stack, .argument = argument, .priority = PRIORITY_CLIENT};
-    const struct process *parent = caller_of(request);
+    const struct fork_request fork = {.instruction = instruction,
+                                      .stack = stack,
+                                      .argument = argument,
+                                      .thread = thread,
+                                      .priority = PRIORITY_CLIENT};
+    const struct process *parent = request_caller(request);
     const struct process *child;
 
     (void)context;
@@ -70,54 +60,19 @@ int root_handle_fork(struct root_context *context, const struct message *request
     return status;
 }
 
-/* The child that a wait is about: one that has ended if there is any, else one that runs, else NULL. */
-static struct process *find_child(uint64_t parent, uint64_t pid)
-{
-    struct process *running = NULL;
-
-    for (struct process *process = process_from(pid); process; process = process_from(process->pid + 1)) {
-        if (pid != ANY_CHILD && process->pid != pid)
-            break;
-        if (process->parent != parent)
-            continue;
-        if (process->state == PROCESS_ENDED)
-            return process;
-        running = process;
-    }
-    return running;
-}
-
-int root_handle_wait(struct root_context *context, const struct message *request, uint64_t pid, uint64_t *pid_out,
-                     uint64_t *status)
-{
-    const struct process *caller = caller_of(request);
-    struct process *child = caller ? find_child(caller->pid, pid) : NULL;
-
-    if (!child)
-        return -ECHILD;
-    if (child->state == PROCESS_ENDED) {
-        *pid_out = child->pid;
-        *status = (uint64_t)child->status;
-        process_free(child);
-        return 0;
-    }
-    int result = waiter_park(&context->reply, caller->pid, pid);
-    return result < 0 ? result : PROTO_PARKED;
-}
-
 int root_handle_exit(struct root_context *context, const struct message *request, uint64_t status)
 {
-    struct process *caller = caller_of(request);
+    struct process *caller = request_caller(request);
 
     if (!caller)
         return -EPERM;
-    process_end(caller, (int)(status & 0xff));
+    process_end(caller, CAUSE_EXITED, (int)(status & 0xff));
     return PROTO_PARKED;
 }
 
 int root_handle_kill(struct root_context *context, const struct message *request, uint64_t pid)
 {
-    const struct process *caller = caller_of(request);
+    const struct process *caller = request_caller(request);
     struct process *process = process_find(pid);
 
     if (!process || process->state != PROCESS_RUNNING)
@@ -127,7 +82,7 @@ int root_handle_kill(struct root_context *context, const struct message *request
     if (!caller->operator&& caller != process && !process_descends(process, caller->pid))
         return -EPERM;
     const bool itself = caller == process;
-    process_end(process, (int)ROOT_STATUS_KILLED);
+    process_end(process, CAUSE_KILLED, (int)ROOT_STATUS_KILLED - 128);
     return itself ? PROTO_PARKED : 0;
 }
 
@@ -136,8 +91,10 @@ static void describe(const struct process *process, struct root_process *record)
     const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
     uint64_t areas;
 
-    *record = (struct root_process){
-        .pid = process->pid, .parent = process->parent, .state = process->state, .status = (uint64_t)process->status};
+    *record = (struct root_process){.pid = process->pid,
+                                    .parent = process->parent,
+                                    .state = process->state,
+                                    .status = (uint64_t)process_status(process)};
     memcpy(record->name, process->name, sizeof(record->name));
     if (process->state != PROCESS_RUNNING)
         return;
@@ -163,7 +120,7 @@ int root_handle_process_list(struct root_context *context, const struct message 
 
 int root_handle_power_off(struct root_context *context, const struct message *request, uint64_t status)
 {
-    const struct process *caller = caller_of(request);
+    const struct process *caller = request_caller(request);
 
     if (!caller || !caller->operator)
         return -EPERM;
@@ -194,7 +151,7 @@ int root_handle_program_list(struct root_context *context, const struct message 
 
 int root_handle_parent(struct root_context *context, const struct message *request, uint64_t *pid)
 {
-    const struct process *caller = caller_of(request);
+    const struct process *caller = request_caller(request);
 
     if (!caller)
         return -EPERM;
@@ -247,6 +204,16 @@ int root_handle_archive_read(struct root_context *context, const struct message 
 
 _Static_assert(sizeof(((struct root_archive_file *)0)->name) > CPIO_NAME_MAX, "a name fits with its zero");
 
+/* Lets signals reach whom they are for, the caller included, which needs no answer then. */
+static bool deliver(struct root_context *context, struct message *m, bool answer)
+{
+    struct signal_caller caller = {
+        .process = context->caller, .number = context->thread, .answer = answer ? m : NULL, .reply = context->reply};
+
+    signals_deliver(&caller);
+    return caller.answer;
+}
+
 /* Handles what arrived; true if *m is now the reply to it. */
 static bool handle(struct root_context *context, struct message *m)
 {
@@ -269,15 +236,19 @@ void serve(const struct boot_info *info, struct entropy *entropy)
 
     for (;;) {
         ipc_buffer()->receive_slots[0] = sync_arrival_slot();
+        context.caller = NULL;
         long result = answer ? sys_reply_recv(context.reply, ROOT_SLOT_ENDPOINT, &m)
                              : sys_recv(context.reply, ROOT_SLOT_ENDPOINT, &m);
-        if (result == 0)
+        if (result == 0) {
             answer = handle(&context, &m);
-        else if (!answer && result == -EBUSY)
+            if (signals_are_due())
+                answer = deliver(&context, &m, answer);
+        } else if (!answer && result == -EBUSY) {
             reply_renew(context.reply); /* it holds a caller that cannot be answered */
-        else if (!answer)
+        } else if (!answer) {
             fatal("receiving: error %ld", result);
-        else
+        } else {
             answer = false; /* the caller is gone */
+        }
     }
 }

@@ -32,7 +32,7 @@ struct service {
     const char *arguments;
     size_t bytes;
     unsigned priority;
-    bool operator, server;
+    bool operator, server, apart;
     int (*endow)(const struct process *process);
     uint64_t pid; /* 0: does not run */
     unsigned quick_ends;
@@ -52,7 +52,7 @@ static struct service console = {.arguments = CONSOLE_PATH,
 static struct service fs = {
     .arguments = FS_PATH, .bytes = sizeof(FS_PATH), .priority = PRIORITY_FS, .server = true, .endow = endow_fs};
 static struct service shell = {
-    .arguments = SHELL_PATH, .bytes = sizeof(SHELL_PATH), .priority = PRIORITY_SHELL, .operator= true };
+    .arguments = SHELL_PATH, .bytes = sizeof(SHELL_PATH), .priority = PRIORITY_SHELL, .operator= true, .apart = true};
 static struct service run = {.priority = PRIORITY_CLIENT, .operator= true, .endow = grant_endow};
 static char run_arguments[ARGUMENT_BYTES_MAX];
 static const struct boot_info *boot_info;
@@ -99,6 +99,7 @@ static int service_start(struct service *service)
                                           .priority = service->priority,
                                           .operator= service->operator,
                                           .server = service->server,
+                                          .apart = service->apart,
                                           .endow = service->endow};
     const struct process *process;
 
@@ -150,7 +151,8 @@ static void restart(struct service *service, const struct process *ended)
     else
         service->quick_ends++;
     if (service->quick_ends < QUICK_ENDS_MAX) {
-        log_line("%s (pid %lu) ended with status %ld; starting it again", ended->name, ended->pid, (long)ended->status);
+        log_line("%s (pid %lu) ended with status %ld; starting it again", ended->name, ended->pid,
+                 (long)process_status(ended));
         if (service_start(service) == 0)
             return;
     }
@@ -164,7 +166,7 @@ static void restart(struct service *service, const struct process *ended)
 void service_ended(const struct process *ended)
 {
     if (ended->pid == run.pid)
-        power_off(ended->status);
+        power_off(process_status(ended));
     else if (ended->pid == console.pid)
         restart(&console, ended);
     else if (ended->pid == fs.pid)

@@ -8,10 +8,10 @@
 
 #include <quire/abi.h>
 
+#include "process.h"
 #include "waits.h"
 
-#define REPLY_COUNT   62u
-#define PROCESS_COUNT 128u
+#define REPLY_COUNT 62u
 
 enum root_slot {
     ROOT_SLOT_BASE = 64, /* boot_info.root_first_free_slot is not above this */
@@ -27,13 +27,30 @@ enum root_slot {
     ROOT_SLOT_CONSOLE_IRQ,
     ROOT_SLOT_FS_ENDPOINT, /* without badge; outlives every file server, until the last one is given up */
     ROOT_SLOT_FS_REPLY,
-    ROOT_SLOT_FS_EVENTS, /* notification bound to that endpoint: a program ended */
+    ROOT_SLOT_FS_EVENTS,   /* notification bound to that endpoint: a program ended */
+    ROOT_SLOT_EXEC_THREAD, /* of a space that is going to replace another */
+    ROOT_SLOT_EXEC_TABLE,
+    ROOT_SLOT_SIGNALLED,  /* a thread that is not its program's first, while it gets a signal */
+    ROOT_SLOT_TIMER,      /* notification of the timer thread: there is an earlier deadline */
+    ROOT_SLOT_TIMER_ROOT, /* root's own endpoint, for the timer thread */
+    ROOT_SLOT_TIMER_THREAD,
     ROOT_SLOT_REPLIES = 96,
     ROOT_SLOT_PROCESSES = 160,                                 /* two a process: first thread, capability table */
     ROOT_SLOT_WAITS = ROOT_SLOT_PROCESSES + 2 * PROCESS_COUNT, /* notifications of threads that wait, one arriving */
     ROOT_SLOT_END = ROOT_SLOT_WAITS + WAITS_MAX + 1,
 };
-_Static_assert(ROOT_SLOT_FS_EVENTS < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
+_Static_assert(ROOT_SLOT_TIMER_THREAD < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
 _Static_assert(ROOT_SLOT_REPLIES + REPLY_COUNT <= ROOT_SLOT_PROCESSES, "reply objects end before the processes");
+
+/* Slots that belong to an entry of the process table: its first thread, and its capability table. */
+static inline uint64_t process_thread_slot(const struct process *process)
+{
+    return ROOT_SLOT_PROCESSES + 2 * process_index(process);
+}
+
+static inline uint64_t process_table_slot(const struct process *process)
+{
+    return process_thread_slot(process) + 1;
+}
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "archive.h"
 #include "clock.h"
+#include "delivery.h"
 #include "log.h"
 #include "objects.h"
 #include "stack.h"
@@ -41,7 +42,7 @@ static uint64_t protection_of(const struct elf_segment *segment)
            (segment->flags & ELF_EXECUTE ? MEMSRV_PROTECT_EXECUTE : 0);
 }
 
-static int load(uint64_t pid, const struct program *program, const struct stack_page *stack)
+static int load(uint64_t pid, const struct program *program, const struct stack_image *stack)
 {
     for (uint32_t i = 0; i < program->image.segment_count; i++) {
         const struct elf_segment *segment = &program->image.segments[i];
@@ -56,27 +57,23 @@ static int load(uint64_t pid, const struct program *program, const struct stack_
     int status = memsrv_space_map_stack(SLOT_MEMSRV, pid, STACK_TOP, STACK_SIZE_FIRST);
     if (status < 0)
         return status;
-    uint64_t unused = (stack->pointer - (STACK_TOP - PAGE_SIZE)) & ~15UL;
-    return write_memory(pid, stack->pointer, (const char *)stack->words + unused, PAGE_SIZE - unused);
+    return write_memory(pid, stack->pointer, (const char *)stack->words + stack->start, STACK_TOP - stack->pointer);
 }
 
-/* The endpoint of the file server, if there is one: it can have been given up. */
-static int give_files(const struct process *process)
+static struct workplace workplace_of(const struct process *process)
 {
-    if (sys_cap_query(ROOT_SLOT_FS_ENDPOINT, NULL) <= 0)
-        return 0;
-    return capability_give(process_table_slot(process), SLOT_FS, ROOT_SLOT_FS_ENDPOINT, RIGHTS_OF_ENDPOINT,
-                           process->pid);
+    return (struct workplace){
+        .space = process->pid, .thread = process_thread_slot(process), .table = process_table_slot(process)};
 }
 
-static int give_capabilities(const struct process *process)
+static int give_capabilities(const struct process *process, const struct workplace *place)
 {
-    uint64_t table = process_table_slot(process);
+    uint64_t table = place->table;
     const struct {
         uint64_t to, from, rights, badge;
     } gifts[] = {
         {SLOT_TABLE, table, RIGHTS_OF_OWN, 0},
-        {SLOT_THREAD, process_thread_slot(process), RIGHTS_OF_OWN, 0},
+        {SLOT_THREAD, place->thread, RIGHTS_OF_OWN, 0},
         {SLOT_MEMSRV, ROOT_SLOT_MEMSRV_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
         {SLOT_ROOT, ROOT_SLOT_ENDPOINT, RIGHTS_OF_ROOT, process->pid},
         {SLOT_CONSOLE, ROOT_SLOT_CONSOLE_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
@@ -90,57 +87,66 @@ static int give_capabilities(const struct process *process)
     return 0;
 }
 
-static int create_thread(const struct process *process, unsigned priority)
+int give_files(const struct process *process, const struct workplace *place)
 {
-    uint64_t thread = process_thread_slot(process);
+    if (sys_cap_query(ROOT_SLOT_FS_ENDPOINT, NULL) <= 0)
+        return 0;
+    return capability_give(place->table, SLOT_FS, ROOT_SLOT_FS_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid);
+}
+
+static int create_thread(const struct process *process, const struct workplace *place, unsigned priority)
+{
     uint64_t buffer;
 
-    int status = memsrv_space_thread_create(SLOT_MEMSRV, process->pid, 0, &buffer, thread);
+    int status = memsrv_space_thread_create(SLOT_MEMSRV, place->space, 0, &buffer, place->thread);
     if (status < 0)
         return status;
-    long result = sys_thread_control(thread, THREAD_PRIORITY, priority, 0, 0, 0, 0);
+    long result = sys_thread_control(place->thread, THREAD_PRIORITY, priority, 0, 0, 0, 0);
     if (result == 0)
-        result = sys_thread_control(thread, THREAD_SET_EVENT, ROOT_SLOT_EVENTS, memsrv_event(process->pid), 0, 0, 0);
+        result =
+            sys_thread_control(place->thread, THREAD_SET_EVENT, ROOT_SLOT_EVENTS, memsrv_event(process->pid), 0, 0, 0);
     return (int)result;
+}
+
+int furnish_space(const struct process *process, const struct workplace *place, const struct program *program,
+                  const struct stack_image *stack, unsigned priority)
+{
+    int status = load(place->space, program, stack);
+    if (status == 0)
+        status = create_thread(process, place, priority);
+    if (status == 0)
+        status = give_capabilities(process, place);
+    return status;
 }
 
 /* Everything between an empty space and a running program. */
 static int furnish(const struct process *process, const struct spawn_request *request, const struct program *program,
-                   const struct stack_page *stack)
+                   const struct stack_image *stack)
 {
-    int status = load(process->pid, program, stack);
-    if (status == 0)
-        status = create_thread(process, request->priority);
-    if (status == 0)
-        status = give_capabilities(process);
+    const struct workplace place = workplace_of(process);
+    int status = furnish_space(process, &place, program, stack, request->priority);
     if (status == 0 && !request->server)
-        status = give_files(process);
+        status = give_files(process, &place);
     if (status == 0 && request->endow)
         status = request->endow(process);
     if (status == 0)
-        status = (int)sys_thread_control(process_thread_slot(process), THREAD_START, program->image.entry,
-                                         stack->pointer, 0, 0, 0);
+        status = (int)sys_thread_control(place.thread, THREAD_START, program->image.entry, stack->pointer, 0, 0, 0);
     return status;
 }
 
-int spawn(const struct spawn_request *request, const struct process **result)
+int spawn_program(const struct spawn_request *request, const struct program *program, const struct stack_image *stack,
+                  const struct process **result)
 {
-    static struct program program;
-    static struct stack_page stack;
-
-    int status = stack_build(&stack, request->arguments, request->bytes);
-    if (status == 0)
-        status = archive_program(request->arguments, &program);
-    if (status < 0)
-        return status;
-    struct process *process = process_new(program.name, request->parent);
+    struct process *process = process_new(program->name, request->parent);
     if (!process)
         return -EAGAIN;
     process->operator= request->operator;
+    process->apart = request->apart;
     process->started = clock_now();
-    status = memsrv_space_create(SLOT_MEMSRV, process->pid, process_table_slot(process));
+    process_signals_begin(process);
+    int status = memsrv_space_create(SLOT_MEMSRV, process->pid, process_table_slot(process));
     if (status == 0) {
-        status = furnish(process, request, &program, &stack);
+        status = furnish(process, request, program, stack);
         if (status < 0)
             space_end(process);
     }
@@ -152,16 +158,28 @@ int spawn(const struct spawn_request *request, const struct process **result)
     return 0;
 }
 
+int spawn(const struct spawn_request *request, const struct process **result)
+{
+    static struct program program;
+    struct stack_image *stack = stack_image();
+
+    int status = stack_build_arguments(stack, request->arguments, request->bytes);
+    if (status == 0)
+        status = archive_program(request->arguments, &program);
+    return status < 0 ? status : spawn_program(request, &program, stack, result);
+}
+
 /* Everything between the copy of a space and a running child. */
 static int furnish_child(const struct process *child, const struct fork_request *request)
 {
-    int status = create_thread(child, request->priority);
+    const struct workplace place = workplace_of(child);
+    int status = create_thread(child, &place, request->priority);
     if (status == 0)
-        status = give_capabilities(child);
+        status = give_capabilities(child, &place);
     if (status == 0)
-        status = give_files(child);
+        status = give_files(child, &place);
     if (status == 0)
-        status = (int)sys_thread_control(process_thread_slot(child), THREAD_START, request->instruction, request->stack,
+        status = (int)sys_thread_control(place.thread, THREAD_START, request->instruction, request->stack,
                                          request->argument, 0, 0);
     return status;
 }
@@ -172,7 +190,10 @@ int fork_process(const struct process *parent, const struct fork_request *reques
     if (!child)
         return -EAGAIN;
     child->operator= parent->operator;
+    child->group = parent->group;
+    child->session = parent->session;
     child->started = clock_now();
+    process_signals_inherit(parent, request->thread, child);
     int status = memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, process_table_slot(child));
     if (status == 0) {
         status = sync_inherit(parent->pid, child->pid);
@@ -191,16 +212,22 @@ int fork_process(const struct process *parent, const struct fork_request *reques
     return 0;
 }
 
-void space_end(const struct process *process)
+void workplace_end(const struct workplace *place)
 {
     int status;
 
     /* EAGAIN: another CPU still runs a thread of it and was told to stop. */
-    while ((status = memsrv_space_destroy(SLOT_MEMSRV, process->pid)) == -EAGAIN)
+    while ((status = memsrv_space_destroy(SLOT_MEMSRV, place->space)) == -EAGAIN)
         sys_yield();
     if (status < 0)
-        log_line("%s (pid %lu): its memory could not be given back: error %ld", process->name, process->pid,
-                 (long)status);
-    capability_drop(process_thread_slot(process));
-    capability_drop(process_table_slot(process));
+        log_line("pid %lu: its memory could not be given back: error %ld", place->space, (long)status);
+    capability_drop(place->thread);
+    capability_drop(place->table);
+}
+
+void space_end(const struct process *process)
+{
+    const struct workplace place = workplace_of(process);
+
+    workplace_end(&place);
 }

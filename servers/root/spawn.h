@@ -5,7 +5,10 @@
 
 #include <base/check.h>
 
+#include "archive.h"
 #include "process.h"
+#include "slots.h"
+#include "stack.h"
 
 struct spawn_request {
     const char *arguments; /* zero-terminated strings, one after the other; the first names the program */
@@ -14,6 +17,7 @@ struct spawn_request {
     unsigned priority;
     bool operator;
     bool server;                                 /* other programs ask it: it must not ask the file server */
+    bool apart;                                  /* the programs that it starts begin sessions of their own */
     int (*endow)(const struct process *process); /* gives what only this program gets, before it starts; may be NULL */
 };
 
@@ -24,11 +28,32 @@ struct spawn_request {
  */
 MUST_CHECK int spawn(const struct spawn_request *request, const struct process **process);
 
+/* The same for a program that was found and a stack that was built; the request's arguments do not count. */
+MUST_CHECK int spawn_program(const struct spawn_request *request, const struct program *program,
+                             const struct stack_image *stack, const struct process **process);
+
+/* Where a process is built: the number that its space has meanwhile, and root's slots for its thread and its table. */
+struct workplace {
+    uint64_t space, thread, table;
+};
+
+/* Puts program and stack into the space, which is empty, creates its first thread and gives it what every program has,
+ * in the name of the process. What memsrv says; the space may be filled in part then. */
+MUST_CHECK int furnish_space(const struct process *process, const struct workplace *place,
+                             const struct program *program, const struct stack_image *stack, unsigned priority);
+
+/* Gives it the endpoint of the file server, if there is one: it can have been given up. */
+MUST_CHECK int give_files(const struct process *process, const struct workplace *place);
+
+/* Has memsrv end the space at a workplace, and empties its slots. */
+void workplace_end(const struct workplace *place);
+
 /* Has memsrv end the process's address space and everything in it, and empties the slots of its entry. */
 void space_end(const struct process *process);
 
 struct fork_request {
     uint64_t instruction, stack, argument; /* the child's first thread begins with them */
+    uint64_t thread;                       /* the parent's number of the thread that asked */
     unsigned priority;
 };
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Lays out a program's first stack page: strings at the top, vectors below them. */
+/* Lays out the upper end of a program's first stack: strings at the top, vectors below them. */
 #include "stack.h"
 
 #include <errno.h>
 #include <string.h>
 
-static const char environment[] = "PATH=/bin:/tests\0HOME=/\0TERM=vt100"; /* the literal's own zero ends the last */
-
-_Static_assert(ARGUMENT_BYTES_MAX + sizeof(environment) + (ARGUMENT_COUNT_MAX + 16) * sizeof(uint64_t) <= PAGE_SIZE,
-               "the largest accepted arguments fit the page");
+static const char first_environment[] =
+    "PATH=/bin:/tests\0HOME=/\0TERM=vt100"; /* the literal's own zero ends the last */
 
 static size_t count_strings(const char *strings, size_t bytes)
 {
@@ -19,37 +17,64 @@ static size_t count_strings(const char *strings, size_t bytes)
     return count;
 }
 
-/* Writes the addresses of the strings and a final zero to words; `address` is that of the first string. */
-static uint64_t *put_vector(uint64_t *words, const char *strings, size_t bytes, uint64_t address)
+/* Writes the addresses of the next `count` strings and a final zero to words, and steps over both. */
+static void put_vector(uint64_t **words, const char **strings, uint64_t *address, size_t count)
 {
-    for (size_t i = 0; i < bytes; i += strlen(strings + i) + 1)
-        *words++ = address + i;
-    *words++ = 0;
-    return words;
+    while (count-- > 0) {
+        const size_t bytes = strlen(*strings) + 1;
+        *(*words)++ = *address;
+        *strings += bytes;
+        *address += bytes;
+    }
+    *(*words)++ = 0;
 }
 
-int stack_build(struct stack_page *page, const char *strings, size_t bytes)
+struct stack_image *stack_image(void)
 {
-    if (bytes == 0 || strings[0] == '\0' || strings[bytes - 1] != '\0')
-        return -EINVAL;
-    size_t argument_count = count_strings(strings, bytes);
-    if (bytes > ARGUMENT_BYTES_MAX || argument_count > ARGUMENT_COUNT_MAX)
-        return -E2BIG;
+    static struct stack_image image;
 
-    memset(page, 0, sizeof(*page));
-    const uint64_t base = STACK_TOP - PAGE_SIZE;
-    const size_t environment_at = PAGE_SIZE - sizeof(environment);
-    const size_t strings_at = environment_at - bytes;
-    memcpy((char *)page->words + environment_at, environment, sizeof(environment));
-    memcpy((char *)page->words + strings_at, strings, bytes);
+    return &image;
+}
+
+char *stack_strings(struct stack_image *image, size_t bytes)
+{
+    return (char *)image->words + STACK_IMAGE_BYTES - bytes;
+}
+
+int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_t environment)
+{
+    if (bytes > STRING_BYTES_MAX || arguments > STRINGS_MAX || environment > STRINGS_MAX - arguments)
+        return -E2BIG;
+    const char *strings = stack_strings(image, bytes);
+    if (arguments == 0 || bytes == 0 || strings[0] == '\0' || strings[bytes - 1] != '\0' ||
+        count_strings(strings, bytes) != arguments + environment)
+        return -EINVAL;
 
     /* argc, argv and its end, environment and its end, auxiliary vector of its end alone. */
-    size_t words = 1 + argument_count + 1 + count_strings(environment, sizeof(environment)) + 1 + 2;
-    size_t vectors_at = (strings_at - words * sizeof(uint64_t)) & ~15UL;
-    uint64_t *vector = &page->words[vectors_at / sizeof(uint64_t)];
-    *vector++ = argument_count;
-    vector = put_vector(vector, strings, bytes, base + strings_at);
-    put_vector(vector, environment, sizeof(environment), base + environment_at);
-    page->pointer = base + vectors_at;
+    const size_t words = 1 + arguments + 1 + environment + 1 + 2;
+    uint64_t address = STACK_TOP - bytes;
+    image->start = (STACK_IMAGE_BYTES - bytes - words * sizeof(uint64_t)) & ~15UL;
+    image->pointer = STACK_TOP - STACK_IMAGE_BYTES + image->start;
+    uint64_t *vector = &image->words[image->start / sizeof(uint64_t)];
+    *vector++ = arguments;
+    put_vector(&vector, &strings, &address, arguments);
+    put_vector(&vector, &strings, &address, environment);
+    *vector++ = 0;
+    *vector = 0;
     return 0;
+}
+
+int stack_build_arguments(struct stack_image *image, const char *strings, size_t bytes)
+{
+    const size_t count = count_strings(strings, bytes);
+
+    if (bytes == 0 || strings[bytes - 1] != '\0')
+        return -EINVAL;
+    if (bytes > ARGUMENT_BYTES_MAX || count > ARGUMENT_COUNT_MAX)
+        return -E2BIG;
+    char *place = stack_strings(image, bytes + sizeof(first_environment));
+    memcpy(place, strings, bytes);
+    memcpy(place + bytes, first_environment, sizeof(first_environment));
+    return stack_build(image, bytes + sizeof(first_environment), count,
+                       count_strings(first_environment, sizeof(first_environment)));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* root's second thread: it waits for the end of memsrv, which is the end of the system. */
+#include <proto/ipc.h>
 #include <quire/syscall.h>
 #include <stddef.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "memory.h"
 #include "objects.h"
 #include "process.h"
+#include "slots.h"
 
 #define WATCHER_STACK_BYTES 4096u
 

@@ -99,21 +99,28 @@ static int child(char **arguments)
     sleep_for_ever();
 }
 
+static int wait_raw(int64_t target, uint64_t *pid, uint64_t *status)
+{
+    uint64_t cause;
+
+    return root_wait(SLOT_ROOT, target, 0, 0, pid, &cause, status);
+}
+
 static void test_wait(void)
 {
     uint64_t pid, status;
 
     tap_equal(process_wait((uint64_t)start("exit", "7")), 7, "a child's exit status");
     const int64_t one = start("exit", "1"), two = start("exit", "2");
-    tap_equal(root_wait(SLOT_ROOT, 0, &pid, &status), 0, "wait for any child");
+    tap_equal(wait_raw(-1, &pid, &status), 0, "wait for any child");
     const uint64_t first = pid;
     tap_ok(pid == (uint64_t)(status == 1 ? one : two), "which says who it was");
-    tap_equal(root_wait(SLOT_ROOT, 0, &pid, &status), 0, "wait for any child again");
+    tap_equal(wait_raw(-1, &pid, &status), 0, "wait for any child again");
     tap_ok(pid != first && pid == (uint64_t)(status == 1 ? one : two), "which was the other");
-    tap_equal(root_wait(SLOT_ROOT, 0, &pid, &status), -ECHILD, "no child is left");
-    tap_equal(root_wait(SLOT_ROOT, (uint64_t)one, &pid, &status), -ECHILD, "a child can be waited for once");
-    tap_equal(root_wait(SLOT_ROOT, find(CONSOLE), &pid, &status), -ECHILD, "another's child cannot");
-    tap_equal(root_wait(SLOT_ROOT, NOBODY, &pid, &status), -ECHILD, "nobody's neither");
+    tap_equal(wait_raw(-1, &pid, &status), -ECHILD, "no child is left");
+    tap_equal(wait_raw(one, &pid, &status), -ECHILD, "a child can be waited for once");
+    tap_equal(wait_raw((int64_t)find(CONSOLE), &pid, &status), -ECHILD, "another's child cannot");
+    tap_equal(wait_raw(NOBODY, &pid, &status), -ECHILD, "nobody's neither");
 }
 
 static _Atomic int refused, told, too_late;

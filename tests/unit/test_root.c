@@ -90,13 +90,13 @@ static void run_every_byte(void)
 }
 
 /* The host address of an address in the page; fails the row if it is outside. */
-static const void *in_page(const struct stack_page *page, uint64_t address)
+static const void *in_page(const struct stack_image *page, uint64_t address)
 {
-    EXPECT(address >= STACK_TOP - PAGE_SIZE && address < STACK_TOP);
-    return (const char *)page->words + (address - (STACK_TOP - PAGE_SIZE));
+    EXPECT(address >= STACK_TOP - STACK_IMAGE_BYTES && address < STACK_TOP);
+    return (const char *)page->words + (address - (STACK_TOP - STACK_IMAGE_BYTES));
 }
 
-static void expect_stack(const struct stack_page *page, const char *strings, uint64_t count)
+static void expect_stack(const struct stack_image *page, const char *strings, uint64_t count)
 {
     const uint64_t *words = in_page(page, page->pointer);
 
@@ -114,35 +114,59 @@ static void expect_stack(const struct stack_page *page, const char *strings, uin
 
 static void stack_layout(void)
 {
-    static struct stack_page page;
+    static struct stack_image page;
     static const char two[] = "program\0argument";
 
-    EXPECT(stack_build(&page, two, sizeof(two)) == 0);
+    EXPECT(stack_build_arguments(&page, two, sizeof(two)) == 0);
     expect_stack(&page, two, 2);
-    EXPECT(stack_build(&page, "a\0", 3) == 0);
+    EXPECT(stack_build_arguments(&page, "a\0", 3) == 0);
     expect_stack(&page, "a\0", 2);
+}
+
+/* The largest image that is accepted, and an environment of its own. */
+static void stack_limits(void)
+{
+    static struct stack_image page;
+    char *strings = stack_strings(&page, STRING_BYTES_MAX);
+
+    memset(strings, 'a', STRING_BYTES_MAX);
+    for (size_t i = 0; i < STRINGS_MAX; i++)
+        strings[2 * i + 1] = i % 2 ? '\0' : '=';
+    strings[STRING_BYTES_MAX - 1] = '\0';
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, 1, STRINGS_MAX / 2) == 0);
+    EXPECT(page.start < 16 + STRINGS_MAX * 8 && page.words[page.start / 8] == 1);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, 2, STRINGS_MAX / 2) == -EINVAL);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, 1, STRINGS_MAX) == -E2BIG);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, SIZE_MAX, 2) == -E2BIG);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX + 1, 1, 0) == -E2BIG);
+    strings = stack_strings(&page, 2 * STRINGS_MAX);
+    for (size_t i = 0; i < STRINGS_MAX; i++)
+        memcpy(strings + 2 * i, "b", 2);
+    EXPECT(stack_build(&page, 2 * STRINGS_MAX, 0, STRINGS_MAX) == -EINVAL);
+    EXPECT(stack_build(&page, 2 * STRINGS_MAX, STRINGS_MAX, 0) == 0);
+    EXPECT(page.words[page.start / 8] == STRINGS_MAX && page.pointer % 16 == 0);
 }
 
 static void stack_refusals(void)
 {
-    static struct stack_page page;
+    static struct stack_image page;
     static char many[ARGUMENT_BYTES_MAX + 1];
 
-    EXPECT(stack_build(&page, "", 0) == -EINVAL);
-    EXPECT(stack_build(&page, "", 1) == -EINVAL);
-    EXPECT(stack_build(&page, "ab", 2) == -EINVAL);
+    EXPECT(stack_build_arguments(&page, "", 0) == -EINVAL);
+    EXPECT(stack_build_arguments(&page, "", 1) == -EINVAL);
+    EXPECT(stack_build_arguments(&page, "ab", 2) == -EINVAL);
     for (size_t i = 0; i + 1 < sizeof(many); i += 2)
         many[i] = 'a';
-    EXPECT(stack_build(&page, many, 2 * ARGUMENT_COUNT_MAX) == 0);
+    EXPECT(stack_build_arguments(&page, many, 2 * ARGUMENT_COUNT_MAX) == 0);
     expect_stack(&page, many, ARGUMENT_COUNT_MAX);
-    EXPECT(stack_build(&page, many, 2 * ARGUMENT_COUNT_MAX + 2) == -E2BIG);
+    EXPECT(stack_build_arguments(&page, many, 2 * ARGUMENT_COUNT_MAX + 2) == -E2BIG);
     memset(many, 'a', sizeof(many) - 2);
     many[sizeof(many) - 2] = '\0';
-    EXPECT(stack_build(&page, many, sizeof(many) - 1) == 0);
+    EXPECT(stack_build_arguments(&page, many, sizeof(many) - 1) == 0);
     expect_stack(&page, many, 1);
     many[sizeof(many) - 2] = 'a';
     many[sizeof(many) - 1] = '\0';
-    EXPECT(stack_build(&page, many, sizeof(many)) == -E2BIG);
+    EXPECT(stack_build_arguments(&page, many, sizeof(many)) == -E2BIG);
 }
 
 static void frames_from_the_top(void)
@@ -176,6 +200,7 @@ static const struct test_row rows[] = {
     {"run_every_byte", "every byte comes through", run_every_byte},
     {"run_limit", "a command that does not fit is refused", run_limit},
     {"stack_layout", "the first stack page is laid out as programs expect it", stack_layout},
+    {"stack_limits", "the largest arguments and environments are laid out, larger ones are not", stack_limits},
     {"stack_refusals", "arguments at the limit fit, malformed or longer ones are refused", stack_refusals},
     {"frames_from_the_top", "frames come from free regions alone, once each, and the ranges name them",
      frames_from_the_top},

@@ -203,16 +203,17 @@ struct map_result {
 
 /* SYS_THREAD_CONTROL operations; arguments in this order after the capability and the operation. */
 enum thread_operation {
-    THREAD_CONFIGURE = 0, /* aspace slot, table slot, IPC buffer pfn, IPC buffer address, number */
-    THREAD_START = 1,     /* instruction pointer, stack pointer, argument */
-    THREAD_STOP = 2,      /* EAGAIN: it runs on another CPU, which was told; ask again */
-    THREAD_RESUME = 3,    /* makes a stopped thread run on from where it was */
-    THREAD_PRIORITY = 4,  /* 0 (lowest) .. 63, at most the caller's own */
-    THREAD_AFFINITY = 5,  /* bit mask of CPUs, at least one of them present */
-    THREAD_READ = 6,      /* registers into the caller's IPC buffer: struct thread_registers */
-    THREAD_WRITE = 7,     /* registers from the caller's IPC buffer; the thread must be stopped */
-    THREAD_SET_EVENT = 8, /* notification slot (0: none), bits signalled when the thread stops on a fault */
-    THREAD_INFO = 9,      /* struct thread_info into the caller's IPC buffer */
+    THREAD_CONFIGURE = 0,  /* aspace slot, table slot, IPC buffer pfn, IPC buffer address, number */
+    THREAD_START = 1,      /* instruction pointer, stack pointer, argument */
+    THREAD_STOP = 2,       /* EAGAIN: it runs on another CPU, which was told; ask again */
+    THREAD_RESUME = 3,     /* makes a stopped thread run on from where it was */
+    THREAD_PRIORITY = 4,   /* 0 (lowest) .. 63, at most the caller's own */
+    THREAD_AFFINITY = 5,   /* bit mask of CPUs, at least one of them present */
+    THREAD_READ = 6,       /* registers into the caller's IPC buffer: struct thread_registers */
+    THREAD_WRITE = 7,      /* registers from the caller's IPC buffer; the thread must be stopped */
+    THREAD_SET_EVENT = 8,  /* notification slot (0: none), bits signalled when the thread stops on a fault */
+    THREAD_INFO = 9,       /* struct thread_info into the caller's IPC buffer */
+    THREAD_INTERRUPT = 10, /* as STOP, for a signal; EBUSY: a server works for it, or a fault has stopped it */
     THREAD_OPERATION_COUNT
 };
 #define PRIORITY_COUNT 64u

@@ -57,6 +57,13 @@ static inline void context_set_second(struct context *context, uint64_t value)
     context->x[1] = value;
 }
 
+/* A thread that is in a call, whose first argument was `first`, is going to make it once more. */
+static inline void context_repeat_call(struct context *context, uint64_t first)
+{
+    context->x[CONTEXT_RESULT] = first;
+    context->pc -= 4;
+}
+
 /* A thread that starts: user mode, interrupts on, everything else zero. */
 static inline void context_start(struct context *context, uint64_t pc, uint64_t sp, uint64_t argument)
 {

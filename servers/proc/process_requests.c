@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The operations of root's protocol about children, groups, and becoming another program. */
+#include <errno.h>
+#include <proto/root_dispatch.h>
+#include <string.h>
+
+#include "bootstrap.h"
+#include "exec.h"
+#include "serve.h"
+#include "spawn.h"
+#include "waiters.h"
+
+_Static_assert((int)CAUSE_EXITED == ROOT_CAUSE_EXITED && (int)CAUSE_KILLED == ROOT_CAUSE_KILLED &&
+                   (int)CAUSE_STOPPED == ROOT_CAUSE_STOPPED && (int)CAUSE_CONTINUED == ROOT_CAUSE_CONTINUED,
+               "causes are the protocol's");
+_Static_assert(STRING_BYTES_MAX == ROOT_STRING_BYTES_MAX && STRINGS_MAX == ROOT_STRINGS_MAX,
+               "limits are the protocol's");
+
+int root_handle_wait(struct root_context *context, const struct message *request, int64_t target, uint64_t options,
+                     uint64_t thread, uint64_t *pid, uint64_t *cause, uint64_t *value)
+{
+    const struct process *caller = request_caller(request);
+
+    if (!caller)
+        return -ECHILD;
+    const struct wait_request wait = {
+        .caller = caller->pid, .target = target ? target : -(int64_t)caller->group, .options = options & WAIT_OPTIONS};
+    struct process *child = wait_find_child(&wait);
+    if (!child)
+        return -ECHILD;
+    if (wait_is_answered(&wait, child)) {
+        *pid = child->pid;
+        *cause = child->cause;
+        *value = (uint64_t)child->value;
+        wait_take_news(&wait, child);
+        return 0;
+    }
+    if (options & ROOT_WAIT_POLL)
+        return 0;
+    int result = waiter_park(&context->reply, &wait, thread);
+    return result < 0 ? result : PROTO_PARKED;
+}
+
+/* A path that came in a message. EINVAL: it has no end, or is empty. */
+static int check_path(const char *path, size_t bytes)
+{
+    return bytes < 2 || memchr(path, '\0', bytes) != path + bytes - 1 ? -EINVAL : 0;
+}
+
+/* Finds the program and builds its stack out of the caller's memory. */
+static int prepare(const struct process *caller, const char *path, size_t path_bytes,
+                   const struct exec_strings *strings, struct program *program, const struct stack_image **stack)
+{
+    int status = check_path(path, path_bytes);
+    if (status == 0)
+        status = archive_program(path, program);
+    return status == 0 ? exec_read_strings(caller, strings, stack) : status;
+}
+
+int root_handle_exec(struct root_context *context, const struct message *request, uint64_t address, uint64_t bytes,
+                     uint64_t arguments, uint64_t environment, uint64_t thread, const void *path, size_t path_bytes)
+{
+    const struct exec_strings strings = {address, bytes, arguments, environment};
+    struct process *caller = request_caller(request);
+    const struct stack_image *stack;
+    struct program program;
+
+    if (!caller)
+        return -EPERM;
+    int status = prepare(caller, path, path_bytes, &strings, &program, &stack);
+    if (status == 0)
+        status = exec_process(caller, &program, stack, thread, PRIORITY_CLIENT);
+    return status < 0 ? status : PROTO_PARKED;
+}
+
+int root_handle_spawn_image(struct root_context *context, const struct message *request, uint64_t address,
+                            uint64_t bytes, uint64_t arguments, uint64_t environment, const void *path,
+                            size_t path_bytes, uint64_t *pid)
+{
+    const struct exec_strings strings = {address, bytes, arguments, environment};
+    const struct process *caller = request_caller(request);
+    const struct stack_image *stack;
+    const struct process *child;
+    struct program program;
+
+    if (!caller)
+        return -EPERM;
+    const struct spawn_request spawn = {.parent = caller->pid, .priority = PRIORITY_CLIENT};
+    int status = prepare(caller, path, path_bytes, &strings, &program, &stack);
+    if (status == 0)
+        status = spawn_program(&spawn, &program, stack, &child);
+    if (status < 0)
+        return status;
+    *pid = child->pid;
+    return 0;
+}
+
+int root_handle_program_check(struct root_context *context, const struct message *request, const void *path,
+                              size_t path_bytes)
+{
+    struct program program;
+    const int status = check_path(path, path_bytes);
+
+    return status < 0 ? status : archive_program(path, &program);
+}
+
+int root_handle_group_get(struct root_context *context, const struct message *request, uint64_t pid, uint64_t *group,
+                          uint64_t *session)
+{
+    const struct process *process = pid ? process_find(pid) : request_caller(request);
+
+    if (!process)
+        return -ESRCH;
+    *group = process->group;
+    *session = process->session;
+    return 0;
+}
+
+int root_handle_group_set(struct root_context *context, const struct message *request, uint64_t pid, uint64_t group)
+{
+    struct process *caller = request_caller(request);
+
+    return caller ? process_set_group(caller, pid, group) : -EPERM;
+}
+
+int root_handle_session_new(struct root_context *context, const struct message *request, uint64_t *session)
+{
+    struct process *caller = request_caller(request);
+    const int status = caller ? process_new_session(caller) : -EPERM;
+
+    if (status == 0)
+        *session = caller->session;
+    return status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Children, their news, and who waits for them. */
+#include "wait.h"
+
+bool wait_concerns(const struct wait_request *wait, const struct process *child)
+{
+    if (child->parent != wait->caller)
+        return false;
+    if (wait->target > 0)
+        return child->pid == (uint64_t)wait->target;
+    return wait->target == -1 || child->group == -(uint64_t)wait->target;
+}
+
+bool wait_is_answered(const struct wait_request *wait, const struct process *child)
+{
+    switch (child->cause) {
+    case CAUSE_EXITED:
+    case CAUSE_KILLED:
+        return !(wait->options & ROOT_WAIT_NO_ENDS);
+    case CAUSE_STOPPED:
+        return wait->options & ROOT_WAIT_STOPPED;
+    case CAUSE_CONTINUED:
+        return wait->options & ROOT_WAIT_CONTINUED;
+    default:
+        return false;
+    }
+}
+
+struct process *wait_find_child(const struct wait_request *wait)
+{
+    struct process *other = NULL;
+
+    if (wait->target > 0) {
+        struct process *child = process_find((uint64_t)wait->target);
+        return child && wait_concerns(wait, child) ? child : NULL;
+    }
+    for (struct process *child = process_from(0); child; child = process_from(child->pid + 1)) {
+        if (!wait_concerns(wait, child))
+            continue;
+        if (wait_is_answered(wait, child))
+            return child;
+        other = child;
+    }
+    return other;
+}
+
+bool wait_has_child(const struct wait_request *wait)
+{
+    return wait_find_child(wait) != NULL;
+}
+
+void wait_take_news(const struct wait_request *wait, struct process *child)
+{
+    if (wait->options & ROOT_WAIT_KEEP)
+        return;
+    if (child->state == PROCESS_ENDED)
+        process_free(child);
+    else
+        child->cause = CAUSE_NONE;
+}
