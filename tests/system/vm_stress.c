@@ -225,7 +225,8 @@ static uint64_t common_sum(void)
 static bool be_child(struct actor *actor, bool is_victim)
 {
     const uint64_t seed = random_next(&actor->random) + (uint64_t)getpid();
-    const bool has_thread = random_below(&actor->random, 4) == 0;
+    /* Who is killed while others of its threads fault has answers on their way. */
+    const bool has_thread = is_victim || random_below(&actor->random, 4) == 0;
     const uint64_t sum = common_sum();
     bool stop = false;
     pthread_t thread;
