@@ -212,17 +212,29 @@ static bool map_range(struct arena *arena, struct range range, enum page_kind ki
     if (found != wanted)
         return complain("mmap of pages %u, %u: %p, errno %d", range.first, range.count, found, errno);
     set_range(arena, range, (struct page_model){.kind = (uint8_t)kind, .protection = READ_WRITE});
-    return step_write(arena, (struct range){range.first, range.count < 4 ? range.count : 4});
+    return true;
 }
 
 static bool step_map(struct arena *arena, struct range range)
 {
-    return map_range(arena, range, KIND_PRIVATE, MAP_PRIVATE);
+    return map_range(arena, range, KIND_PRIVATE, MAP_PRIVATE) &&
+           step_write(arena, (struct range){range.first, range.count < 4 ? range.count : 4});
+}
+
+/* Memory for which a huge page fits. */
+static bool step_map_huge(struct arena *arena, struct range range)
+{
+    const struct range huge = {.first = 64 + 512 * random_below(&arena->random, 2), .count = 512};
+    if (!map_range(arena, huge, KIND_PRIVATE, MAP_PRIVATE))
+        return false;
+    int result = madvise(address_of(arena, huge.first), huge.count * PAGE, MADV_HUGEPAGE);
+    return is_result("MADV_HUGEPAGE", arena, huge, result, 0) && step_write(arena, huge) && step_check(arena, range);
 }
 
 static bool step_map_shared(struct arena *arena, struct range range)
 {
-    return map_range(arena, range, KIND_SHARED, MAP_SHARED);
+    return map_range(arena, range, KIND_SHARED, MAP_SHARED) &&
+           step_write(arena, (struct range){range.first, range.count < 4 ? range.count : 4});
 }
 
 static bool step_unmap(struct arena *arena, struct range range)
@@ -363,10 +375,11 @@ static bool step_elsewhere(struct arena *arena, struct range range)
 typedef bool step_function(struct arena *arena, struct range range);
 
 /* What occurs more than once is more frequent. */
-static step_function *const steps[] = {
-    step_write,   step_write,     step_write, step_write, step_write, step_check,      step_check,   step_map,
-    step_map,     step_map,       step_map,   step_unmap, step_unmap, step_map_shared, step_protect, step_protect,
-    step_discard, step_leave_out, step_wipe,  step_move,  step_move,  step_elsewhere,  step_lock,    step_populate};
+static step_function *const steps[] = {step_write,   step_write,     step_write,     step_write,      step_write,
+                                       step_check,   step_check,     step_map,       step_map,        step_map,
+                                       step_map,     step_unmap,     step_unmap,     step_map_shared, step_protect,
+                                       step_protect, step_discard,   step_leave_out, step_wipe,       step_move,
+                                       step_move,    step_elsewhere, step_lock,      step_populate,   step_map_huge};
 
 bool arena_step(struct arena *arena)
 {
