@@ -16,6 +16,10 @@
 #define SHELL              "/bin/sh"
 #define STATUS_NOT_STARTED 127
 
+/* newlib declares it for _GNU_SOURCE only. */
+int pipe2(int files[2], int flags);
+extern char **environ;
+
 /* The commands whose pipes are open, so that pclose() knows whom to wait for. */
 struct command {
     struct command *next;
@@ -29,10 +33,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* In the child: the parent's ends of this pipe close by O_CLOEXEC, those of earlier commands here. */
 static _Noreturn void run_command(const char *text, int own_end, int standard)
 {
+    char *const arguments[] = {"sh", "-c", (char *)text, NULL};
+
     for (const struct command *other = commands; other; other = other->next)
         (void)close(fileno(other->stream));
     if (own_end == standard ? fcntl(own_end, F_SETFD, 0) == 0 : dup2(own_end, standard) == standard)
-        execl(SHELL, "sh", "-c", text, (char *)NULL);
+        (void)execve(SHELL, arguments, environ);
     _exit(STATUS_NOT_STARTED);
 }
 
