@@ -19,7 +19,7 @@ import sdk
 
 ROWS = 10000
 # Lua's own scripts that end by themselves and write nothing of addresses, time or environment; with their arguments.
-LUA_SCRIPTS = ("bisect", "cf", "echo one two", "factorial", "fibfor", "hello", "sieve", "sort", "readonly")
+LUA_SCRIPTS = ("bisect", "cf", "echo one two", "factorial", "fibfor", "hello", "sieve", "sort")
 LUA_FILTERS = (("table", b"one two\none\n"), ("xd", b"hex dump\n\0\xff"))
 
 
