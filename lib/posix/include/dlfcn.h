@@ -10,10 +10,10 @@
 extern "C" {
 #endif
 
-#define RTLD_LAZY 1
-#define RTLD_NOW 2
+#define RTLD_LAZY   1
+#define RTLD_NOW    2
 #define RTLD_GLOBAL 0x100
-#define RTLD_LOCAL 0
+#define RTLD_LOCAL  0
 
 /* Always null. */
 void *dlopen(const char *path, int flags);
