@@ -51,8 +51,7 @@ int fs_handle_transfer_buffer(struct fs_context *context, const struct message *
     if (!client || (!client->transfer && transfer_make(client) < 0))
         return -ENOSPC;
     *object = client->transfer_object;
-    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid,
-                                      MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE) < 0
+    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE) < 0
                ? -ENOSPC
                : 0;
 }

@@ -34,17 +34,17 @@ static bool holds(int file, size_t bytes)
 {
     fill(written, bytes, (unsigned)bytes);
     memset(found, 0, sizeof(found));
-    return ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0 &&
-           write(file, written, bytes) == (ssize_t)bytes && lseek(file, 0, SEEK_CUR) == (off_t)bytes &&
-           lseek(file, 0, SEEK_SET) == 0 && read(file, found, bytes + 1) == (ssize_t)bytes &&
-           memcmp(written, found, bytes) == 0 && read(file, found, sizeof(found)) == 0;
+    return ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0 && write(file, written, bytes) == (ssize_t)bytes &&
+           lseek(file, 0, SEEK_CUR) == (off_t)bytes && lseek(file, 0, SEEK_SET) == 0 &&
+           read(file, found, bytes + 1) == (ssize_t)bytes && memcmp(written, found, bytes) == 0 &&
+           read(file, found, sizeof(found)) == 0;
 }
 
 static void test_lengths(int file)
 {
     static const size_t lengths[] = {
-        PROTO_DATA_MAX - 1,     PROTO_DATA_MAX,    PROTO_DATA_MAX + 1,        4096,
-        FS_TRANSFER_BYTES - 1,  FS_TRANSFER_BYTES, FS_TRANSFER_BYTES + 1,     FS_TRANSFER_BYTES + PROTO_DATA_MAX,
+        PROTO_DATA_MAX - 1,    PROTO_DATA_MAX,    PROTO_DATA_MAX + 1,    4096,
+        FS_TRANSFER_BYTES - 1, FS_TRANSFER_BYTES, FS_TRANSFER_BYTES + 1, FS_TRANSFER_BYTES + PROTO_DATA_MAX,
         2 * FS_TRANSFER_BYTES, LONGEST,
     };
 
@@ -65,8 +65,7 @@ static void test_places(int file)
     errno = 0;
     tap_ok(pwrite(file, written, LONGEST, 1L << 40) == -1 && errno == EFBIG, "a place that no file has");
     const int end = open(PATH, O_WRONLY | O_APPEND);
-    tap_ok(write(end, written, LONGEST) == LONGEST &&
-               lseek(file, 0, SEEK_END) == 12345 + LONGEST / 2 + LONGEST,
+    tap_ok(write(end, written, LONGEST) == LONGEST && lseek(file, 0, SEEK_END) == 12345 + LONGEST / 2 + LONGEST,
            "O_APPEND writes at the end");
     errno = 0;
     tap_ok(read(end, found, LONGEST) == -1 && errno == EBADF, "what is open to write is not read");
@@ -138,7 +137,8 @@ static void test_server(void)
 
     tap_ok(fs_transfer_buffer(SLOT_FS, &object) == 0 && fs_transfer_buffer(SLOT_FS, &again) == 0 && object == again,
            "a program has one buffer");
-    tap_ok(fs_transfer_read(SLOT_FS, 255, 0, 1, &got) == -EBADF && fs_transfer_read(SLOT_FS, ~0UL, 0, 1, &got) == -EBADF,
+    tap_ok(fs_transfer_read(SLOT_FS, 255, 0, 1, &got) == -EBADF &&
+               fs_transfer_read(SLOT_FS, ~0UL, 0, 1, &got) == -EBADF,
            "a handle that is not open");
     const int file = open(PATH, O_RDWR);
     tap_ok(fs_transfer_read(SLOT_FS, (uint64_t)file, 1UL << 63, 1, &got) == -EINVAL, "an offset that cannot be");
