@@ -56,3 +56,24 @@ fetch_source() {
     mv "$(find "$work" -mindepth 1 -maxdepth 1 -type d)" "$destination"
     rm -rf "$work"
 }
+
+# Prints where the source of Debian's newest version of package $1 is kept; unpacks it if it is not there yet. Without a
+# network the newest one that is there does.
+kept_source() {
+    local package=$1 place=$QUIRE_CACHE/programs version work
+    mkdir -p "$place"
+    if [ -z "$(find "$QUIRE_CACHE/apt/lists" -name '*_Sources*' -mmin -1440 2>/dev/null)" ]; then
+        private_apt update >/dev/null 2>&1 || step "Debian's lists of sources cannot be read; using what is here"
+    fi
+    version=$(private_apt --only-source --print-uris source "$package" 2>/dev/null |
+        sed -n "s|^'.*/${package}_\([^']*\)\.dsc'.*|\1|p" | head -1)
+    if [ -n "$version" ] && [ ! -e "$place/$package-$version" ]; then
+        work=$(mktemp -d "$place/$package.work-XXXXXX")
+        fetch_source "$package" "$work/source"
+        # Another run may have unpacked the same meanwhile; theirs is as good as ours.
+        mv -T "$work/source" "$place/$package-$version" 2>/dev/null || true
+        rm -rf "$work"
+    fi
+    find "$place" -mindepth 1 -maxdepth 1 -name "$package-*" | sort -V | tail -1 | grep . ||
+        fail "the source of $package could not be read" "Check the network, then run the same command again."
+}

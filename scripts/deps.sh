@@ -21,6 +21,9 @@ TARGET_CFLAGS="-mcpu=cortex-a72 -O2 -g -ffunction-sections -fdata-sections -fno-
 -mno-outline-atomics -fno-asynchronous-unwind-tables -U__linux__ -U__linux -Ulinux -U__gnu_linux__ \
 -U_FORTIFY_SOURCE"
 USER_CFLAGS="$TARGET_CFLAGS -D__DYNAMIC_REENT__"
+# The heap grows by 128 KiB and is cut when twice that is free at its end; larger blocks are mappings of their own.
+MALLOC_FLAGS="-DDEFAULT_TOP_PAD=131072 -DDEFAULT_TRIM_THRESHOLD=262144 -DDEFAULT_MMAP_MAX=32768 -DHAVE_MREMAP=1"
+MMAP_HEADER=$QUIRE_SOURCE/lib/posix/include/sys/mman.h
 KERNEL_CFLAGS="$TARGET_CFLAGS -ffreestanding -mgeneral-regs-only -fno-omit-frame-pointer"
 
 compiler_version() {
@@ -52,17 +55,27 @@ build_newlib() {
     step "building newlib for the target (about two minutes, once)"
     mkdir -p "$work/source" "$work/build"
     tar -xf "$NEWLIB_TARBALL" -C "$work/source" --strip-components=1 || return 1
+    # As newlib comes, its malloc knows only sbrk(). With mmap() it gives large blocks back at free().
+    sed -i '/^#if.*INTERNAL_NEWLIB/,/^#else.*INTERNAL_NEWLIB/s/^#define HAVE_MMAP 0$/#define HAVE_MMAP 1/' \
+        "$work/source/newlib/libc/stdlib/mallocr.c"
+    [ "$(grep -c '^#define HAVE_MMAP 1$' "$work/source/newlib/libc/stdlib/mallocr.c")" = 2 ] || return 1
+    cp "$MMAP_HEADER" "$work/source/newlib/libc/include/sys/mman.h" || return 1
     (
         cd "$work/build" || exit 1
         for tool in CC:gcc AR:ar AS:as LD:ld NM:nm RANLIB:ranlib STRIP:strip OBJCOPY:objcopy READELF:readelf; do
             export "${tool%%:*}_FOR_TARGET=$QUIRE_CROSS${tool##*:}"
         done
-        export CFLAGS_FOR_TARGET=$USER_CFLAGS
+        export CFLAGS_FOR_TARGET="$USER_CFLAGS $MALLOC_FLAGS"
         ../source/configure --prefix="$work/install" "${NEWLIB_CONFIGURE[@]}" &&
             make -j2 MAKEINFO=true all-target-newlib && make MAKEINFO=true install-target-newlib
     ) >"$log" 2>&1 || { tail -15 "$log" >&2; return 1; }
     mv "$work/install/aarch64-none-elf/include" "$work/install/aarch64-none-elf/lib" "$work/"
+    rm "$work/include/sys/mman.h"
     cp "$work/source/COPYING.NEWLIB" "$work/"
+    # Functions that newlib builds for its own systems only; they go into the system layer, whose headers they need.
+    mkdir "$work/posix"
+    cp "$work"/source/newlib/libc/posix/{fnmatch,glob,collate,collcmp,regcomp,regerror,regexec,regfree}.c \
+        "$work"/source/newlib/libc/posix/*.h "$work/source/newlib/libc/posix/engine.c" "$work/posix/" || return 1
     rm -rf "$work/install" "$log"
 }
 
@@ -99,7 +112,7 @@ NEWLIB_TARBALL=$(find /usr/src/newlib -name 'newlib-*.tar.xz' 2>/dev/null | sort
 [ -n "$NEWLIB_TARBALL" ] || fail "newlib's source is missing" "Install it: apt-get install newlib-source"
 
 place=$(cached newlib "$(basename "$NEWLIB_TARBALL")" "$(dpkg-query -W -f '${Version}' newlib-source)" \
-    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS")
+    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$(short_hash <"$MMAP_HEADER")")
 echo "$place"
 
 # Freestanding headers from the compiler, everything else from newlib: nothing of the host's Linux may leak in.

@@ -96,6 +96,7 @@ void files_child_of_fork(pid_t parent)
     if (table_state == TABLE_FILLING)
         table_state = TABLE_EMPTY;
     heir_of = parent;
+    transfer_child_of_fork();
 }
 
 /* The table, filled; `file` is one of its places or EBADF. */

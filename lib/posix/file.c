@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening, reading and writing. A message carries a few KiB, so longer requests go in parts: those on files until all
- * is done, those on pipes as far as the first part goes.
+ * Opening, reading and writing. A message carries a few KiB, so longer requests on files go through the transfer buffer,
+ * or in parts, until all is done; reads of pipes as far as the first part goes.
  */
 #include "files.h"
 #include "signals.h"
@@ -88,8 +88,8 @@ static size_t part_of(size_t bytes)
     return bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX;
 }
 
-/* One request; repeated while too many others wait. Where `offset` is null the description's own counts. */
-static long read_part(int file, void *data, size_t bytes, const uint64_t *offset)
+/* One message; repeated while too many others wait. Where `offset` is null the description's own counts. */
+static long read_message(int file, void *data, size_t bytes, const uint64_t *offset)
 {
     const uint64_t interruptions = signals_that_interrupt();
     size_t got = 0;
@@ -106,7 +106,7 @@ static long read_part(int file, void *data, size_t bytes, const uint64_t *offset
     return error == -EPIPE ? -EIO : error < 0 ? error : (long)got;
 }
 
-static long write_part(int file, const void *data, size_t bytes, const uint64_t *offset)
+static long write_message(int file, const void *data, size_t bytes, const uint64_t *offset)
 {
     const uint64_t interruptions = signals_that_interrupt();
     uint64_t written = 0;
@@ -126,31 +126,56 @@ static long write_part(int file, const void *data, size_t bytes, const uint64_t 
     return error < 0 ? error : (long)written;
 }
 
-/* Reads until all is there, or a part comes out short. */
-static long read_all(int file, void *data, size_t bytes, bool whole, const uint64_t *offset)
+/* One request of at most *asked bytes, which is set to as many as it asked for. */
+static long read_part(int file, void *data, size_t *asked, bool is_stored, const uint64_t *offset)
+{
+    long got = -ENXIO;
+
+    if (is_stored && *asked > PROTO_DATA_MAX)
+        got = transfer_read(file, data, *asked, offset);
+    if (got != -ENXIO) {
+        *asked = *asked < FS_TRANSFER_BYTES ? *asked : FS_TRANSFER_BYTES;
+        return got;
+    }
+    *asked = part_of(*asked);
+    return read_message(file, data, *asked, offset);
+}
+
+static long write_part(int file, const void *data, size_t bytes, bool is_stored, const uint64_t *offset)
+{
+    long written = -ENXIO;
+
+    if (is_stored && bytes > PROTO_DATA_MAX)
+        written = transfer_write(file, data, bytes, offset);
+    return written == -ENXIO ? write_message(file, data, bytes, offset) : written;
+}
+
+/* Reads until all is there, or a part comes out short; of what is not stored one part. */
+static long read_all(int file, void *data, size_t bytes, bool is_stored, const uint64_t *offset)
 {
     size_t done = 0;
 
     do {
         const uint64_t place = offset ? *offset + done : 0;
-        const long got = read_part(file, (char *)data + done, bytes - done, offset ? &place : NULL);
+        size_t asked = bytes - done;
+        const long got = read_part(file, (char *)data + done, &asked, is_stored, offset ? &place : NULL);
         if (got < 0)
             return done > 0 ? (long)done : got;
-        const bool is_short = (size_t)got < part_of(bytes - done);
         done += (size_t)got;
-        if (is_short)
+        if ((size_t)got < asked)
             break;
-    } while (whole && done < bytes);
+    } while (is_stored && done < bytes);
     return (long)done;
 }
 
-static long write_all(int file, const void *data, size_t bytes, const uint64_t *offset)
+static long write_all(int file, const void *data, size_t bytes, bool is_stored, const uint64_t *offset)
 {
     size_t done = 0;
 
     do {
         const uint64_t place = offset ? *offset + done : 0;
-        const long written = write_part(file, (const char *)data + done, bytes - done, offset ? &place : NULL);
+        const long written =
+            write_part(file, (const char *)data + done, bytes - done, is_stored, offset ? &place : NULL);
         if (written < 0)
             return done > 0 ? (long)done : written;
         done += (size_t)written;
@@ -181,7 +206,7 @@ ssize_t _write(int file, const void *data, size_t bytes)
         return posix_result(-EINVAL);
     if (is_console(kind))
         return posix_result(console_write_bytes((enum file_kind)kind, data, bytes));
-    return posix_result(write_all(file, data, bytes, NULL));
+    return posix_result(write_all(file, data, bytes, kind == FILE_STORED, NULL));
 }
 
 /* Whether a request at an offset can be. */
@@ -209,7 +234,7 @@ ssize_t pwrite(int file, const void *data, size_t bytes, off_t offset)
     const uint64_t place = (uint64_t)offset;
     const int error = check_place(file, bytes, offset);
 
-    return posix_result(error < 0 ? error : write_all(file, data, bytes, &place));
+    return posix_result(error < 0 ? error : write_all(file, data, bytes, true, &place));
 }
 
 /* How many bytes the vector names; EINVAL: too many. */

@@ -62,6 +62,17 @@ FILES_MUST_CHECK int file_open(int directory, const char *path, int flags, mode_
 FILES_MUST_CHECK long console_read_bytes(void *data, size_t bytes);
 FILES_MUST_CHECK long console_write_bytes(enum file_kind kind, const void *data, size_t bytes);
 
+/*
+ * One request of a long read or write of a file, at most FS_TRANSFER_BYTES, through memory shared with the file server.
+ * Where `offset` is null the description's own counts. The number of bytes or a negative errno; ENXIO: nothing was done,
+ * it has to go by messages.
+ */
+FILES_MUST_CHECK long transfer_read(int file, void *data, size_t bytes, const uint64_t *offset);
+FILES_MUST_CHECK long transfer_write(int file, const void *data, size_t bytes, const uint64_t *offset);
+
+/* In the child of a fork: it has no transfer buffer yet. */
+void transfer_child_of_fork(void);
+
 static inline bool is_console(int kind)
 {
     return kind == FILE_CONSOLE || kind == FILE_CONSOLE_ERROR;

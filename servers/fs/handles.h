@@ -50,6 +50,9 @@ struct client {
     struct list link;
     uint64_t pid;
     struct handle handles[HANDLE_COUNT];
+    /* What it shares with the server for long reads and writes, mapped here; NULL: nothing yet. */
+    char *transfer;
+    uint64_t transfer_object;
 };
 
 struct handle_table {

@@ -237,6 +237,7 @@ int fs_handle_poll(struct fs_context *context, const struct message *request, co
 static void client_end(struct fs_context *context, struct client *client)
 {
     waiters_forget(context, client->pid);
+    transfer_release(client);
     client_free(&context->table, client);
 }
 

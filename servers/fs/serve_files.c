@@ -10,9 +10,8 @@
 #include "memory.h"
 #include "serve_status.h"
 
-/* The description of a handle that must be open for that (DESCRIPTION_READ or DESCRIPTION_WRITE). */
-static int description_for(struct fs_context *context, const struct message *request, uint64_t number, uint32_t use,
-                           struct description **description)
+int description_for(struct fs_context *context, const struct message *request, uint64_t number, uint32_t use,
+                    struct description **description)
 {
     const int error = description_of(context, request, number, description);
 
@@ -39,9 +38,8 @@ static int read_pipe(struct fs_context *context, const struct message *request, 
     return waiter_park(context, request, description, capacity);
 }
 
-/* What read and read_at have in common: a negative errno, or the number of bytes. */
-static long read_here(struct fs_context *context, struct description *description, uint64_t offset, void *content,
-                      size_t capacity)
+long read_here(struct fs_context *context, struct description *description, uint64_t offset, void *content,
+               size_t capacity)
 {
     switch (description->kind) {
     case DESCRIPTION_FILE:
@@ -116,9 +114,8 @@ static int write_pipe(struct fs_context *context, const struct message *request,
     return 0;
 }
 
-/* What write and write_at have in common; *offset is where, and is moved to the end by DESCRIPTION_APPEND. */
-static long write_here(struct fs_context *context, struct description *description, uint64_t *offset,
-                       const void *content, size_t bytes)
+long write_here(struct fs_context *context, struct description *description, uint64_t *offset, const void *content,
+                size_t bytes)
 {
     switch (description->kind) {
     case DESCRIPTION_FILE:

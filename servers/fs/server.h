@@ -43,6 +43,25 @@ PROTO_MUST_CHECK int description_of(struct fs_context *context, const struct mes
 /* Forgets the programs, among those that `events` may stand for, whose space is gone. */
 void clients_ended(struct fs_context *context, uint64_t events);
 
+/* --- serve_files.c --- */
+
+/* Reads a file or device at an offset. The number of bytes, or a negative errno. */
+PROTO_MUST_CHECK long read_here(struct fs_context *context, struct description *description, uint64_t offset,
+                                void *content, size_t capacity);
+
+/* Writes a file or device at *offset, which is moved to the end by DESCRIPTION_APPEND. As above. */
+PROTO_MUST_CHECK long write_here(struct fs_context *context, struct description *description, uint64_t *offset,
+                                 const void *content, size_t bytes);
+
+/* The description of a handle that must be open for that (DESCRIPTION_READ or DESCRIPTION_WRITE). EBADF: it is not. */
+PROTO_MUST_CHECK int description_for(struct fs_context *context, const struct message *request, uint64_t number,
+                                     uint32_t use, struct description **description);
+
+/* --- serve_transfer.c --- */
+
+/* Gives a program's transfer buffer back, if it has one; the program keeps what it has mapped. */
+void transfer_release(struct client *client);
+
 /* --- waiting.c --- */
 
 /* Parks the caller of the request in hand until its pipe has what it waits for, and gives PROTO_PARKED. EBUSY: too

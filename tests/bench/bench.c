@@ -250,6 +250,9 @@ static const struct row rows[] = {
     {"mutex_lock_unlock", mutex_lock_unlock, 10000},
     {"futex_ping_pong", futex_ping_pong, 4096},
     {"thread_create_join", thread_create_join, 512},
+    {"read_4k_cached", read_4k_cached, 4096},
+    {"write_4k_cached", write_4k_cached, 4096},
+    {"malloc_mix", malloc_mix, 65536},
 };
 
 /* Thousandths of an instruction that fit one tick. */

@@ -26,4 +26,7 @@ operation huge_fault;
 /* bench_areas.c: a write fault in an address space of so many areas, touched all over. */
 operation fault_10_areas, fault_1000_areas, fault_100000_areas;
 
+/* bench_library.c: a page of a file that is in memory, and the heap with blocks of many sizes. */
+operation read_4k_cached, write_4k_cached, malloc_mix;
+
 #endif

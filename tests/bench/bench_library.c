@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows about what the C library does for programs: its heap, and reading and writing files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "port.h"
+#include "rows.h"
+
+#define FILE_PATH  "/tmp/bench"
+#define FILE_PAGES 64UL
+#define MIX_BLOCKS 256U
+
+/* Reads a file of 256 KiB, page by page, over and over; or writes it. */
+static int transfer(uint64_t count, uint64_t *ticks, bool is_write)
+{
+    static char page[PAGE_BYTES];
+    bool good = true;
+    int file = open(FILE_PATH, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    if (file < 0)
+        return -errno;
+    for (uint64_t i = 0; i < FILE_PAGES; i++)
+        good &= write(file, page, sizeof(page)) == (ssize_t)sizeof(page);
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count && good; i++) {
+        if (i % FILE_PAGES == 0)
+            good &= lseek(file, 0, SEEK_SET) == 0;
+        ssize_t done = is_write ? write(file, page, sizeof(page)) : read(file, page, sizeof(page));
+        good &= done == (ssize_t)sizeof(page);
+    }
+    *ticks = port_ticks() - start;
+    close(file);
+    unlink(FILE_PATH);
+    return good ? 0 : -EIO;
+}
+
+int read_4k_cached(uint64_t count, uint64_t *ticks)
+{
+    return transfer(count, ticks, false);
+}
+
+int write_4k_cached(uint64_t count, uint64_t *ticks)
+{
+    return transfer(count, ticks, true);
+}
+
+/* Most blocks are small, some have a few KiB, few are large; they live for as long as it takes to come by again. */
+static size_t mixed_size(unsigned random)
+{
+    const unsigned kind = random & 0xff;
+    const size_t size = random >> 8 & 0xffff;
+
+    return kind < 0xe0 ? 16 + size % 240 : kind < 0xff ? 256 + size % 8192 : 65536 + 4 * size;
+}
+
+/* A free() and a malloc() are one operation; the first bytes of each block are written. */
+int malloc_mix(uint64_t count, uint64_t *ticks)
+{
+    static void *blocks[MIX_BLOCKS];
+    unsigned random = 1;
+    bool good = true;
+
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count && good; i++) {
+        random = random * 1664525U + 1013904223U;
+        void **block = &blocks[random >> 24 & (MIX_BLOCKS - 1)];
+        free(*block);
+        *block = malloc(mixed_size(random >> 1));
+        good &= *block != NULL;
+        if (good)
+            memset(*block, 1, 16);
+    }
+    *ticks = port_ticks() - start;
+    for (unsigned i = 0; i < MIX_BLOCKS; i++) {
+        free(blocks[i]);
+        blocks[i] = NULL;
+    }
+    return good ? 0 : -ENOMEM;
+}
