@@ -16,11 +16,11 @@ bool wait_is_answered(const struct wait_request *wait, const struct process *chi
     switch (child->cause) {
     case CAUSE_EXITED:
     case CAUSE_KILLED:
-        return !(wait->options & ROOT_WAIT_NO_ENDS);
+        return !(wait->options & WAIT_NO_ENDS);
     case CAUSE_STOPPED:
-        return wait->options & ROOT_WAIT_STOPPED;
+        return wait->options & WAIT_STOPPED;
     case CAUSE_CONTINUED:
-        return wait->options & ROOT_WAIT_CONTINUED;
+        return wait->options & WAIT_CONTINUED;
     default:
         return false;
     }
@@ -51,7 +51,7 @@ bool wait_has_child(const struct wait_request *wait)
 
 void wait_take_news(const struct wait_request *wait, struct process *child)
 {
-    if (wait->options & ROOT_WAIT_KEEP)
+    if (wait->options & WAIT_KEEP)
         return;
     if (child->state == PROCESS_ENDED)
         process_free(child);
