@@ -2,6 +2,7 @@
 /* Spaces come, are found and go. */
 #include <errno.h>
 
+#include <base/bits.h>
 #include <quire/syscall.h>
 
 #include "areas.h"
@@ -190,11 +191,27 @@ int space_create(uint64_t pid, uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
     return error;
 }
 
+/* Unmaps what the areas have: whole tables, since one in common that goes as a whole needs no other in its place, and as
+ * one range where areas have a table in common. What lies between areas is not looked at. */
+static void release_all_areas(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
+{
+    uint64_t start = 0, end = 0;
+
+    for (const struct vma *area = vma_first(&space->areas); area; area = vma_next(&space->areas, area)) {
+        const uint64_t from = align_down(area->start, HUGE_PAGE_SIZE);
+        if (from > end) {
+            space_release_locked(worker, space, start, end);
+            start = from;
+        }
+        end = align_up(area->end, HUGE_PAGE_SIZE);
+    }
+    space_release_locked(worker, space, start, end < USER_VA_END ? end : USER_VA_END);
+}
+
 /* Takes all memory of a space without threads; what is left are its objects. */
 static void empty(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
-    /* From 0 on, where nothing is: a table in common that goes as a whole needs no other in its place. */
-    space_release_locked(worker, space, 0, USER_VA_END);
+    release_all_areas(worker, space);
     drop_all_areas(worker, space);
     objects_leave_locked(worker, space);
     space_trim_tables_locked(space, 0);

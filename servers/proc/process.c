@@ -3,7 +3,7 @@
 #include "process.h"
 
 #include <errno.h>
-#include <proto/ipc.h>
+#include <proto/pids.h>
 #include <string.h>
 
 static struct process processes[PROCESS_COUNT] = {

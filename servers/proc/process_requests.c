@@ -13,6 +13,10 @@
 _Static_assert((int)CAUSE_EXITED == ROOT_CAUSE_EXITED && (int)CAUSE_KILLED == ROOT_CAUSE_KILLED &&
                    (int)CAUSE_STOPPED == ROOT_CAUSE_STOPPED && (int)CAUSE_CONTINUED == ROOT_CAUSE_CONTINUED,
                "causes are the protocol's");
+_Static_assert((int)WAIT_POLL == ROOT_WAIT_POLL && (int)WAIT_STOPPED == ROOT_WAIT_STOPPED &&
+                   (int)WAIT_CONTINUED == ROOT_WAIT_CONTINUED && (int)WAIT_KEEP == ROOT_WAIT_KEEP &&
+                   (int)WAIT_NO_ENDS == ROOT_WAIT_NO_ENDS,
+               "options are the protocol's");
 _Static_assert(STRING_BYTES_MAX == ROOT_STRING_BYTES_MAX && STRINGS_MAX == ROOT_STRINGS_MAX,
                "limits are the protocol's");
 

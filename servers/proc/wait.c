@@ -16,11 +16,11 @@ bool wait_is_answered(const struct wait_request *wait, const struct process *chi
     switch (child->cause) {
     case CAUSE_EXITED:
     case CAUSE_KILLED:
-        return !(wait->options & ROOT_WAIT_NO_ENDS);
+        return !(wait->options & WAIT_NO_ENDS);
     case CAUSE_STOPPED:
-        return wait->options & ROOT_WAIT_STOPPED;
+        return wait->options & WAIT_STOPPED;
     case CAUSE_CONTINUED:
-        return wait->options & ROOT_WAIT_CONTINUED;
+        return wait->options & WAIT_CONTINUED;
     default:
         return false;
     }
@@ -28,20 +28,22 @@ bool wait_is_answered(const struct wait_request *wait, const struct process *chi
 
 struct process *wait_find_child(const struct wait_request *wait)
 {
-    struct process *other = NULL;
+    struct process *answering = NULL, *other = NULL;
 
     if (wait->target > 0) {
         struct process *child = process_find((uint64_t)wait->target);
         return child && wait_concerns(wait, child) ? child : NULL;
     }
-    for (struct process *child = process_from(0); child; child = process_from(child->pid + 1)) {
-        if (!wait_concerns(wait, child))
+    for (size_t i = 0; i < PROCESS_COUNT; i++) {
+        struct process *child = process_at(i);
+        if (child->state == PROCESS_FREE || !wait_concerns(wait, child))
             continue;
-        if (wait_is_answered(wait, child))
-            return child;
+        /* The oldest child's news come first. */
+        if (wait_is_answered(wait, child) && (!answering || child->pid < answering->pid))
+            answering = child;
         other = child;
     }
-    return other;
+    return answering ? answering : other;
 }
 
 bool wait_has_child(const struct wait_request *wait)
@@ -51,7 +53,7 @@ bool wait_has_child(const struct wait_request *wait)
 
 void wait_take_news(const struct wait_request *wait, struct process *child)
 {
-    if (wait->options & ROOT_WAIT_KEEP)
+    if (wait->options & WAIT_KEEP)
         return;
     if (child->state == PROCESS_ENDED)
         process_free(child);

@@ -3,17 +3,23 @@
 #ifndef PROC_WAIT_H
 #define PROC_WAIT_H
 
-#include <proto/root_protocol.h>
-
 #include "process.h"
 
-#define WAIT_OPTIONS (ROOT_WAIT_POLL | ROOT_WAIT_STOPPED | ROOT_WAIT_CONTINUED | ROOT_WAIT_KEEP | ROOT_WAIT_NO_ENDS)
+/* Options, which are the protocol's ROOT_WAIT_*. */
+enum wait_option {
+    WAIT_POLL = 1,
+    WAIT_STOPPED = 2,
+    WAIT_CONTINUED = 8,
+    WAIT_KEEP = 16,
+    WAIT_NO_ENDS = 32,
+    WAIT_OPTIONS = WAIT_POLL | WAIT_STOPPED | WAIT_CONTINUED | WAIT_KEEP | WAIT_NO_ENDS,
+};
 
 /* A wait of a process: for whom, and for what. */
 struct wait_request {
     uint64_t caller;
     int64_t target;   /* above 0: a child; -1: any; below: the group of that number */
-    uint64_t options; /* ROOT_WAIT_* */
+    uint64_t options; /* enum wait_option */
 };
 
 /* True if the wait is about that child, whatever it does. */

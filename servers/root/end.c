@@ -17,8 +17,9 @@
 /* Children of a process that ended become root's, which asks for no status. */
 static void adopt_children(uint64_t parent)
 {
-    for (struct process *process = process_from(0); process; process = process_from(process->pid + 1)) {
-        if (process->parent != parent)
+    for (size_t i = 0; i < PROCESS_COUNT; i++) {
+        struct process *process = process_at(i);
+        if (process->state == PROCESS_FREE || process->parent != parent)
             continue;
         process->parent = PID_ROOT;
         if (process->state == PROCESS_ENDED)

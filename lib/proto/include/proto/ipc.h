@@ -16,16 +16,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <proto/pids.h>
 #include <quire/syscall.h>
 
 #define PROTO_MUST_CHECK __attribute__((warn_unused_result))
 
 /* In a badge: the caller may use operations that are `right privileged`. Root alone has such an endpoint. */
 #define BADGE_PRIVILEGED (1UL << 63)
-
-/* Process numbers of the first programs, as they appear in badges. */
-#define PID_ROOT   1u
-#define PID_MEMSRV 2u
 
 /* Bytes that one message carries at most. */
 #define PROTO_DATA_MAX (MSG_BUFFER_WORDS * sizeof(uint64_t))
