@@ -96,10 +96,13 @@ static long use_own(struct attacker *a)
         *(volatile uint64_t *)(address + offset) = offset;
     if (random_one_in(a, 64))
         return 0;
-    const uint64_t cut = random_below(a, OWN_PAGES) * PAGE_SIZE;
+    /* In two parts, each once: what is free again may be another thread's already. */
+    uint64_t cut = random_below(a, OWN_PAGES) * PAGE_SIZE;
     if (cut > 0 && cut < length)
         result = memsrv_unmap(SLOT_MEMSRV, address + cut, length - cut);
-    return result < 0 ? result : memsrv_unmap(SLOT_MEMSRV, address, length);
+    else
+        cut = length;
+    return result < 0 ? result : memsrv_unmap(SLOT_MEMSRV, address, cut);
 }
 
 static uint64_t own_name(struct attacker *a)
