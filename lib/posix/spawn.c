@@ -42,7 +42,6 @@ struct __posix_spawnattr {
     sigset_t mask, defaults;
 };
 
-
 /* --- File actions ------------------------------------------------------------------------------------------------- */
 
 int posix_spawn_file_actions_init(posix_spawn_file_actions_t *actions)
