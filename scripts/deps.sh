@@ -23,7 +23,15 @@ TARGET_CFLAGS="-mcpu=cortex-a72 -O2 -g -ffunction-sections -fdata-sections -fno-
 USER_CFLAGS="$TARGET_CFLAGS -D__DYNAMIC_REENT__"
 # The heap grows by 128 KiB and is cut when twice that is free at its end; larger blocks are mappings of their own.
 MALLOC_FLAGS="-DDEFAULT_TOP_PAD=131072 -DDEFAULT_TRIM_THRESHOLD=262144 -DDEFAULT_MMAP_MAX=32768 -DHAVE_MREMAP=1"
-MMAP_HEADER=$QUIRE_SOURCE/lib/posix/include/sys/mman.h
+# As much of <sys/mman.h> as malloc needs; lib/posix has it in full, and checks that the two agree.
+MALLOC_HEADER='#include <stddef.h>
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define MAP_PRIVATE 2
+#define MAP_ANONYMOUS 0x20
+void *mmap(void *, size_t, int, int, int, long);
+int munmap(void *, size_t);
+void *mremap(void *, size_t, size_t, int, ...);'
 KERNEL_CFLAGS="$TARGET_CFLAGS -ffreestanding -mgeneral-regs-only -fno-omit-frame-pointer"
 
 compiler_version() {
@@ -59,7 +67,7 @@ build_newlib() {
     sed -i '/^#if.*INTERNAL_NEWLIB/,/^#else.*INTERNAL_NEWLIB/s/^#define HAVE_MMAP 0$/#define HAVE_MMAP 1/' \
         "$work/source/newlib/libc/stdlib/mallocr.c"
     [ "$(grep -c '^#define HAVE_MMAP 1$' "$work/source/newlib/libc/stdlib/mallocr.c")" = 2 ] || return 1
-    cp "$MMAP_HEADER" "$work/source/newlib/libc/include/sys/mman.h" || return 1
+    printf '%s\n' "$MALLOC_HEADER" >"$work/source/newlib/libc/include/sys/mman.h"
     (
         cd "$work/build" || exit 1
         for tool in CC:gcc AR:ar AS:as LD:ld NM:nm RANLIB:ranlib STRIP:strip OBJCOPY:objcopy READELF:readelf; do
@@ -112,7 +120,7 @@ NEWLIB_TARBALL=$(find /usr/src/newlib -name 'newlib-*.tar.xz' 2>/dev/null | sort
 [ -n "$NEWLIB_TARBALL" ] || fail "newlib's source is missing" "Install it: apt-get install newlib-source"
 
 place=$(cached newlib "$(basename "$NEWLIB_TARBALL")" "$(dpkg-query -W -f '${Version}' newlib-source)" \
-    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$(short_hash <"$MMAP_HEADER")")
+    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$MALLOC_HEADER")
 echo "$place"
 
 # Freestanding headers from the compiler, everything else from newlib: nothing of the host's Linux may leak in.

@@ -47,6 +47,10 @@ struct map_wish {
 };
 
 /* How often a grant is asked for that other threads may take away. */
+/* scripts/deps.sh builds newlib's malloc with these. */
+_Static_assert(PROT_READ == 1 && PROT_WRITE == 2 && MAP_PRIVATE == 2 && MAP_ANONYMOUS == 0x20 && MREMAP_MAYMOVE == 1,
+               "malloc's mappings are what it means");
+
 #define GRANT_TRIES 100u
 
 /* What mmap()'s flags are to memsrv, or a negative errno. */
