@@ -92,6 +92,9 @@ static long use_own(struct attacker *a)
 
     if (result < 0)
         return result;
+    /* A hole that another thread has torn into the arena is where others may unmap and protect at any time. */
+    if (address < arena + ARENA_PAGES * PAGE_SIZE && address + length > arena)
+        return 0;
     for (uint64_t offset = 0; offset < length; offset += PAGE_SIZE)
         *(volatile uint64_t *)(address + offset) = offset;
     if (random_one_in(a, 64))
