@@ -112,8 +112,9 @@ def check_tidy(build):
     """clang-tidy has no complaint about the files that the host tests link"""
     files = sorted(path for path in compilations(build, native=True) if not path.startswith("tests/"))
     noise = re.compile(r"^(\d+ warnings? (generated|treated)|Suppressed|Use -header-filter)")
-    jobs = [(["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option", path], SOURCE)
-            for path in files]
+    # Without the path-sensitive analyser, which takes minutes for a single file.
+    jobs = [(["clang-tidy", "--quiet", "-p", build, "--checks=-clang-analyzer-*",
+              "--extra-arg=-Wno-unknown-warning-option", path], SOURCE) for path in files]
     return [line for line in all_outputs(jobs) if not noise.match(line)]
 
 
