@@ -80,7 +80,12 @@ def meson_tests(level, suites, pattern):
                           text=True).stdout
     chosen = [test for test in json.loads(text)
               if any(suite.split(":")[-1] in suites for suite in test["suite"]) and pattern in test["name"]]
-    return [test["name"] for test in chosen]
+    names = [test["name"] for test in chosen]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        # Meson's harness stops in the middle of its run when it meets the second one.
+        sys.exit("quire: error: two tests have the name %s; give one of them another in tests/system/meson.build" % twice[0])
+    return names
 
 
 def run_meson(level, suites, pattern, count):
