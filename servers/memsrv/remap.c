@@ -119,7 +119,7 @@ static int apply_move(struct memsrv_context *worker, struct space *space, const 
     const struct vma *area = vma_at(&space->areas, remap->start);
     if (area->touched && moved) {
         space_wait_for_faults_locked(worker, space);
-        error = space_move_pages_locked(worker, space, remap->start, remap->target, moved);
+        error = space_move_pages_locked(space, area, remap->start, remap->target, moved);
     }
     if (!error) {
         insert_moved(space, nodes[used++], area, remap);

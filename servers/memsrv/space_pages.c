@@ -389,12 +389,25 @@ static int copy_entries(struct space *space, uint64_t from, uint64_t to, uint64_
     return error;
 }
 
-int space_move_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t from, uint64_t to,
-                            uint64_t length)
+/* Before pages get a second mapping: makes tables that other spaces use, too, the space's own. What was written through
+ * such a table could be written through it still by whom it is left to. */
+static int part_from_tables(struct space *space, const struct vma *area, uint64_t start, uint64_t end)
+    REQUIRES(space->lock)
 {
-    int error = 0;
+    if (!space->shares_tables)
+        return 0;
+    int error = space_ready_to_change_locked(space, start, end, true);
+    if (!error)
+        space_protect_locked(space, start, end, cow_rights(area));
+    return error;
+}
 
-    (void)worker;
+int space_move_pages_locked(struct space *space, const struct vma *area, uint64_t from, uint64_t to, uint64_t length)
+{
+    int error = part_from_tables(space, area, from, from + length);
+
+    if (error)
+        return error;
     /* All are mapped twice before the first goes, so that a missing table costs nothing. */
     for (uint64_t offset = 0, done; offset < length; offset += done) {
         error = copy_entries(space, from + offset, to + offset, length - offset, &done);

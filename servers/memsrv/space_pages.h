@@ -69,10 +69,10 @@ MUST_CHECK int space_map_object_page_locked(struct memsrv_context *worker, struc
                                             uint64_t address, bool write) REQUIRES(space->lock);
 
 /*
- * Gives the pages of [from, from + length) another address; nothing is mapped at [to, to + length). No answer to a fault
+ * Gives the pages of [from, from + length), in `area`, another address; nothing is mapped at [to, to + length). No answer to a fault
  * is on its way: space_wait_for_faults_locked(). ENOMEM: no tables; nothing has moved.
  */
-MUST_CHECK int space_move_pages_locked(struct memsrv_context *worker, struct space *space, uint64_t from, uint64_t to,
+MUST_CHECK int space_move_pages_locked(struct space *space, const struct vma *area, uint64_t from, uint64_t to,
                                        uint64_t length) REQUIRES(space->lock);
 
 /* Writes a 1 for each page of [start, end), at most RESIDENCY_PAGES_MAX, that has a translation, to present[]. */

@@ -7,6 +7,9 @@
 #include "tap.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define PAGES 16UL
 
@@ -125,6 +128,38 @@ static void test_shared(void)
     tap_ok(munmap(second, 4 * PAGE) == 0, "munmap");
 }
 
+/* Memory that a child shares with its parent is moved away and back by the parent; then the child writes to it. */
+static void test_apart_from_child(unsigned long shift)
+{
+    unsigned char *memory = map_pages(1024, READ_WRITE, PRIVATE), *other = free_place(1024 + shift);
+    int to_child[2], from_child[2], status = 1;
+    char byte = 0;
+
+    number_pages(memory, 1024, 1);
+    if (pipe(to_child) || pipe(from_child))
+        exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        bool good = read(to_child[0], &byte, 1) == 1 && are_numbered(memory, 1024, 1);
+        memset(memory, 0x77, 1024 * PAGE);
+        good = good && write(from_child[1], "", 1) == 1;
+        _exit(!good);
+    }
+    unsigned char *moved =
+        mremap(memory, 1024 * PAGE, 1024 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other + shift * PAGE);
+    bool right =
+        moved != MAP_FAILED && mremap(moved, 1024 * PAGE, 1024 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, memory) == memory;
+    right = right && write(to_child[1], "", 1) == 1 && read(from_child[0], &byte, 1) == 1;
+    tap_ok(right && are_numbered(memory, 1024, 1), "what a child writes does not appear in memory moved by %lu pages",
+           shift);
+    tap_ok(waitpid(child, &status, 0) == child && status == 0, "and the child has what it had");
+    for (int i = 0; i < 2; i++) {
+        close(to_child[i]);
+        close(from_child[i]);
+    }
+    munmap(memory, 1024 * PAGE);
+}
+
 static void test_errors(void)
 {
     unsigned char *memory = map_pages(PAGES, READ_WRITE, PRIVATE), *place = free_place(PAGES);
@@ -154,13 +189,15 @@ static void test_errors(void)
 
 int main(void)
 {
-    tap_plan(5 + 7 + 8 + 3 + 6 + 6 + 15);
+    tap_plan(5 + 7 + 8 + 3 + 6 + 6 + 4 + 15);
     test_shrink();
     test_grow();
     test_move();
     test_large();
     test_fixed();
     test_shared();
+    test_apart_from_child(0);
+    test_apart_from_child(3);
     test_errors();
     return tap_done();
 }
