@@ -377,16 +377,14 @@ static void test_barrier(void)
 /* --- Read-write locks --------------------------------------------------------------------------------------------- */
 
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
-static _Atomic int readers, writers, most_readers;
+static pthread_barrier_t meeting;
+static _Atomic int readers, writers;
 static volatile unsigned long pair[2];
 
 static bool read_once(void)
 {
     pthread_rwlock_rdlock(&rwlock);
-    const int now = atomic_fetch_add(&readers, 1) + 1;
-    int most = atomic_load(&most_readers);
-    while (now > most && !atomic_compare_exchange_weak(&most_readers, &most, now))
-        continue;
+    atomic_fetch_add(&readers, 1);
     /* Again, though a writer may wait: that must not stop this thread. */
     pthread_rwlock_rdlock(&rwlock);
     sched_yield();
@@ -395,6 +393,15 @@ static bool read_once(void)
     atomic_fetch_sub(&readers, 1);
     pthread_rwlock_unlock(&rwlock);
     return good;
+}
+
+/* Each holds the lock until all have it. */
+static void *meet_as_reader(void *argument)
+{
+    pthread_rwlock_rdlock(&rwlock);
+    pthread_barrier_wait(&meeting);
+    pthread_rwlock_unlock(&rwlock);
+    return NULL;
 }
 
 static bool write_once(void)
@@ -444,7 +451,9 @@ static void test_rwlock(void)
     tap_ok(run_all(THREADS, read_or_write) && pair[0] == pair[1] &&
                pair[0] == (unsigned long)(THREADS / 4 * (additions / 4)),
            "no writer is with anybody");
-    tap_ok(most_readers > 1, "readers are together, %d at most", (int)most_readers);
+    pthread_barrier_init(&meeting, NULL, THREADS);
+    tap_ok(run_all(THREADS, meet_as_reader), "readers are together");
+    pthread_barrier_destroy(&meeting);
     pthread_rwlock_rdlock(&rwlock);
     tap_ok(run_all(1, try_both), "beside a reader there is room for readers");
     pthread_rwlock_unlock(&rwlock);
