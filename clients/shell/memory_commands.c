@@ -8,8 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define STACK_LAST    0x7fffffffefffUL /* the last byte of a first thread's stack */
-#define NAME_COLUMN   73               /* where Linux puts names in /proc/PID/maps */
+#define NAME_COLUMN   73 /* where Linux puts names in /proc/PID/maps */
 #define AREAS_AT_ONCE (PROTO_DATA_MAX / sizeof(struct memsrv_area))
 
 /* The format of Linux's /proc/slabinfo. The tunables, which these caches have not, are 0. */
@@ -57,7 +56,7 @@ static const char *area_name(const struct memsrv_area *area)
         return "[ipc]";
     if (area->flags & MEMSRV_AREA_DEVICE)
         return "[device]";
-    if (area->start <= STACK_LAST && STACK_LAST < area->end)
+    if (area->flags & MEMSRV_AREA_STACK)
         return "[stack]";
     return "";
 }

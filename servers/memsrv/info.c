@@ -95,6 +95,8 @@ static struct memsrv_area describe(const struct vma *area)
         description.flags |= MEMSRV_AREA_LOCKED;
     if (area->flags & VMA_GROWS_DOWN)
         description.flags |= MEMSRV_AREA_GROWS_DOWN;
+    if (area->flags & VMA_STACK)
+        description.flags |= MEMSRV_AREA_STACK;
     return description;
 }
 

@@ -8,6 +8,7 @@
 
 #include "delivery.h"
 #include "end.h"
+#include "layout.h"
 #include "log.h"
 #include "objects.h"
 #include "spawn.h"
@@ -20,7 +21,7 @@
 int exec_read_strings(const struct process *process, const struct exec_strings *strings,
                       const struct stack_image **stack)
 {
-    struct stack_image *image = stack_image();
+    struct stack_image *image = stack_image(layout_stack_end());
     uint64_t address = strings->address;
     int status = 0;
 

@@ -73,7 +73,7 @@ static void load_segment(const struct program *program, const struct elf_segment
 static uint64_t load_stack(void)
 {
     static const char arguments[] = MEMSRV_PATH;
-    struct stack_image *image = stack_image();
+    struct stack_image *image = stack_image(STACK_TOP);
 
     check_step("stack", stack_build_arguments(image, arguments, sizeof(arguments)));
     for (uint64_t i = 1; i <= MEMSRV_STACK_PAGES; i++) {

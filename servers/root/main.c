@@ -9,6 +9,7 @@
 #include "bootstrap.h"
 #include "frames.h"
 #include "grant.h"
+#include "layout.h"
 #include "log.h"
 #include "objects.h"
 #include "process.h"
@@ -57,6 +58,7 @@ int main(void)
     timer_start();
     grant_prepare(info);
     seed_read(info, &entropy);
+    layout_open(info, &entropy);
     memsrv_start(info);
     lower_priority();
     services_start(info);

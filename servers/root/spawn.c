@@ -10,6 +10,7 @@
 #include "archive.h"
 #include "clock.h"
 #include "delivery.h"
+#include "layout.h"
 #include "log.h"
 #include "objects.h"
 #include "stack.h"
@@ -54,10 +55,11 @@ static int load(uint64_t pid, const struct program *program, const struct stack_
         if (status < 0)
             return status;
     }
-    int status = memsrv_space_map_stack(SLOT_MEMSRV, pid, STACK_TOP, STACK_SIZE_FIRST);
+    const uint64_t end = (stack->end + PAGE_SIZE - 1) & PAGE_MASK;
+    int status = memsrv_space_map_stack(SLOT_MEMSRV, pid, end, STACK_SIZE_FIRST);
     if (status < 0)
         return status;
-    return write_memory(pid, stack->pointer, (const char *)stack->words + stack->start, STACK_TOP - stack->pointer);
+    return write_memory(pid, stack->pointer, (const char *)stack->words + stack->start, stack->end - stack->pointer);
 }
 
 static struct workplace workplace_of(const struct process *process)
@@ -161,7 +163,7 @@ int spawn_program(const struct spawn_request *request, const struct program *pro
 int spawn(const struct spawn_request *request, const struct process **result)
 {
     static struct program program;
-    struct stack_image *stack = stack_image();
+    struct stack_image *stack = stack_image(layout_stack_end());
 
     int status = stack_build_arguments(stack, request->arguments, request->bytes);
     if (status == 0)

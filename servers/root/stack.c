@@ -29,10 +29,11 @@ static void put_vector(uint64_t **words, const char **strings, uint64_t *address
     *(*words)++ = 0;
 }
 
-struct stack_image *stack_image(void)
+struct stack_image *stack_image(uint64_t end)
 {
     static struct stack_image image;
 
+    image.end = end;
     return &image;
 }
 
@@ -52,9 +53,9 @@ int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_
 
     /* argc, argv and its end, environment and its end, auxiliary vector of its end alone. */
     const size_t words = 1 + arguments + 1 + environment + 1 + 2;
-    uint64_t address = STACK_TOP - bytes;
+    uint64_t address = image->end - bytes;
     image->start = (STACK_IMAGE_BYTES - bytes - words * sizeof(uint64_t)) & ~15UL;
-    image->pointer = STACK_TOP - STACK_IMAGE_BYTES + image->start;
+    image->pointer = image->end - STACK_IMAGE_BYTES + image->start;
     uint64_t *vector = &image->words[image->start / sizeof(uint64_t)];
     *vector++ = arguments;
     put_vector(&vector, &strings, &address, arguments);

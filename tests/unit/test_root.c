@@ -92,8 +92,8 @@ static void run_every_byte(void)
 /* The host address of an address in the page; fails the row if it is outside. */
 static const void *in_page(const struct stack_image *page, uint64_t address)
 {
-    EXPECT(address >= STACK_TOP - STACK_IMAGE_BYTES && address < STACK_TOP);
-    return (const char *)page->words + (address - (STACK_TOP - STACK_IMAGE_BYTES));
+    EXPECT(address >= page->end - STACK_IMAGE_BYTES && address < page->end);
+    return (const char *)page->words + (address - (page->end - STACK_IMAGE_BYTES));
 }
 
 static void expect_stack(const struct stack_image *page, const char *strings, uint64_t count)
@@ -114,19 +114,24 @@ static void expect_stack(const struct stack_image *page, const char *strings, ui
 
 static void stack_layout(void)
 {
-    static struct stack_image page;
+    static struct stack_image page = {.end = STACK_TOP};
     static const char two[] = "program\0argument";
 
     EXPECT(stack_build_arguments(&page, two, sizeof(two)) == 0);
     expect_stack(&page, two, 2);
     EXPECT(stack_build_arguments(&page, "a\0", 3) == 0);
     expect_stack(&page, "a\0", 2);
+    for (uint64_t moved = 16; moved < 3 * PAGE_SIZE; moved += 16) {
+        page.end = STACK_TOP - moved;
+        EXPECT(stack_build_arguments(&page, two, sizeof(two)) == 0);
+        expect_stack(&page, two, 2);
+    }
 }
 
 /* The largest image that is accepted, and an environment of its own. */
 static void stack_limits(void)
 {
-    static struct stack_image page;
+    static struct stack_image page = {.end = STACK_TOP};
     char *strings = stack_strings(&page, STRING_BYTES_MAX);
 
     memset(strings, 'a', STRING_BYTES_MAX);
@@ -149,7 +154,7 @@ static void stack_limits(void)
 
 static void stack_refusals(void)
 {
-    static struct stack_image page;
+    static struct stack_image page = {.end = STACK_TOP};
     static char many[ARGUMENT_BYTES_MAX + 1];
 
     EXPECT(stack_build_arguments(&page, "", 0) == -EINVAL);
