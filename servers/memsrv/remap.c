@@ -24,11 +24,14 @@ struct remap {
 /* What has to be true of the request alone. */
 static int check_request(struct remap *remap)
 {
-    const uint64_t known = MEMSRV_REMAP_MAY_MOVE | MEMSRV_REMAP_FIXED;
+    const uint64_t moving = MEMSRV_REMAP_FIXED | MEMSRV_REMAP_DONT_UNMAP;
     uint64_t limit = USER_VA_END;
 
-    if ((remap->flags & ~known) || (remap->flags & known) == MEMSRV_REMAP_FIXED ||
-        !is_aligned(remap->start, PAGE_SIZE) || remap->new_length == 0)
+    if ((remap->flags & ~(MEMSRV_REMAP_MAY_MOVE | moving)) ||
+        ((remap->flags & moving) && !(remap->flags & MEMSRV_REMAP_MAY_MOVE)) || !is_aligned(remap->start, PAGE_SIZE) ||
+        remap->new_length == 0)
+        return -EINVAL;
+    if ((remap->flags & MEMSRV_REMAP_DONT_UNMAP) && remap->old_length != remap->new_length)
         return -EINVAL;
     if (remap->old_length > limit || remap->start >= limit)
         return -EFAULT;
@@ -51,6 +54,8 @@ static int check_area(const struct vma *area, const struct remap *remap)
     if (area->flags & AREA_BUFFER)
         return -EPERM;
     if (remap->old_length == 0 && !(area->flags & VMA_SHARED))
+        return -EINVAL;
+    if ((remap->flags & MEMSRV_REMAP_DONT_UNMAP) && (area->flags & VMA_DEVICE))
         return -EINVAL;
     if (remap->old_length > area->end - remap->start || (area->flags & VMA_DEVICE))
         return -EFAULT;
@@ -104,13 +109,37 @@ static void insert_moved(struct space *space, struct vma *fresh, const struct vm
     (void)area_insert_locked(space, fresh, vma_find(&space->areas, remap->target));
 }
 
+/* Does with the areas of the old place what the request says; takes the records that a cut needs from nodes[]. Returns
+ * how many. */
+static unsigned leave_place(struct memsrv_context *worker, struct space *space, const struct remap *remap,
+                            struct vma *const nodes[], unsigned count) REQUIRES(space->lock)
+{
+    const uint64_t end = remap->start + remap->old_length;
+    struct vma *area = vma_at(&space->areas, remap->start);
+    struct vma_cut_plan plan;
+
+    if ((remap->flags & MEMSRV_REMAP_DONT_UNMAP) && !(area->flags & VMA_LOCKED))
+        return 0;
+    int error = vma_cut_plan(&space->areas, remap->start, end, &plan);
+    ASSERT(error == 0 && plan.nodes_needed <= count);
+    if (error)
+        return 0;
+    if (remap->flags & MEMSRV_REMAP_DONT_UNMAP) {
+        area = areas_cut_locked(space, &plan, nodes);
+        area_set_flags_locked(space, area, area->flags & ~(VMA_LOCKED | VMA_LOCK_ON_FAULT));
+        areas_merge_locked(space, area, end);
+    } else {
+        remove_planned_locked(worker, space, &plan, nodes);
+    }
+    return plan.nodes_needed;
+}
+
 /* Empties a planned place, moves the pages there, and makes the areas follow. ENOMEM: only the place is empty. */
 static int apply_move(struct memsrv_context *worker, struct space *space, const struct remap *remap,
                       const struct vma_cut_plan *place, struct spares *spares) REQUIRES(space->lock)
 {
     uint64_t moved = remap->old_length < remap->new_length ? remap->old_length : remap->new_length;
     struct vma *const *nodes = spares->areas;
-    struct vma_cut_plan plan;
     unsigned used = 0;
     int error = 0;
 
@@ -123,12 +152,8 @@ static int apply_move(struct memsrv_context *worker, struct space *space, const 
     }
     if (!error) {
         insert_moved(space, nodes[used++], area, remap);
-        if (remap->old_length) {
-            error = vma_cut_plan(&space->areas, remap->start, remap->start + remap->old_length, &plan);
-            ASSERT(error == 0 && plan.nodes_needed <= SPARES_MAX - used);
-            remove_planned_locked(worker, space, &plan, nodes + used);
-            used += plan.nodes_needed;
-        }
+        if (remap->old_length)
+            used += leave_place(worker, space, remap, nodes + used, spares->count - used);
     }
     while (spares->count > used)
         area_free(spares->areas[--spares->count]);
@@ -144,6 +169,11 @@ static int move(struct memsrv_context *worker, struct space *space, const struct
     uint64_t flags = area->flags;
     uint64_t growth = remap->new_length > remap->old_length ? pages_of(remap->new_length - remap->old_length) : 0;
     int error = 0;
+
+    if (remap->flags & MEMSRV_REMAP_DONT_UNMAP) {
+        growth = pages_of(remap->new_length);
+        flags &= ~VMA_LOCKED; /* the lock moves along */
+    }
 
     if (!(remap->flags & MEMSRV_REMAP_FIXED))
         error = find_room_locked(space, remap->new_length, &remap->target, &above);
@@ -175,20 +205,21 @@ static int move(struct memsrv_context *worker, struct space *space, const struct
 static int remap_locked(struct memsrv_context *worker, struct space *space, struct remap *remap, uint64_t *address,
                         uint64_t *flags) REQUIRES(space->lock)
 {
+    const bool must_move = remap->flags & (MEMSRV_REMAP_FIXED | MEMSRV_REMAP_DONT_UNMAP);
     struct vma *area = vma_at(&space->areas, remap->start);
 
     *address = remap->start;
     if (!area)
         return -EFAULT;
     *flags = area->flags;
-    if (!(remap->flags & MEMSRV_REMAP_FIXED) && remap->old_length >= remap->new_length) {
+    if (!must_move && remap->old_length >= remap->new_length) {
         uint64_t cut = remap->old_length - remap->new_length;
         return cut ? area_remove_locked(worker, space, remap->start + remap->new_length, cut) : 0;
     }
     int error = check_area(area, remap);
     if (error)
         return error;
-    if (!(remap->flags & MEMSRV_REMAP_FIXED) && remap->old_length == area->end - remap->start &&
+    if (!must_move && remap->old_length == area->end - remap->start &&
         has_room_above(space, area, remap->start + remap->new_length))
         return grow_in_place(space, area, remap);
     if (!(remap->flags & MEMSRV_REMAP_MAY_MOVE))

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,9 +188,99 @@ static void test_errors(void)
     tap_ok(munmap(memory, PAGES * PAGE) == 0, "munmap");
 }
 
+/* The pages go, the mapping stays. */
+static void test_dont_unmap(void)
+{
+    const int stay = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+    unsigned char *memory = map_pages(PAGES, READ_WRITE, PRIVATE), *place = free_place(PAGES);
+
+    number_pages(memory, PAGES, 1);
+    unsigned char *moved = mremap(memory, PAGES * PAGE, PAGES * PAGE, stay);
+    tap_ok(moved != MAP_FAILED && moved != memory, "MREMAP_DONTUNMAP moves pages");
+    tap_equal(resident_pages(moved, PAGES), PAGES, "all of them");
+    tap_equal(resident_pages(memory, PAGES), 0, "and leaves the mapping without");
+    tap_ok(are_numbered(moved, PAGES, 1), "contents are at the new place");
+    tap_ok(memory[0] == 0 && memory[(PAGES - 1) * PAGE] == 0, "the old one reads as zeros");
+    number_pages(memory, PAGES, 50);
+    tap_ok(are_numbered(memory, PAGES, 50) && are_numbered(moved, PAGES, 1), "and is other memory");
+    /* From the middle, to a place, of something that is locked. */
+    tap_ok(mlock(memory, PAGES * PAGE) == 0, "mlock");
+    tap_ok(mremap(memory + 4 * PAGE, 4 * PAGE, 4 * PAGE, stay | MREMAP_FIXED, place) == place,
+           "a locked part moves to a place");
+    tap_ok(are_numbered(place, 4, 54) && are_numbered(memory, 4, 50) && are_numbered(memory + 8 * PAGE, 8, 58),
+           "with its contents, and no others");
+    tap_equal(resident_pages(memory + 4 * PAGE, 4), 0, "it leaves nothing behind");
+    tap_ok(fails(msync(place, PAGE, MS_INVALIDATE), EBUSY) && fails(msync(memory, PAGE, MS_INVALIDATE), EBUSY),
+           "what moved is locked, and what did not");
+    tap_ok(msync(memory + 4 * PAGE, 4 * PAGE, MS_INVALIDATE) == 0, "what was left behind is not");
+    tap_ok(memory[4 * PAGE] == 0 && munlock(memory, PAGES * PAGE) == 0, "it can be used");
+    tap_ok(munmap(memory, PAGES * PAGE) == 0 && munmap(moved, PAGES * PAGE) == 0 && munmap(place, 4 * PAGE) == 0,
+           "munmap");
+}
+
+/* A huge page moves as it is, or in pages. */
+static void test_dont_unmap_huge(void)
+{
+    const size_t huge = 512;
+    unsigned char *base = map_pages(4 * huge, READ_WRITE, PRIVATE), *place = free_place(2 * huge);
+    unsigned char *memory = base + (-(uintptr_t)base & (huge * PAGE - 1));
+
+    madvise(memory, huge * PAGE, MADV_HUGEPAGE);
+    number_pages(memory, huge, 3);
+    unsigned char *moved =
+        mremap(memory, huge * PAGE, huge * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, place + PAGE);
+    tap_ok(moved == place + PAGE && are_numbered(moved, huge, 3), "a huge page's contents move");
+    tap_ok(resident_pages(memory, 256) == 0 && memory[7 * PAGE] == 0, "and leave zeros");
+    tap_ok(munmap(base, 4 * huge * PAGE) == 0 && are_numbered(moved, huge, 3) && munmap(moved, huge * PAGE) == 0,
+           "munmap");
+}
+
+static void test_dont_unmap_shared(void)
+{
+    const int stay = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+    unsigned char *memory = map_pages(4, READ_WRITE, SHARED);
+
+    number_pages(memory, 4, 1);
+    unsigned char *moved = mremap(memory, 4 * PAGE, 4 * PAGE, stay);
+    tap_ok(moved != MAP_FAILED && moved != memory && are_numbered(moved, 4, 1), "shared memory has a second place");
+    tap_ok(are_numbered(memory, 4, 1), "and is found at the first again");
+    moved[PAGE] = 99;
+    tap_ok(memory[PAGE] == 99, "as the same memory");
+    tap_ok(munmap(memory, 4 * PAGE) == 0 && munmap(moved, 4 * PAGE) == 0, "munmap");
+}
+
+static void test_dont_unmap_errors(void)
+{
+    const int stay = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+    unsigned char *memory = map_pages(PAGES, READ_WRITE, PRIVATE), *place = free_place(PAGES);
+    struct rlimit limit;
+
+    number_pages(memory, PAGES, 1);
+    tap_ok(map_fails(mremap(memory, PAGE, PAGE, MREMAP_DONTUNMAP), EINVAL), "MREMAP_DONTUNMAP alone gives EINVAL");
+    tap_ok(map_fails(mremap(memory, PAGE, PAGE, MREMAP_DONTUNMAP | MREMAP_FIXED, place), EINVAL),
+           "also with MREMAP_FIXED");
+    tap_ok(map_fails(mremap(memory, PAGE, 2 * PAGE, stay), EINVAL) &&
+               map_fails(mremap(memory, 2 * PAGE, PAGE, stay), EINVAL),
+           "two lengths give EINVAL");
+    tap_ok(map_fails(mremap(memory, 2 * PAGE - 1, 2 * PAGE, stay), EINVAL), "also if they are as many pages");
+    tap_ok(map_fails(mremap(memory, 0, 0, stay), EINVAL), "length 0 gives EINVAL");
+    tap_ok(map_fails(mremap(memory + 1, PAGE, PAGE, stay), EINVAL), "a crooked address gives EINVAL");
+    tap_ok(map_fails(mremap(memory, 4 * PAGE, 4 * PAGE, stay | MREMAP_FIXED, memory + 3 * PAGE), EINVAL),
+           "a place that overlaps gives EINVAL");
+    tap_ok(map_fails(mremap(place, PAGE, PAGE, stay), EFAULT), "where nothing is mapped: EFAULT");
+    mprotect(memory + 8 * PAGE, 8 * PAGE, PROT_READ);
+    tap_ok(map_fails(mremap(memory, PAGES * PAGE, PAGES * PAGE, stay), EFAULT), "more than one mapping: EFAULT");
+    const bool known = getrlimit(RLIMIT_AS, &limit) == 0;
+    const struct rlimit small = {64 * 1024, limit.rlim_max};
+    tap_ok(known && setrlimit(RLIMIT_AS, &small) == 0 && map_fails(mremap(memory, PAGE, PAGE, stay), ENOMEM),
+           "above the limit of the address space: ENOMEM");
+    tap_ok(setrlimit(RLIMIT_AS, &limit) == 0 && are_numbered(memory, PAGES, 1), "and nothing has changed");
+    tap_ok(munmap(memory, PAGES * PAGE) == 0, "munmap");
+}
+
 int main(void)
 {
-    tap_plan(5 + 7 + 8 + 3 + 6 + 6 + 4 + 15);
+    tap_plan(5 + 7 + 8 + 3 + 6 + 6 + 4 + 15 + 14 + 3 + 4 + 12);
     test_shrink();
     test_grow();
     test_move();
@@ -199,5 +290,9 @@ int main(void)
     test_apart_from_child(0);
     test_apart_from_child(3);
     test_errors();
+    test_dont_unmap();
+    test_dont_unmap_huge();
+    test_dont_unmap_shared();
+    test_dont_unmap_errors();
     return tap_done();
 }

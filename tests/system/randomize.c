@@ -17,9 +17,9 @@
 
 #include "tap.h"
 
-#define SELF "/tests/randomize"
+#define SELF      "/tests/randomize"
 #define FILE_NAME "/tmp/randomize"
-#define RUNS 12
+#define RUNS      12
 
 extern char **environ;
 

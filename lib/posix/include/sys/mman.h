@@ -35,8 +35,9 @@ extern "C" {
 #define MAP_FIXED_NOREPLACE 0x100000
 #define MAP_FAILED          ((void *)-1)
 
-#define MREMAP_MAYMOVE 1
-#define MREMAP_FIXED   2
+#define MREMAP_MAYMOVE   1
+#define MREMAP_FIXED     2
+#define MREMAP_DONTUNMAP 4
 
 #define MS_ASYNC      1
 #define MS_INVALIDATE 2
@@ -93,6 +94,7 @@ int mprotect(void *address, size_t length, int protection);
 
 /*
  * Gives a mapping another length, MREMAP_MAYMOVE: and another place, with MREMAP_FIXED the one that is a fifth argument.
+ * MREMAP_DONTUNMAP: the pages move, and the mapping stays besides, as if nobody had touched it; lengths are equal.
  * EINVAL: an address, a length or flags; EFAULT: not one mapping; ENOMEM: no room, or a limit; EAGAIN: the limit of
  * locked memory. If no translation table is to be had what was at a fixed place may be gone.
  */
