@@ -171,12 +171,19 @@ static void give_up(struct space *space) REQUIRES(space->lock)
 }
 
 /* Without analysis: claim() returns with the lock of what it returns. */
-int space_create(uint64_t pid, uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
+int space_create(uint64_t pid, uint64_t model, uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
 {
+    struct space *giver = space_find(model);
     int error;
+
+    if (!space_enter(giver, model))
+        return -ESRCH;
+    const struct resource_table limits = giver->limits;
+    space_leave(giver);
     struct space *space = claim(pid, &error);
     if (!space)
         return error;
+    space->limits = limits;
     error = make_objects(space, pid);
     if (!error) {
         error = family_create(space);

@@ -132,10 +132,11 @@ static inline bool space_has_memory(const struct space *space)
 }
 
 /*
- * Makes a space with an empty table of one frame of slots; its faults come to memsrv's endpoint. EINVAL: bad number;
- * EEXIST: the number has a space; ENOMEM: no memory, or SPACES_MAX spaces. Makes system calls.
+ * Makes a space with an empty table of one frame of slots and the limits of space `model`; its faults come to memsrv's
+ * endpoint. EINVAL: bad number; ESRCH: no such model; EEXIST: the number has a space; ENOMEM: no memory, or SPACES_MAX
+ * spaces. Makes system calls.
  */
-MUST_CHECK int space_create(uint64_t pid, uint64_t *table_slot);
+MUST_CHECK int space_create(uint64_t pid, uint64_t model, uint64_t *table_slot);
 
 /*
  * Makes space `pid` a copy of `parent_pid`, which costs in proportion to its areas and to the tables that it uses, not to

@@ -25,9 +25,9 @@ static bool enter_memory(struct space *space, uint64_t pid) TRY_ACQUIRE(true, sp
 }
 
 int memsrv_handle_space_create(struct memsrv_context *context, const struct message *request, uint64_t pid,
-                               uint64_t *table)
+                               uint64_t model, uint64_t *table)
 {
-    return space_create(pid, table);
+    return space_create(pid, model ? model : PID_ROOT, table);
 }
 
 int memsrv_handle_space_fork(struct memsrv_context *context, const struct message *request, uint64_t parent,

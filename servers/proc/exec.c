@@ -72,7 +72,7 @@ int exec_process(struct process *process, const struct program *program, const s
     const struct workplace place = {
         .space = BUILDING_SPACE, .thread = ROOT_SLOT_EXEC_THREAD, .table = ROOT_SLOT_EXEC_TABLE};
 
-    int status = memsrv_space_create(SLOT_MEMSRV, place.space, place.table);
+    int status = memsrv_space_create(SLOT_MEMSRV, place.space, process->pid, place.table);
     if (status < 0)
         return status;
     status = furnish_space(process, &place, program, stack, priority);

@@ -146,7 +146,7 @@ int spawn_program(const struct spawn_request *request, const struct program *pro
     process->apart = request->apart;
     process->started = clock_now();
     process_signals_begin(process);
-    int status = memsrv_space_create(SLOT_MEMSRV, process->pid, process_table_slot(process));
+    int status = memsrv_space_create(SLOT_MEMSRV, process->pid, request->parent, process_table_slot(process));
     if (status == 0) {
         status = furnish(process, request, program, stack);
         if (status < 0)

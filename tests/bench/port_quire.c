@@ -93,7 +93,7 @@ int port_partner_start(bool use_fp)
 
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
         *slots[i] = slot_allocate();
-    int error = memsrv_space_create(GRANT_SLOT_MEMSRV, PARTNER_PID, partner.table);
+    int error = memsrv_space_create(GRANT_SLOT_MEMSRV, PARTNER_PID, 0, partner.table);
     if (error == -EBADF)
         return -ENOTSUP;
     if (error == 0)

@@ -6,11 +6,18 @@
 #include "memory_calls.h"
 #include "tap.h"
 
+#include <quire/process.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MEBIBYTE (1UL << 20)
+#define SELF     "/tests/limits"
+
+extern char **environ;
 
 static bool set(int resource, rlim_t soft, rlim_t hard)
 {
@@ -112,13 +119,57 @@ static void test_overcommit(void)
     tap_ok(map_fails(mmap(NULL, pages * PAGE, READ_WRITE, SHARED, -1, 0), ENOMEM), "shared memory is one");
 }
 
-int main(void)
+/* The program that others start to learn what it begins with: the word is its soft limit of locked memory, in bytes. */
+static int begun_with(const char *word)
 {
-    tap_plan(11 + 11 + 8 + 4 + 9);
+    struct rlimit locked, stack;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &locked) != 0 || getrlimit(RLIMIT_STACK, &stack) != 0)
+        return 1;
+    return locked.rlim_cur == strtoull(word, NULL, 0) && stack.rlim_cur == 2 * MEBIBYTE ? 0 : 2;
+}
+
+static int status_of(pid_t child)
+{
+    int status = -1;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* A program begins with what its parent has then. */
+static void test_inheritance(void)
+{
+    char word[24];
+    char *words[] = {SELF, word, NULL};
+    pid_t child = -1;
+
+    tap_ok(set_soft(RLIMIT_MEMLOCK, 3 * PAGE) && set_soft(RLIMIT_STACK, 2 * MEBIBYTE), "two limits");
+    snprintf(word, sizeof(word), "%lu", 3 * PAGE);
+    tap_equal(process_run((const char *const *)words), 0, "hold for a program that root starts");
+    tap_ok(posix_spawn(&child, SELF, NULL, NULL, words, environ) == 0 && status_of(child) == 0, "for posix_spawn");
+    child = fork();
+    if (child == 0) {
+        (void)execv(SELF, words);
+        _exit(99);
+    }
+    tap_equal(status_of(child), 0, "for fork and exec");
+    child = fork();
+    if (child == 0)
+        _exit(begun_with(word));
+    tap_equal(status_of(child), 0, "for fork alone");
+    tap_ok(set_soft(RLIMIT_MEMLOCK, 5 * PAGE), "a change");
+    tap_equal(process_run((const char *const *)words), 2, "is another program's from then on");
+}
+
+int main(int count, char **words)
+{
+    if (count > 1)
+        return begun_with(words[1]);
+    tap_plan(11 + 11 + 8 + 4 + 9 + 7);
     test_calls();
     test_address_space();
     test_data();
     test_stack();
     test_overcommit();
+    test_inheritance();
     return tap_done();
 }
