@@ -5,7 +5,9 @@
 #include "command.h"
 
 #include <proto/memsrv_client.h>
+#include <proto/root_client.h>
 #include <stdio.h>
+#include <string.h>
 
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
 
@@ -226,18 +228,47 @@ static int command_allocinfo(int count, char **arguments)
     return 0;
 }
 
+static int thp_get(struct memsrv_thp *thp)
+{
+    size_t records = 0;
+    const int error = memsrv_thp_info(SLOT_MEMSRV, thp, 1, &records);
+
+    return error == 0 && records != 1 ? -EPROTO : error;
+}
+
+/* thp POLICY, thp scan MS PLACES: the other settings stay. */
+static int set_thp(int count, char **arguments)
+{
+    static const char *const names[] = {"never", "madvise", "always"};
+    unsigned long sleep, places;
+    struct memsrv_thp thp;
+
+    const int error = thp_get(&thp);
+    if (error < 0)
+        return error;
+    if (count == 4 && strcmp(arguments[1], "scan") == 0) {
+        if (parse_number(arguments[2], &sleep) < 0 || parse_number(arguments[3], &places) < 0)
+            return -EINVAL;
+        return root_thp_set(SLOT_ROOT, thp.policy, sleep, places);
+    }
+    for (uint64_t policy = 0; count == 2 && policy < sizeof(names) / sizeof(names[0]); policy++)
+        if (strcmp(arguments[1], names[policy]) == 0)
+            return root_thp_set(SLOT_ROOT, policy, thp.scan_sleep, thp.scan_places);
+    return -EINVAL;
+}
+
 /* Names as in /proc/meminfo, /proc/vmstat and /sys/kernel/mm/transparent_hugepage. */
 static int command_thp(int count, char **arguments)
 {
     static const char *const policies[] = {"always madvise [never]", "always [madvise] never",
                                            "[always] madvise never"};
     struct memsrv_thp thp;
-    size_t records = 0;
 
-    (void)count, (void)arguments;
-    const int error = memsrv_thp_info(SLOT_MEMSRV, &thp, 1, &records);
-    if (error < 0 || records != 1)
-        return error < 0 ? error : -EPROTO;
+    if (count > 1)
+        return set_thp(count, arguments);
+    const int error = thp_get(&thp);
+    if (error < 0)
+        return error;
     printf("enabled                   %s\n", thp.policy < 3 ? policies[thp.policy] : "?");
     printf("AnonHugePages             %lu kB\n", (unsigned long)thp.pages << (PAGE_SHIFT - 10));
     printf("thp_fault_alloc           %lu\nthp_fault_fallback        %lu\n", (unsigned long)thp.fault_alloc,
@@ -245,6 +276,10 @@ static int command_thp(int count, char **arguments)
     printf("thp_collapse_alloc        %lu\nthp_collapse_alloc_failed %lu\n", (unsigned long)thp.collapse_alloc,
            (unsigned long)thp.collapse_alloc_failed);
     printf("thp_split_page            %lu\n", (unsigned long)thp.split);
+    printf("khugepaged\n  scan_sleep_millisecs    %lu\n  pages_to_scan           %lu\n", (unsigned long)thp.scan_sleep,
+           (unsigned long)thp.scan_places << HUGE_PAGE_ORDER);
+    printf("  pages_scanned           %lu\n  full_scans              %lu\n",
+           (unsigned long)thp.scanned << HUGE_PAGE_ORDER, (unsigned long)thp.full_scans);
     return 0;
 }
 
@@ -254,6 +289,6 @@ const struct command zone_commands[] = {
     {"zoneinfo", "", "shows the zones: watermarks, reserves, page lists", 0, 0, command_zoneinfo},
     {"pagetypeinfo", "", "shows the free blocks by mobility and size", 0, 0, command_pagetypeinfo},
     {"allocinfo", "", "shows what became of requests for pages", 0, 0, command_allocinfo},
-    {"thp", "", "shows the huge pages", 0, 0, command_thp},
+    {"thp", "[POLICY|scan MS PLACES]", "shows the huge pages, or sets who gets them", 0, 3, command_thp},
     {0},
 };

@@ -142,6 +142,10 @@ int memsrv_handle_thp_info(struct memsrv_context *context, const struct message 
         .collapse_alloc = __atomic_load_n(&counts.collapses, __ATOMIC_RELAXED),
         .collapse_alloc_failed = __atomic_load_n(&counts.collapse_failures, __ATOMIC_RELAXED),
         .split = __atomic_load_n(&counts.splits, __ATOMIC_RELAXED),
+        .scan_sleep = __atomic_load_n(&huge_scan_state.sleep_ms, __ATOMIC_RELAXED),
+        .scan_places = __atomic_load_n(&huge_scan_state.places, __ATOMIC_RELAXED),
+        .scanned = __atomic_load_n(&huge_scan_state.scanned, __ATOMIC_RELAXED),
+        .full_scans = __atomic_load_n(&huge_scan_state.full_scans, __ATOMIC_RELAXED),
     };
     *thp_count = 1;
     return 0;

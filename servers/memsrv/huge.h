@@ -33,6 +33,16 @@ extern uint64_t closer_look_flags;
  * there is a second thread. */
 void huge_init(const char *arguments);
 
+/* How the background scan is asked for by whoever has a clock, and what it has done. Atomic, each by itself. */
+struct huge_scan_state {
+    uint64_t sleep_ms, places;
+    uint64_t scanned, full_scans;
+};
+extern struct huge_scan_state huge_scan_state;
+
+/* Reads quire.thp_scan=MS[,PLACES] from the command line. Before there is a second thread. */
+void huge_scan_init(const char *arguments);
+
 /* True if the policy wants a huge page at `base`, a multiple of HUGE_PAGE_SIZE, and the area holds all of it. */
 MUST_CHECK bool huge_is_wanted(const struct vma *area, uint64_t base);
 

@@ -45,6 +45,7 @@ int main(void)
     cow_init();
     families_init();
     huge_init(info->arguments);
+    huge_scan_init(info->arguments);
     layout_init(info);
     limits_init(managed_pages());
     objects_init();

@@ -5,21 +5,19 @@
 #include <proto/root_client.h>
 #include <proto/root_dispatch.h>
 #include <quire/syscall.h>
-#include <string.h>
 
 #include "bootstrap.h"
 #include "clock.h"
 #include "delivery.h"
-#include "frames.h"
 #include "log.h"
 #include "memory.h"
 #include "objects.h"
+#include "own_thread.h"
 #include "process.h"
 #include "slots.h"
 
 #define TIMER_STACK_BYTES 4096u
 
-static _Alignas(16) char timer_stack[TIMER_STACK_BYTES];
 static uint64_t sleeps_until = DEADLINE_NEVER; /* what the timer thread was told last */
 static uint64_t retry_at = DEADLINE_NEVER;
 static bool later[PROCESS_COUNT]; /* processes to look at then */
@@ -40,24 +38,21 @@ static __attribute__((noreturn)) void run_timer(void)
 
 void timer_start(void)
 {
-    const uint64_t buffer = frame_take();
+    static _Alignas(16) char stack[TIMER_STACK_BYTES];
+    const struct own_thread timer = {.slot = ROOT_SLOT_TIMER_THREAD,
+                                     .number = 2,
+                                     .buffer = TIMER_BUFFER_ADDRESS,
+                                     .priority = PRIORITY_ROOT,
+                                     .run = run_timer,
+                                     .stack_end = stack + TIMER_STACK_BYTES};
 
-    own_map(TIMER_BUFFER_ADDRESS, buffer << PAGE_SHIFT, 1, ENTRY_READ | ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY);
-    memset((void *)TIMER_BUFFER_ADDRESS, 0, PAGE_SIZE);
     object_create(CAP_NOTIFICATION, ROOT_SLOT_TIMER, 0);
-    object_create(CAP_THREAD, ROOT_SLOT_TIMER_THREAD, 0);
-    long result =
+    const int result =
         capability_give(SLOT_TABLE, ROOT_SLOT_TIMER_ROOT, ROOT_SLOT_ENDPOINT, RIGHT_SEND, BADGE_PRIVILEGED | PID_ROOT);
-    if (result == 0)
-        result = sys_thread_control(ROOT_SLOT_TIMER_THREAD, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, buffer,
-                                    TIMER_BUFFER_ADDRESS, 2);
-    if (result == 0)
-        result = sys_thread_control(ROOT_SLOT_TIMER_THREAD, THREAD_PRIORITY, PRIORITY_ROOT, 0, 0, 0, 0);
-    if (result == 0)
-        result = sys_thread_control(ROOT_SLOT_TIMER_THREAD, THREAD_START, (uint64_t)run_timer,
-                                    (uint64_t)(timer_stack + TIMER_STACK_BYTES), 0, 0, 0);
     if (result < 0)
-        fatal("starting the timer: error %ld", result);
+        fatal("starting the timer: error %ld", (long)result);
+    own_thread_create(&timer);
+    own_thread_start(&timer);
 }
 
 /* The timer thread is to be awake at that time. */

@@ -11,6 +11,7 @@
  * happens. The watcher is above memsrv, because it speaks when memsrv cannot.
  */
 enum root_priority {
+    PRIORITY_KHUGEPAGED = 4, /* below all programs: when nobody has anything to do */
     PRIORITY_CLIENT = 16,
     PRIORITY_SHELL = 20,
     PRIORITY_FS = 36,

@@ -9,6 +9,7 @@
 #include "bootstrap.h"
 #include "frames.h"
 #include "grant.h"
+#include "khugepaged.h"
 #include "layout.h"
 #include "log.h"
 #include "objects.h"
@@ -56,10 +57,12 @@ int main(void)
     archive_open(info);
     watcher_start();
     timer_start();
+    khugepaged_create();
     grant_prepare(info);
     seed_read(info, &entropy);
     layout_open(info, &entropy);
     memsrv_start(info);
+    khugepaged_start();
     lower_priority();
     services_start(info);
     sync_open();

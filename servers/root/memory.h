@@ -9,11 +9,12 @@
 #include <quire/abi.h>
 
 /* root's own address space above its image. */
-#define SCRATCH_ADDRESS        0x80000000UL /* one page that shows whatever frame is being filled */
-#define WATCHER_BUFFER_ADDRESS 0x80010000UL /* IPC buffer of the watcher thread */
-#define TIMER_BUFFER_ADDRESS   0x80020000UL /* that of the timer thread */
-#define TREE_ADDRESS           0x90000000UL /* the device tree, while its seed is read */
-#define ARCHIVE_ADDRESS        0x100000000UL
+#define SCRATCH_ADDRESS           0x80000000UL /* one page that shows whatever frame is being filled */
+#define WATCHER_BUFFER_ADDRESS    0x80010000UL /* IPC buffer of the watcher thread */
+#define TIMER_BUFFER_ADDRESS      0x80020000UL /* that of the timer thread */
+#define KHUGEPAGED_BUFFER_ADDRESS 0x80030000UL /* that of khugepaged */
+#define TREE_ADDRESS              0x90000000UL /* the device tree, while its seed is read */
+#define ARCHIVE_ADDRESS           0x100000000UL
 
 /* Donates enough frames to address space `aspace` (a slot) to map `pages` pages in one piece. */
 void add_tables(uint64_t aspace, uint64_t pages);

@@ -3,20 +3,16 @@
 #include <proto/ipc.h>
 #include <quire/syscall.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "bootstrap.h"
-#include "frames.h"
 #include "log.h"
 #include "machine.h"
 #include "memory.h"
-#include "objects.h"
+#include "own_thread.h"
 #include "process.h"
 #include "slots.h"
 
-#define WATCHER_STACK_BYTES 4096u
-
-static _Alignas(16) char watcher_stack[WATCHER_STACK_BYTES];
+#define STACK_BYTES 4096u
 
 static const char *access_name(uint64_t access)
 {
@@ -50,20 +46,17 @@ static __attribute__((noreturn)) void watch(void)
     fatal("memsrv has stopped; nothing can go on without it");
 }
 
+static _Alignas(16) char stack[STACK_BYTES];
+
 void watcher_start(void)
 {
-    uint64_t buffer = frame_take();
+    const struct own_thread watcher = {.slot = ROOT_SLOT_WATCHER,
+                                       .number = 1,
+                                       .buffer = WATCHER_BUFFER_ADDRESS,
+                                       .priority = PRIORITY_WATCHER,
+                                       .run = watch,
+                                       .stack_end = stack + STACK_BYTES};
 
-    own_map(WATCHER_BUFFER_ADDRESS, buffer << PAGE_SHIFT, 1, ENTRY_READ | ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY);
-    memset((void *)WATCHER_BUFFER_ADDRESS, 0, PAGE_SIZE);
-    object_create(CAP_THREAD, ROOT_SLOT_WATCHER, 0);
-    long result = sys_thread_control(ROOT_SLOT_WATCHER, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, buffer,
-                                     WATCHER_BUFFER_ADDRESS, 1);
-    if (result == 0)
-        result = sys_thread_control(ROOT_SLOT_WATCHER, THREAD_PRIORITY, PRIORITY_WATCHER, 0, 0, 0, 0);
-    if (result == 0)
-        result = sys_thread_control(ROOT_SLOT_WATCHER, THREAD_START, (uint64_t)watch,
-                                    (uint64_t)(watcher_stack + WATCHER_STACK_BYTES), 0, 0, 0);
-    if (result < 0)
-        fatal("starting the watcher: error %ld", result);
+    own_thread_create(&watcher);
+    own_thread_start(&watcher);
 }
