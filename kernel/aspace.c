@@ -5,6 +5,7 @@
 #include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <arch/pagetable.h>
+#include <arch/zero.h>
 
 #include "kernel.h"
 #include "panic.h"
@@ -44,7 +45,7 @@ long aspace_init(struct aspace *aspace, uint64_t top_pfn)
     }
     window_remove(top_pfn);
     aspace->top = direct_map(top_pfn << PAGE_SHIFT);
-    __builtin_memset(aspace->top, 0, PAGE_SIZE);
+    arch_zero_page(aspace->top);
     aspace->identifier = identifier;
     space_forget_leaf(aspace);
     aspace->root = table_register(top_pfn << PAGE_SHIFT, identifier);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <arch/mmu.h>
+#include <arch/zero.h>
 
 #include "kernel.h"
 
@@ -39,7 +40,7 @@ static long take_place(uint64_t pfn, enum cap_type type, uint64_t index, struct 
     void *page = direct_map(pfn << PAGE_SHIFT);
     if (fresh) {
         window_remove(pfn);
-        __builtin_memset(page, 0, PAGE_SIZE);
+        arch_zero_page(page);
     }
     *object = (struct object *)((uint8_t *)page + index * shapes[type].stride);
     /* A frame of slots has no room for a type: whatever is in it, it is taken. */
@@ -47,7 +48,8 @@ static long take_place(uint64_t pfn, enum cap_type type, uint64_t index, struct 
         frame_remove_object(&frames, pfn);
         return -EBUSY;
     }
-    __builtin_memset(*object, 0, shapes[type].stride);
+    if (!fresh)
+        __builtin_memset(*object, 0, shapes[type].stride);
     return 0;
 }
 

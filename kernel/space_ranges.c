@@ -25,7 +25,6 @@ struct range {
     struct map_result *results; /* in the caller's buffer */
     uint32_t count;             /* results, or entries changed */
     uint32_t stale;             /* entries that TLBs may still hold */
-    uint32_t emptied;           /* entries of the present table, which its count does not know yet */
     uint64_t rights;            /* protect: `argument` as a leaf has it */
     bool removes;               /* entries go, so tables may get empty */
     bool changes;               /* entries change, so no other space may use their table */
@@ -35,8 +34,15 @@ struct range {
     uint64_t stale_pages[TLB_PAGES_MAX];
 };
 
-/* What a call does to one leaf in use. False: no room for the result, come again; or an error. */
-typedef bool leaf_operation(struct range *range, uint64_t *entry, unsigned level);
+/* What changes from leaf to leaf. A walk through a table has it in registers, and the range does not know it meanwhile. */
+struct place {
+    uint64_t address;
+    uint32_t count, stale;
+    uint32_t emptied; /* entries of the table, which its frame does not know yet */
+};
+
+/* What a call does to one leaf in use, at place->address. False: no room for the result, come again; or an error. */
+typedef bool leaf_operation(struct range *range, struct place *place, uint64_t *entry, unsigned level);
 
 enum step { STEP_DONE, STEP_AGAIN, STEP_STOP };
 
@@ -48,11 +54,23 @@ struct aspace *space_argument(const struct thread *caller, long *error)
                                      error);
 }
 
-static inline void mark_stale(struct range *range)
+static ALWAYS_INLINE struct place place_of(const struct range *range)
 {
-    if (range->stale < TLB_PAGES_MAX)
-        range->stale_pages[range->stale] = range->address;
-    range->stale++;
+    return (struct place){.address = range->address, .count = range->count, .stale = range->stale};
+}
+
+static ALWAYS_INLINE void settle(struct range *range, const struct place *place)
+{
+    range->address = place->address;
+    range->count = place->count;
+    range->stale = place->stale;
+}
+
+static ALWAYS_INLINE void mark_stale(struct range *range, struct place *place)
+{
+    if (place->stale < TLB_PAGES_MAX)
+        range->stale_pages[place->stale] = place->address;
+    place->stale++;
 }
 
 static void drop_stale(const struct range *range)
@@ -71,11 +89,11 @@ static void drop_stale(const struct range *range)
     tlb_finish();
 }
 
-static inline bool put_result(struct range *range, uint64_t entry)
+static ALWAYS_INLINE bool put_result(const struct range *range, struct place *place, uint64_t entry)
 {
-    if (range->count == MAP_ITEMS_MAX)
+    if (place->count == MAP_ITEMS_MAX)
         return false;
-    range->results[range->count++] = (struct map_result){range->address, entry};
+    range->results[place->count++] = (struct map_result){place->address, entry};
     return true;
 }
 
@@ -97,10 +115,16 @@ static ALWAYS_INLINE enum step walk_span(struct range *range, uint64_t *entry, u
                                          leaf_operation *operation)
 {
     uint64_t span = pte_span(level);
+    struct place place = place_of(range);
+    bool good = true;
 
     if (*entry && range->changes && !covers_span(range))
         return split_span(range, entry);
-    if (*entry && !operation(range, entry, level))
+    if (*entry) {
+        good = operation(range, &place, entry, level);
+        settle(range, &place);
+    }
+    if (!good)
         return range->error == -EMLINK ? split_span(range, entry) : STEP_STOP;
     range->address = (range->address & ~(span - 1)) + span;
     return STEP_DONE;
@@ -119,35 +143,56 @@ static enum step part_with_table(struct range *range)
         return STEP_STOP;
     uint64_t first = range->address;
     uint64_t entries = space_unlink(range->aspace, entry);
-    (void)put_result(range, entries << PAGE_SHIFT | ENTRY_TABLE);
+    range->results[range->count++] = (struct map_result){first, entries << PAGE_SHIFT | ENTRY_TABLE};
     range->stale = TLB_PAGES_MAX + 1;
     range->address += HUGE_PAGE_SIZE;
     space_prune(range->aspace, first);
     return STEP_DONE;
 }
 
+/* The first entry in use from the empty one at `entry` on, below `end`; `end` if there is none. */
+static ALWAYS_INLINE uint64_t *skip_empty(uint64_t *entry, uint64_t *end)
+{
+    for (entry++; entry < end && !*entry; entry++) {
+        while (end - entry >= 4 && !(entry[0] | entry[1] | entry[2] | entry[3]))
+            entry += 4;
+        if (entry == end || *entry)
+            break;
+    }
+    return entry;
+}
+
 /* The entries of one last-level table, from that of range->address on. */
-static ALWAYS_INLINE enum step walk_table(struct range *range, uint64_t *entry, unsigned *steps,
+static ALWAYS_INLINE enum step walk_table(struct range *range, uint64_t *const first, unsigned *steps,
                                           leaf_operation *operation)
 {
-    uint64_t *const first = entry;
-    uint64_t count = ENTRIES - pte_index(range->address, LEAF_LEVEL);
+    const uint64_t base = range->address;
+    uint64_t count = ENTRIES - pte_index(base, LEAF_LEVEL);
+    struct place place = place_of(range);
     enum step step = STEP_DONE;
+    uint64_t *entry = first;
 
-    if (count > (range->end - range->address) >> PAGE_SHIFT)
-        count = (range->end - range->address) >> PAGE_SHIFT;
+    if (count > (range->end - base) >> PAGE_SHIFT)
+        count = (range->end - base) >> PAGE_SHIFT;
     if (count > *steps)
         count = *steps;
-    for (const uint64_t *end = entry + count; entry < end; entry++, range->address += PAGE_SIZE) {
-        if (*entry && !operation(range, entry, LEAF_LEVEL)) {
+    for (uint64_t *end = first + count; entry < end; entry++) {
+        if (!*entry) {
+            entry = skip_empty(entry, end);
+            if (entry == end)
+                break;
+        }
+        place.address = base + ((uint64_t)(entry - first) << PAGE_SHIFT);
+        if (!operation(range, &place, entry, LEAF_LEVEL)) {
             step = STEP_STOP;
             break;
         }
     }
+    place.address = base + ((uint64_t)(entry - first) << PAGE_SHIFT);
+    settle(range, &place);
     *steps -= (unsigned)(entry - first);
-    if (range->emptied)
-        space_frame(first)->references -= range->emptied;
-    range->emptied = 0;
+    if (place.emptied)
+        space_frame(first)->references -= place.emptied;
     return step;
 }
 
@@ -181,6 +226,7 @@ static ALWAYS_INLINE void walk(struct range *range, leaf_operation *operation)
 /* A leaf that is no page of memory: a soft entry, registers, a huge page. */
 static __attribute__((noinline)) bool unmap_other(struct range *range, uint64_t *entry, unsigned level)
 {
+    struct place place = place_of(range);
     uint64_t pte = *entry;
     uint64_t last = pte_is_present(pte) && !(pte & PTE_DEVICE) && !space_leaf_shared(pte, level) ? ENTRY_LAST : 0;
 
@@ -191,31 +237,37 @@ static __attribute__((noinline)) bool unmap_other(struct range *range, uint64_t 
         range->error = -EMLINK;
         return false;
     }
-    if (!put_result(range, pte_to_entry(pte, level) | last))
+    if (!put_result(range, &place, pte_to_entry(pte, level) | last))
         return false;
     if (pte_is_present(pte))
-        mark_stale(range);
+        mark_stale(range, &place);
+    settle(range, &place);
     space_drop_leaf(entry, level);
     return true;
 }
 
-static ALWAYS_INLINE bool unmap_leaf(struct range *range, uint64_t *entry, unsigned level)
+static ALWAYS_INLINE bool unmap_leaf(struct range *range, struct place *place, uint64_t *entry, unsigned level)
 {
     uint64_t pte = *entry;
 
-    if (__builtin_expect(level != LEAF_LEVEL || (pte & (PTE_VALID | PTE_DEVICE)) != PTE_VALID, 0))
-        return unmap_other(range, entry, level);
+    if (__builtin_expect(level != LEAF_LEVEL || (pte & (PTE_VALID | PTE_DEVICE)) != PTE_VALID, 0)) {
+        settle(range, place);
+        const bool good = unmap_other(range, entry, level);
+        place->count = range->count;
+        place->stale = range->stale;
+        return good;
+    }
     struct frame *frame = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
-    if (!put_result(range, pte_to_entry(pte, LEAF_LEVEL) | (frame->references == 1 ? ENTRY_LAST : 0)))
+    if (!put_result(range, place, pte_to_entry(pte, LEAF_LEVEL) | (frame->references == 1 ? ENTRY_LAST : 0)))
         return false;
     frame->references--;
     *entry = 0;
-    range->emptied++;
-    mark_stale(range);
+    place->emptied++;
+    mark_stale(range, place);
     return true;
 }
 
-static ALWAYS_INLINE bool protect_leaf(struct range *range, uint64_t *entry, unsigned level)
+static ALWAYS_INLINE bool protect_leaf(struct range *range, struct place *place, uint64_t *entry, unsigned level)
 {
     uint64_t old = *entry;
     if (!pte_is_present(old))
@@ -227,20 +279,20 @@ static ALWAYS_INLINE bool protect_leaf(struct range *range, uint64_t *entry, uns
     if (pte == old)
         return true;
     *entry = pte;
-    mark_stale(range);
-    range->count++;
+    mark_stale(range, place);
+    place->count++;
     return true;
 }
 
-static ALWAYS_INLINE bool harvest_leaf(struct range *range, uint64_t *entry, unsigned level)
+static ALWAYS_INLINE bool harvest_leaf(struct range *range, struct place *place, uint64_t *entry, unsigned level)
 {
     uint64_t found = pte_to_entry(*entry, level);
-    if (!put_result(range, found | (range->shared || space_leaf_shared(*entry, level) ? ENTRY_SHARED : 0)))
+    if (!put_result(range, place, found | (range->shared || space_leaf_shared(*entry, level) ? ENTRY_SHARED : 0)))
         return false;
     uint64_t clear = range->argument & (ENTRY_ACCESSED | ENTRY_DIRTY);
     if (pte_is_present(*entry) && (found & clear)) {
         *entry = pte_from_entry(found & ~clear, level);
-        mark_stale(range);
+        mark_stale(range, place);
     }
     /* In a shared table the right to write is the table's to withhold, not the entry's. */
     range->elsewhere |= range->shared;
@@ -263,7 +315,7 @@ static long begin(struct thread *caller, struct range *range)
     range->end = range->address + pages * PAGE_SIZE;
     range->argument = context_argument(context, 4);
     range->results = (struct map_result *)caller->buffer->words;
-    range->count = range->stale = range->emptied = 0;
+    range->count = range->stale = 0;
     range->rights = pte_rights(range->argument);
     range->removes = range->changes = range->shared = range->elsewhere = false;
     range->error = 0;

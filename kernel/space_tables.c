@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include <arch/cpu.h>
+#include <arch/zero.h>
 
 #include "panic.h"
 
@@ -24,7 +25,7 @@ long space_give_spare(struct aspace *aspace, uint64_t pfn)
         return error;
     window_remove(pfn);
     uint64_t *table = direct_map(pfn << PAGE_SHIFT);
-    __builtin_memset(table, 0, PAGE_SIZE);
+    arch_zero_page(table);
     push_spare(aspace, table);
     return 0;
 }
@@ -95,6 +96,20 @@ static uint64_t *add_table(struct aspace *aspace, const uint64_t *table, uint64_
     return fresh;
 }
 
+/* The first entry in use from `index` on; ENTRIES if there is none. */
+static inline unsigned next_entry(const uint64_t *table, unsigned index)
+{
+    for (; index % 4 && index < ENTRIES; index++) {
+        if (table[index])
+            return index;
+    }
+    while (index < ENTRIES && !(table[index] | table[index + 1] | table[index + 2] | table[index + 3]))
+        index += 4;
+    while (index < ENTRIES && !table[index])
+        index++;
+    return index;
+}
+
 /* Takes the mappings away again that copy_entries() has added for the first `count` entries. */
 static void uncopy_entries(const uint64_t *table, unsigned count)
 {
@@ -102,13 +117,12 @@ static void uncopy_entries(const uint64_t *table, unsigned count)
         space_forget_frame(table[i], LEAF_LEVEL);
 }
 
-/* Fills `copy` with the entries of `table`, one more mapping for each frame, and takes the right to write from both. */
-static long copy_entries(uint64_t *table, uint64_t *copy)
+/* Fills `copy` with the `left` entries in use of `table`, one more mapping for each frame, and takes the right to write
+ * from both. */
+static long copy_entries(uint64_t *table, uint64_t *copy, unsigned left)
 {
-    for (unsigned i = 0; i < ENTRIES; i++) {
+    for (unsigned i = next_entry(table, 0); left > 0; i = next_entry(table, i + 1), left--) {
         uint64_t pte = table[i];
-        if (!pte)
-            continue;
         if (pte_is_present(pte) && !(pte & PTE_DEVICE)) {
             long error = frame_add_mapping(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
             if (error) {
@@ -137,9 +151,9 @@ static long privatize(struct aspace *aspace, uint64_t *entry, uint64_t address)
     uint64_t *copy = space_take_spare(aspace);
     if (!copy)
         return -ENOMEM;
-    long error = copy_entries(table, copy);
+    long error = copy_entries(table, copy, frame->references);
     if (error) {
-        __builtin_memset(copy, 0, PAGE_SIZE);
+        arch_zero_page(copy);
         push_spare(aspace, copy);
         return error;
     }

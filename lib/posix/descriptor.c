@@ -24,12 +24,11 @@ int pipe2(int files[2], int flags);
 
 static _Atomic uint8_t kinds[FS_HANDLES];
 
-/* Whether the table has been filled. */
-enum { TABLE_EMPTY, TABLE_FILLING, TABLE_FILLED };
-static _Atomic int table_state;
-
-/* The parent whose descriptors this program may not have got yet; 0: none. */
-static _Atomic pid_t heir_of;
+/*
+ * Whose descriptors the table has, and who fills it; 0: nobody. The child of a fork finds another's number here, and a new
+ * IPC buffer, whose word THREAD_WORD_FILES is 0: so it writes nothing before it needs to.
+ */
+static _Atomic pid_t filled_for, filling_for;
 
 void files_pause(void)
 {
@@ -45,71 +44,72 @@ enum file_kind file_kind_of(uint64_t kind)
     return kind == FS_KIND_PIPE ? FILE_PIPE : FILE_STORED;
 }
 
-/* Asks the file server what is open from the start. */
-static int attach(void)
+/* Asks the file server what is open. The other threads of a parent may have been opening and closing descriptors, so what
+ * the child of a fork remembers of them is not what it has. */
+static int attach(bool forked)
 {
     struct fs_handle handles[HANDLES_AT_ONCE];
+    uint8_t found[FS_HANDLES] = {FILE_CLOSED};
     uint64_t cursor = 0;
 
     do {
         size_t count = 0;
-        const int error = fs_attach(SLOT_FS, cursor, &cursor, handles, HANDLES_AT_ONCE, &count);
+        const int error = fs_attach(SLOT_FS, cursor, forked, &cursor, handles, HANDLES_AT_ONCE, &count);
         if (error < 0)
             return error;
         for (size_t i = 0; i < count; i++)
             if (handles[i].number < FS_HANDLES)
-                kinds[handles[i].number] = (uint8_t)file_kind_of(handles[i].kind);
+                found[handles[i].number] = (uint8_t)file_kind_of(handles[i].kind);
     } while (cursor != 0);
+    for (size_t i = 0; i < FS_HANDLES; i++)
+        kinds[i] = found[i];
     return 0;
 }
 
-/* Fills the table at its first use. Without a file server there is still the terminal. */
-static void table_fill(void)
+/* Fills the table. Without a file server there is still the terminal, or what the parent had. */
+static void table_fill(bool forked)
 {
-    int expected = TABLE_EMPTY;
     int error = -EPIPE;
 
-    if (!atomic_compare_exchange_strong(&table_state, &expected, TABLE_FILLING)) {
-        while (table_state != TABLE_FILLED)
-            files_pause();
-        return;
-    }
     for (int tries = 0; error == -EPIPE && tries < ATTACH_TRIES; tries++) {
         if (tries > 0)
             files_pause();
-        error = attach();
+        error = attach(forked);
     }
-    for (int file = 0; error < 0 && file < STANDARD_FILES; file++)
+    for (int file = 0; error < 0 && !forked && file < STANDARD_FILES; file++)
         kinds[file] = file == STDERR_FILENO ? FILE_CONSOLE_ERROR : FILE_CONSOLE;
-    table_state = TABLE_FILLED;
 }
 
-void files_fork(pid_t parent, pid_t child)
+/* Waits until the table is this process's, or makes it that. */
+static __attribute__((noinline)) void table_find(void)
 {
-    /* Whoever comes first has it done; without a file server there is nothing to pass on. */
-    (void)!fs_process_forked(SLOT_FS, (uint64_t)parent, (uint64_t)child);
+    const pid_t self = getpid();
+    pid_t before = filling_for;
+
+    while (before != self && !atomic_compare_exchange_weak(&filling_for, &before, self))
+        continue;
+    if (before != self) {
+        if (before != 0)
+            transfer_child_of_fork();
+        table_fill(before != 0);
+        filled_for = self;
+    }
+    while (filled_for != self)
+        files_pause();
+    ipc_buffer()->user[THREAD_WORD_FILES] = 1;
 }
 
-void files_child_of_fork(pid_t parent)
+void files_fork(pid_t child)
 {
-    /* Another thread, which this program has not, can have been filling the table. */
-    if (table_state == TABLE_FILLING)
-        table_state = TABLE_EMPTY;
-    heir_of = parent;
-    transfer_child_of_fork();
+    /* If the child was faster, or there is no file server, nothing is to be done. */
+    (void)!fs_process_forked(SLOT_FS, (uint64_t)child);
 }
 
 /* The table, filled; `file` is one of its places or EBADF. */
 static int check_number(int file)
 {
-    /* Set but in a child that has used no descriptor yet: it may be faster than its parent. */
-    if (heir_of != 0) {
-        const pid_t parent = atomic_exchange(&heir_of, 0);
-        if (parent != 0)
-            files_fork(parent, getpid());
-    }
-    if (table_state != TABLE_FILLED)
-        table_fill();
+    if (!ipc_buffer()->user[THREAD_WORD_FILES])
+        table_find();
     return file < 0 || file >= (int)FS_HANDLES ? -EBADF : 0;
 }
 

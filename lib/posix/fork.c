@@ -21,7 +21,7 @@ struct fork_state {
     struct thread *self;
     void *thread_pointer;
     uint64_t pid; /* the parent's result */
-    pid_t parent;
+    bool alone;   /* there is no other thread, so nothing of the others' is to be excluded or forgotten */
 };
 
 /* Left below the stack pointer of fork(): the parent's calls after the copy was made are no concern of the child's. */
@@ -32,20 +32,21 @@ extern struct __lock __lock___malloc_recursive_mutex, __lock___env_recursive_mut
 
 pid_t _fork(void);
 
-/* Locks that the child goes on with: no other thread may be half way through what they guard. */
+/* Locks that the child goes on with: no other thread may be half way through what they guard. Where there is none they
+ * stay untouched, so that neither side needs a copy of their page. */
 static struct __lock *const fork_locks[] = {&__lock___atexit_recursive_mutex, &__lock___env_recursive_mutex,
                                             &__lock___sfp_recursive_mutex, &__lock___malloc_recursive_mutex};
 #define FORK_LOCKS (sizeof(fork_locks) / sizeof(fork_locks[0]))
 
-static void take_locks(void)
+static void take_locks(const struct fork_state *state)
 {
-    for (size_t i = 0; i < FORK_LOCKS; i++)
+    for (size_t i = 0; i < FORK_LOCKS && !state->alone; i++)
         __retarget_lock_acquire_recursive(fork_locks[i]);
 }
 
-static void give_locks(void)
+static void give_locks(const struct fork_state *state)
 {
-    for (size_t i = FORK_LOCKS; i > 0;)
+    for (size_t i = state->alone ? 0 : FORK_LOCKS; i > 0;)
         __retarget_lock_release_recursive(fork_locks[--i]);
 }
 
@@ -53,28 +54,29 @@ static _Noreturn void fork_child(struct fork_state *state)
 {
     thread_pointer_set(state->thread_pointer);
     threads_child_of_fork(state->self);
-    futex_child_of_fork();
+    if (!state->alone)
+        futex_child_of_fork();
     slots_child_of_fork();
-    files_child_of_fork(state->parent);
     longjmp(state->context, 1);
 }
 
 pid_t _fork(void)
 {
-    struct fork_state state = {.self = thread_self(), .thread_pointer = thread_pointer(), .parent = getpid()};
+    struct fork_state state = {
+        .self = thread_self(), .thread_pointer = thread_pointer(), .alone = thread_is_alone()};
 
     fork_handlers_run(FORK_PREPARE);
-    take_locks();
+    take_locks(&state);
     if (setjmp(state.context) != 0) {
-        give_locks();
+        give_locks(&state);
         fork_handlers_run(FORK_CHILD);
         return 0;
     }
     const int error = root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL,
                                 (uint64_t)&state, thread_number_of_caller(), &state.pid);
     if (error == 0)
-        files_fork(state.parent, (pid_t)state.pid);
-    give_locks();
+        files_fork((pid_t)state.pid);
+    give_locks(&state);
     fork_handlers_run(FORK_PARENT);
     return error < 0 ? (pid_t)posix_result(error) : (pid_t)state.pid;
 }

@@ -16,12 +16,13 @@ struct _reent;
 enum thread_word {
     THREAD_WORD_REENT = 0,  /* struct _reent *; 0: the program's first one */
     THREAD_WORD_THREAD = 1, /* struct thread *; 0: a thread of a server's own making */
+    THREAD_WORD_FILES = 2,  /* 1: it has found the table of descriptors to be this process's: see descriptor.c */
 };
 
 /*
  * What the child of a fork, whose only thread has a new IPC buffer and a new capability table, must make anew before it
  * does anything else of this library, in this order; `self` is thread_self() of the thread that forked:
- * - ipc_buffer()->user[] (both words), its notification to park at, its record, which becomes that of the first thread:
+ * - ipc_buffer()->user[] (words 0 and 1), its notification to park at, its record, which becomes that of the first thread:
  *   threads_child_of_fork(self). The other threads' stacks and records stay mapped, unused;
  * - the queues of threads that wait: futex_child_of_fork();
  * - the free slots of its table: slots_child_of_fork(), as long as the table starts with one frame of slots.
@@ -63,10 +64,9 @@ void tls_place(void *block);
 /* Tells a console server that has just started the mode that this program had asked the last one for. */
 void terminal_mode_again(void);
 
-/* Gives the child of a fork the parent's descriptors: the parent asks for it before it goes on, the child before it uses
- * one, and whoever comes first has it done. */
-void files_fork(pid_t parent, pid_t child);
-void files_child_of_fork(pid_t parent);
+/* Has the child of a fork given the descriptors of the caller, its parent, as they are now. The child itself asks, if it is
+ * faster, when it first uses one. */
+void files_fork(pid_t child);
 
 /* What fcntl() does, with a negative errno as its result; the argument is an int, or the address of a struct flock. */
 int file_control(int file, int command, long argument);

@@ -29,7 +29,7 @@ int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
         newest->newer = handlers;
     else
         oldest = handlers;
-    newest = handlers;
+    __atomic_store_n(&newest, handlers, __ATOMIC_RELEASE);
     lock_word_release(&handlers_lock, 0);
     return 0;
 }
@@ -38,6 +38,8 @@ int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(vo
  * walked without the lock, which a handler may want. */
 void fork_handlers_run(enum fork_side side)
 {
+    if (!__atomic_load_n(&newest, __ATOMIC_ACQUIRE))
+        return;
     lock_word_acquire(&handlers_lock, 0);
     const struct fork_handlers *handlers = side == FORK_PREPARE ? newest : oldest;
     lock_word_release(&handlers_lock, 0);

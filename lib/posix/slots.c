@@ -76,7 +76,10 @@ unsigned slots_in_use(void)
 
 void slots_child_of_fork(void)
 {
-    for (unsigned word = 0; word < SLOTS_MAX / WORD_BITS; word++)
-        __atomic_store_n(&slots_taken[word], 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&slots_end, SLOTS_PER_FRAME, __ATOMIC_RELEASE);
+    /* What is as it should be stays unwritten: its page then needs no copy. */
+    for (unsigned word = 0; word < slots_end / WORD_BITS; word++)
+        if (slots_taken[word])
+            __atomic_store_n(&slots_taken[word], 0, __ATOMIC_RELAXED);
+    if (slots_end != SLOTS_PER_FRAME)
+        __atomic_store_n(&slots_end, SLOTS_PER_FRAME, __ATOMIC_RELEASE);
 }

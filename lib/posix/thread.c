@@ -361,8 +361,7 @@ int thread_join(struct thread *thread, int *result)
 int thread_sleep(uint64_t deadline)
 {
     struct thread *self = thread_self_if_any();
-    const bool alone = __atomic_load_n(&thread_live, __ATOMIC_RELAXED) == 1;
-    const uint64_t parking = alone || !self ? SLOT_NONE : thread_parking(self);
+    const uint64_t parking = thread_is_alone() || !self ? SLOT_NONE : thread_parking(self);
     const uint64_t handled = signals_handled();
     uint64_t bits;
 
@@ -376,19 +375,33 @@ int thread_sleep(uint64_t deadline)
     return self && thread_cancel_due(self) ? -ECANCELED : 0;
 }
 
+bool thread_is_alone(void)
+{
+    return __atomic_load_n(&thread_live, __ATOMIC_ACQUIRE) == 1;
+}
+
+/* Writes only what is different: a page that is not written needs no copy. */
+#define CHANGE(variable, value)                                                                                        \
+    do {                                                                                                               \
+        if ((variable) != (value))                                                                                     \
+            (variable) = (value);                                                                                      \
+    } while (0)
+
 /* There is no other thread to exclude. */
 void threads_child_of_fork(struct thread *self) NO_THREAD_SAFETY_ANALYSIS
 {
-    spinlock_init(&parkings_lock, LOCK_LEAF);
-    parking_count = 0;
-    __atomic_store_n(&thread_live, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&thread_dead, NULL, __ATOMIC_RELAXED);
-    self->number = 0;
-    self->slot = SLOT_THREAD;
-    self->parking = SLOT_NONE;
-    self->process = 0;
+    if (!thread_is_alone()) {
+        spinlock_init(&parkings_lock, LOCK_LEAF);
+        __atomic_store_n(&thread_live, 1, __ATOMIC_RELAXED);
+    }
+    CHANGE(parking_count, 0);
+    CHANGE(thread_dead, NULL);
+    CHANGE(self->number, 0);
+    CHANGE(self->slot, SLOT_THREAD);
+    CHANGE(self->parking, SLOT_NONE);
+    CHANGE(self->process, 0);
     /* The first thread's stack is nobody's to free, whichever it was in the parent. */
-    self->mapping = 0;
+    CHANGE(self->mapping, 0);
     ipc_buffer()->user[THREAD_WORD_THREAD] = (uint64_t)self;
     ipc_buffer()->user[THREAD_WORD_REENT] = self == &thread_of_start ? 0 : (uint64_t)&self->reent;
 }

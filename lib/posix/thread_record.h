@@ -100,6 +100,9 @@ __attribute__((warn_unused_result)) int thread_detach(struct thread *thread);
  * for no reason, since notifications are used again by later threads: look at what is waited for. */
 uint64_t thread_parking(struct thread *self);
 
+/* True if the program has no thread but the caller. */
+bool thread_is_alone(void);
+
 /* Names the calling thread as an owner of locks, never 0: `shared` to all processes, otherwise in its own. */
 unsigned long thread_owner(bool shared);
 

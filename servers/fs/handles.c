@@ -5,14 +5,20 @@
 #include "handles.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "device.h"
 #include "memory.h"
 
 void handles_init(struct handle_table *table, struct tmpfs *fs)
 {
-    *table = (struct handle_table){.fs = fs, .next_pipe = 1};
+    memset(table, 0, sizeof(*table));
+    table->fs = fs;
+    table->next_pipe = 1;
     list_init(&table->clients);
+    list_init(&table->pool_free);
+    for (unsigned i = 0; i < CLIENT_POOL; i++)
+        list_push_back(&table->pool_free, &table->pool[i].link);
 }
 
 struct client *client_find(const struct handle_table *table, uint64_t pid)
@@ -27,10 +33,13 @@ struct client *client_find(const struct handle_table *table, uint64_t pid)
 
 struct client *client_new(struct handle_table *table, uint64_t pid)
 {
-    struct client *client = fs_allocate(sizeof(*client));
+    struct list *pooled = list_first(&table->pool_free);
+    struct client *client = pooled ? CONTAINER_OF(pooled, struct client, link) : fs_allocate(sizeof(*client));
 
     if (!client)
         return NULL;
+    if (pooled)
+        list_remove(pooled);
     client->pid = pid;
     list_push_front(&table->clients, &client->link);
     return client;
@@ -38,11 +47,15 @@ struct client *client_new(struct handle_table *table, uint64_t pid)
 
 void client_free(struct handle_table *table, struct client *client)
 {
-    for (uint64_t number = 0; number < HANDLE_COUNT; number++)
+    for (uint64_t number = 0; number < client->handle_end; number++)
         if (client->handles[number].description)
             handle_close(table, client, number);
     list_remove(&client->link);
-    fs_free(client);
+    client->handle_end = 0;
+    if (client >= table->pool && client < table->pool + CLIENT_POOL)
+        list_push_front(&table->pool_free, &client->link);
+    else
+        fs_free(client);
 }
 
 int client_open_console(struct handle_table *table, struct client *client)
@@ -66,7 +79,8 @@ int client_open_console(struct handle_table *table, struct client *client)
 
 void client_fork(struct client *child, const struct client *parent)
 {
-    for (uint64_t number = 0; number < HANDLE_COUNT; number++) {
+    child->handle_end = parent->handle_end;
+    for (uint64_t number = 0; number < parent->handle_end; number++) {
         child->handles[number] = parent->handles[number];
         if (child->handles[number].description)
             child->handles[number].description->references++;
@@ -75,7 +89,7 @@ void client_fork(struct client *child, const struct client *parent)
 
 void client_close_executing(struct handle_table *table, struct client *client)
 {
-    for (uint64_t number = 0; number < HANDLE_COUNT; number++)
+    for (uint64_t number = 0; number < client->handle_end; number++)
         if (client->handles[number].description && client->handles[number].cloexec)
             handle_close(table, client, number);
 }
@@ -165,6 +179,8 @@ void handle_set(struct client *client, uint64_t number, struct description *desc
 {
     ASSERT(number < HANDLE_COUNT && !client->handles[number].description);
     client->handles[number] = (struct handle){.description = description, .cloexec = cloexec};
+    if (number >= client->handle_end)
+        client->handle_end = number + 1;
 }
 
 void handle_close(struct handle_table *table, struct client *client, uint64_t number)
@@ -187,6 +203,8 @@ bool handles_check(const struct handle_table *table, uint64_t others)
         const struct client *client = CONTAINER_OF(link, struct client, link);
         for (uint64_t number = 0; number < HANDLE_COUNT; number++) {
             const struct description *description = client->handles[number].description;
+            if (description && number >= client->handle_end)
+                return false;
             bool first = description != NULL;
             handles += description != NULL;
             LIST_FOR_EACH (earlier_link, &table->clients) {

@@ -49,15 +49,20 @@ struct handle {
 struct client {
     struct list link;
     uint64_t pid;
+    uint64_t handle_end; /* no handle from here on was ever open */
     struct handle handles[HANDLE_COUNT];
     /* What it shares with the server for long reads and writes, mapped here; NULL: nothing yet. */
     char *transfer;
     uint64_t transfer_object;
 };
 
+#define CLIENT_POOL 16u
+
 struct handle_table {
     struct tmpfs *fs;
     struct list clients;
+    struct client pool[CLIENT_POOL]; /* the records that are used first: each has room for all handles */
+    struct list pool_free;
     uint64_t next_pipe;
     uint64_t descriptions, pipes; /* that exist */
     /* Some pipe has lost its last reader or its last writer, or has got or lost bytes. Whoever acts on that clears it. */

@@ -6,7 +6,6 @@
 
 #include <proto/memsrv_client.h>
 #include <proto/memsrv_handover.h>
-#include <proto/root_client.h>
 
 #define STATUS_FLAGS (FS_OPEN_READ | FS_OPEN_WRITE | FS_OPEN_APPEND | FS_OPEN_NONBLOCK)
 #define OPEN_FLAGS                                                                                                     \
@@ -52,25 +51,39 @@ static int check_new_handle(const struct client *client, uint64_t number)
     return client->handles[number].description ? -EBUSY : 0;
 }
 
-int fs_handle_attach(struct fs_context *context, const struct message *request, uint64_t cursor, uint64_t *next,
-                     struct fs_handle *handles, size_t handles_capacity, size_t *handles_count)
+/* Makes a program known: with the handles of the parent that forked it, if that is known, otherwise with the console's.
+ * NULL: no memory. */
+static struct client *client_begin(struct fs_context *context, uint64_t pid, uint64_t parent)
+{
+    const struct client *from = parent ? client_find(&context->table, parent) : NULL;
+    struct client *client = client_new(&context->table, pid);
+
+    if (client && from) {
+        client_fork(client, from);
+    } else if (client && client_open_console(&context->table, client) < 0) {
+        client_free(&context->table, client);
+        return NULL;
+    }
+    return client;
+}
+
+int fs_handle_attach(struct fs_context *context, const struct message *request, uint64_t cursor, uint64_t forked,
+                     uint64_t *next, struct fs_handle *handles, size_t handles_capacity, size_t *handles_count)
 {
     const uint64_t pid = request->badge & ~BADGE_PRIVILEGED;
     struct client *client = client_find(&context->table, pid);
+    uint64_t parent = 0;
 
     if (!client) {
-        client = client_new(&context->table, pid);
+        (void)!memsrv_space_parent(SLOT_MEMSRV, pid, &parent);
+        client = client_begin(context, pid, parent);
         if (!client)
             return -ENOMEM;
-        if (client_open_console(&context->table, client) < 0) {
-            client_free(&context->table, client);
-            return -ENOMEM;
-        }
-    } else if (cursor == 0) {
+    } else if (cursor == 0 && !forked) {
         /* A program asks once, so this is one that another has executed. */
         client_close_executing(&context->table, client);
     }
-    for (; cursor < HANDLE_COUNT && *handles_count < handles_capacity; cursor++) {
+    for (; cursor < client->handle_end && *handles_count < handles_capacity; cursor++) {
         const struct handle *handle = &client->handles[cursor];
         if (!handle->description)
             continue;
@@ -79,7 +92,7 @@ int fs_handle_attach(struct fs_context *context, const struct message *request, 
                                .kind = handle->description->kind,
                                .flags = handle->description->flags | (handle->cloexec ? FS_OPEN_CLOEXEC : 0)};
     }
-    *next = cursor < HANDLE_COUNT ? cursor : 0;
+    *next = cursor < client->handle_end ? cursor : 0;
     return 0;
 }
 
@@ -243,50 +256,29 @@ static void client_end(struct fs_context *context, struct client *client)
 
 void clients_ended(struct fs_context *context, uint64_t events)
 {
-    uint64_t resident, tables, objects, areas;
+    uint64_t parent;
 
     LIST_FOR_EACH_SAFE(link, &context->table.clients)
     {
         struct client *client = CONTAINER_OF(link, struct client, link);
         if ((memsrv_event(client->pid) & events) &&
-            memsrv_space_info(SLOT_MEMSRV, client->pid, &resident, &tables, &objects, &areas) == -ESRCH)
+            memsrv_space_parent(SLOT_MEMSRV, client->pid, &parent) == -ESRCH)
             client_end(context, client);
     }
 }
 
-/* True if root says that `child` runs and is a child of `parent`. */
-static bool is_child(uint64_t child, uint64_t parent)
+int fs_handle_process_forked(struct fs_context *context, const struct message *request, uint64_t child)
 {
-    struct root_process record;
-    uint64_t next;
-    size_t count = 0;
+    const uint64_t caller = request->badge & ~BADGE_PRIVILEGED;
+    uint64_t parent = 0;
 
-    return root_process_list(SLOT_ROOT, child, &next, &record, 1, &count) == 0 && count == 1 && record.pid == child &&
-           record.parent == parent && record.state == ROOT_STATE_RUNNING;
-}
-
-int fs_handle_process_forked(struct fs_context *context, const struct message *request, uint64_t parent, uint64_t child)
-{
-    const struct client *from = client_find(&context->table, parent);
-
-    const bool privileged = (request->badge & BADGE_PRIVILEGED) != 0;
-    if (!privileged && request->badge != parent && request->badge != child)
-        return -EPERM;
     if (client_find(&context->table, child))
         return -EEXIST;
-    if (!privileged && !is_child(child, parent))
+    /* A child that has ended meanwhile must not be made known: nobody would tell of its end again. */
+    if (memsrv_space_parent(SLOT_MEMSRV, child, &parent) < 0 || parent != caller)
         return -EPERM;
     /* A parent that has never asked for its handles has those that it would find. */
-    struct client *to = client_new(&context->table, child);
-    if (!to)
-        return -ENOMEM;
-    if (from) {
-        client_fork(to, from);
-    } else if (client_open_console(&context->table, to) < 0) {
-        client_free(&context->table, to);
-        return -ENOMEM;
-    }
-    return 0;
+    return client_begin(context, child, caller) ? 0 : -ENOMEM;
 }
 
 int fs_handle_process_executed(struct fs_context *context, const struct message *request, uint64_t pid)

@@ -230,7 +230,7 @@ static uint64_t rights_of(const struct client *client, const struct inode *inode
 {
     uint64_t rights = MEMSRV_PROTECT_READ | MEMSRV_PROTECT_EXECUTE;
 
-    for (size_t number = 0; number < HANDLE_COUNT; number++) {
+    for (size_t number = 0; number < client->handle_end; number++) {
         const struct description *description = client->handles[number].description;
         if (description && description->inode == inode && (description->flags & DESCRIPTION_WRITE))
             rights |= MEMSRV_PROTECT_WRITE;

@@ -119,6 +119,7 @@ static int forget_rest(struct space *parent, struct space *child) REQUIRES(paren
 int fork_copy_locked(struct memsrv_context *worker, struct space *parent, struct space *child)
 {
     family_join(parent, child);
+    child->parent = parent->pid;
     child->image_end = parent->image_end;
     child->heap_start = parent->heap_start;
     child->heap_end = parent->heap_end;

@@ -45,6 +45,17 @@ bool account_adds_up(const struct memsrv_memory *memory)
     return sum == memory->total;
 }
 
+int memsrv_handle_space_parent(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                               uint64_t *parent)
+{
+    struct space *space = space_find(pid);
+    if (!space_enter(space, pid))
+        return -ESRCH;
+    *parent = space->parent;
+    space_leave(space);
+    return 0;
+}
+
 static void trim_caller(const struct message *request)
 {
     uint64_t pid = request->badge & ~BADGE_PRIVILEGED;

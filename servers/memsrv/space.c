@@ -20,6 +20,10 @@ struct space *space_index[SPACE_INDEX];
 /* Guards which space is whose: changes of `pid` and of the index. Order: before a space's lock. */
 static struct spinlock table_lock;
 
+/* Spaces whose numbers have the place in the index: where there are none nothing needs to be looked for. Atomic; counted
+ * before the number appears and until it has gone. */
+static uint16_t index_counts[SPACE_INDEX];
+
 static void index_put(struct space *space, uint64_t pid)
 {
     __atomic_store_n(&space_index[pid % SPACE_INDEX], space, __ATOMIC_RELEASE);
@@ -27,7 +31,7 @@ static void index_put(struct space *space, uint64_t pid)
 
 struct space *space_find_slow(uint64_t pid)
 {
-    if (pid == 0)
+    if (pid == 0 || __atomic_load_n(&index_counts[pid % SPACE_INDEX], __ATOMIC_ACQUIRE) == 0)
         return NULL;
     for (uint32_t i = 0; i < SPACES_MAX; i++) {
         if (__atomic_load_n(&spaces[i].pid, __ATOMIC_RELAXED) == pid) {
@@ -41,8 +45,13 @@ struct space *space_find_slow(uint64_t pid)
 /* Makes `space` that of `pid`; the rest of it is ready. */
 static void publish(struct space *space, uint64_t pid) REQUIRES(space->lock)
 {
-    __atomic_store_n(&space->pid, pid, __ATOMIC_RELAXED);
+    const uint64_t old = space->pid;
+
+    __atomic_fetch_add(&index_counts[pid % SPACE_INDEX], 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&space->pid, pid, __ATOMIC_RELEASE);
     index_put(space, pid);
+    if (old)
+        __atomic_fetch_sub(&index_counts[old % SPACE_INDEX], 1, __ATOMIC_RELEASE);
 }
 
 static void init_space(struct space *space) REQUIRES(space->lock)
@@ -54,6 +63,7 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     space->shares_tables = false;
     space->huge_entries = 0;
     space->family = NULL;
+    space->parent = 0;
     list_init(&space->threads);
     list_init(&space->objects);
     space->thread_count = space->object_count = 0;
@@ -167,7 +177,10 @@ static struct space *claim(uint64_t pid, int *error) NO_THREAD_SAFETY_ANALYSIS
 /* Makes the record nobody's again. */
 static void give_up(struct space *space) REQUIRES(space->lock)
 {
-    __atomic_store_n(&space->pid, 0, __ATOMIC_RELAXED);
+    const uint64_t old = space->pid;
+
+    __atomic_store_n(&space->pid, 0, __ATOMIC_RELEASE);
+    __atomic_fetch_sub(&index_counts[old % SPACE_INDEX], 1, __ATOMIC_RELEASE);
 }
 
 /* Without analysis: claim() returns with the lock of what it returns. */
@@ -303,8 +316,8 @@ int space_destroy_locked(struct memsrv_context *worker, struct space *space)
     return 0;
 }
 
-/* Gives a space that is not in use yet another number and another's limits. Makes system calls. */
-static int renumber(struct space *space, uint64_t pid, const struct resource_table *limits)
+/* Gives a space that is not in use yet another number, with what goes with it. Makes system calls. */
+static int renumber(struct space *space, uint64_t pid, uint64_t parent, const struct resource_table *limits)
 {
     const uint64_t number = space->pid;
     long error = -ESRCH;
@@ -314,6 +327,7 @@ static int renumber(struct space *space, uint64_t pid, const struct resource_tab
     error = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_SET_HANDLER, SLOT_SERVE, pid, NULL);
     if (!error) {
         space->limits = *limits;
+        space->parent = parent;
         publish(space, pid);
     }
     space_leave(space);
@@ -324,6 +338,7 @@ int space_replace(struct memsrv_context *worker, uint64_t pid, uint64_t replacem
 {
     struct space *old = space_find(pid), *new = space_find(replacement);
     struct resource_table limits;
+    uint64_t parent = 0;
 
     if (old == new)
         return old ? -EINVAL : -ESRCH;
@@ -332,8 +347,9 @@ int space_replace(struct memsrv_context *worker, uint64_t pid, uint64_t replacem
     int error = space_has_memory(old) ? 0 : -ESRCH;
     if (!error) {
         limits = old->limits;
+        parent = old->parent;
         error = space_destroy_locked(worker, old);
     }
     space_leave(old);
-    return error ? error : renumber(new, pid, &limits);
+    return error ? error : renumber(new, pid, parent, &limits);
 }

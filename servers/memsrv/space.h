@@ -67,6 +67,7 @@ struct space {
     uint64_t tables GUARDED_BY(lock);       /* about how many tables it has: see space_tables.h */
     bool shares_tables GUARDED_BY(lock);    /* it was forked, or is a fork: others may use some of them, too */
     uint64_t huge_entries GUARDED_BY(lock); /* huge pages mapped by one entry, at most: those that were split count */
+    uint64_t parent GUARDED_BY(lock);       /* number of the space that this one was copied from; 0: none */
     struct family *family;
     struct list family_link; /* the family's lock */
     struct list threads GUARDED_BY(lock);
@@ -152,7 +153,7 @@ MUST_CHECK int space_fork(struct memsrv_context *worker, uint64_t parent_pid, ui
 MUST_CHECK int space_destroy_locked(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock);
 
 /*
- * Ends what space `pid` holds; space `replacement` then has its number and limits, and its own number is nobody's. ESRCH,
+ * Ends what space `pid` holds; space `replacement` then has its number, parent and limits, and its own number is nobody's. ESRCH,
  * EINVAL (they are one): nothing has changed; EAGAIN: a thread is still running, the rest goes on at the next call. Makes
  * system calls.
  */

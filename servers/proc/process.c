@@ -7,7 +7,12 @@
 #include <string.h>
 
 static struct process processes[PROCESS_COUNT] = {
-    {.state = PROCESS_RUNNING, .pid = PID_ROOT, .group = PID_ROOT, .session = PID_ROOT, .name = "root"},
+    {.state = PROCESS_RUNNING,
+     .pid = PID_ROOT,
+     .children = 1,
+     .group = PID_ROOT,
+     .session = PID_ROOT,
+     .name = "root"},
     {.state = PROCESS_RUNNING,
      .pid = PID_MEMSRV,
      .parent = PID_ROOT,
@@ -29,7 +34,7 @@ void process_rename(struct process *process, const char *name)
 
 struct process *process_new(const char *name, uint64_t parent)
 {
-    const struct process *from = process_find(parent);
+    struct process *from = process_find(parent);
 
     for (size_t i = 0; i < PROCESS_COUNT; i++) {
         struct process *process = &processes[i];
@@ -41,6 +46,8 @@ struct process *process_new(const char *name, uint64_t parent)
         process->session = leads ? process->pid : from->session;
         process_rename(process, name);
         hints[process->pid % sizeof(hints)] = (uint8_t)i;
+        if (from)
+            from->children++;
         return process;
     }
     return NULL;
@@ -48,7 +55,18 @@ struct process *process_new(const char *name, uint64_t parent)
 
 void process_free(struct process *process)
 {
+    struct process *parent = process_find(process->parent);
+
+    if (parent)
+        parent->children--;
     process->state = PROCESS_FREE;
+}
+
+void process_adopt(struct process *parent, struct process *child)
+{
+    process_find(child->parent)->children--;
+    parent->children++;
+    child->parent = parent->pid;
 }
 
 struct process *process_find(uint64_t pid)

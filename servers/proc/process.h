@@ -33,6 +33,7 @@ enum process_cause {
 struct process {
     enum process_state state;
     uint64_t pid, parent;
+    uint32_t children;        /* entries whose parent it is */
     uint64_t group, session;  /* numbers of process group and session: those of their first process */
     uint64_t started;         /* ns since the counter began */
     enum process_cause cause; /* what the parent has not asked about yet: if ended, how */
@@ -53,8 +54,11 @@ MUST_CHECK struct process *process_new(const char *name, uint64_t parent);
 /* Gives an entry another name, cut to fit. */
 void process_rename(struct process *process, const char *name);
 
-/* Makes an entry free again. */
+/* Makes an entry free again, which is nobody's parent. */
 void process_free(struct process *process);
+
+/* Gives an entry another parent, which has an entry. */
+void process_adopt(struct process *parent, struct process *child);
 
 /* The entry, running or ended, of a number; NULL if there is none. */
 struct process *process_find(uint64_t pid);

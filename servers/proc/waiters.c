@@ -44,9 +44,13 @@ static bool answer(struct waiter *waiter, int result, uint64_t pid, uint64_t cau
 /* A thread that waits anew has left its last wait. */
 static void forget_last(uint64_t caller, uint64_t thread)
 {
-    for (size_t i = 0; i < WAITER_COUNT; i++) {
-        struct waiter *waiter = &waiters[i];
-        if (waiter->reply != SLOT_NONE && waiter->wait.caller == caller && waiter->thread == thread)
+    unsigned left = waiter_count;
+
+    for (struct waiter *waiter = waiters; left > 0; waiter++) {
+        if (waiter->reply == SLOT_NONE)
+            continue;
+        left--;
+        if (waiter->wait.caller == caller && waiter->thread == thread)
             (void)answer(waiter, -EINTR, 0, 0, 0);
     }
 }
@@ -54,14 +58,19 @@ static void forget_last(uint64_t caller, uint64_t thread)
 int waiter_park(uint64_t *reply, const struct wait_request *wait, uint64_t thread)
 {
     struct waiter *place = NULL;
-    unsigned waiting = 0;
+    unsigned waiting = 0, left;
 
     forget_last(wait->caller, thread);
-    for (size_t i = 0; i < WAITER_COUNT; i++) {
-        if (waiters[i].reply == SLOT_NONE)
-            place = &waiters[i];
-        else
-            waiting += waiters[i].wait.caller == wait->caller;
+    left = waiter_count;
+    /* The first free place is taken, so those in use are not far apart. */
+    for (size_t i = 0; i < WAITER_COUNT && (left > 0 || !place); i++) {
+        if (waiters[i].reply == SLOT_NONE) {
+            if (!place)
+                place = &waiters[i];
+            continue;
+        }
+        left--;
+        waiting += waiters[i].wait.caller == wait->caller;
     }
     if (!place || waiting >= WAITERS_PER_PROCESS_MAX)
         return -EAGAIN;
@@ -76,9 +85,13 @@ int waiter_park(uint64_t *reply, const struct wait_request *wait, uint64_t threa
 
 void waiters_disappoint(uint64_t parent)
 {
-    for (size_t i = 0; i < WAITER_COUNT && waiter_count > 0; i++) {
-        struct waiter *waiter = &waiters[i];
-        if (waiter->reply != SLOT_NONE && waiter->wait.caller == parent && !wait_has_child(&waiter->wait))
+    unsigned left = waiter_count;
+
+    for (struct waiter *waiter = waiters; left > 0; waiter++) {
+        if (waiter->reply == SLOT_NONE)
+            continue;
+        left--;
+        if (waiter->wait.caller == parent && !wait_has_child(&waiter->wait))
             (void)answer(waiter, -ECHILD, 0, 0, 0);
     }
 }
@@ -86,11 +99,13 @@ void waiters_disappoint(uint64_t parent)
 void waiters_tell(struct process *child)
 {
     const uint64_t parent = child->parent;
+    unsigned left = waiter_count;
 
-    for (size_t i = 0; i < WAITER_COUNT && waiter_count > 0; i++) {
-        struct waiter *waiter = &waiters[i];
-        if (waiter->reply == SLOT_NONE || !wait_concerns(&waiter->wait, child) ||
-            !wait_is_answered(&waiter->wait, child))
+    for (struct waiter *waiter = waiters; left > 0; waiter++) {
+        if (waiter->reply == SLOT_NONE)
+            continue;
+        left--;
+        if (!wait_concerns(&waiter->wait, child) || !wait_is_answered(&waiter->wait, child))
             continue;
         const struct wait_request wait = waiter->wait;
         if (!answer(waiter, 0, child->pid, child->cause, (uint64_t)child->value))
@@ -105,7 +120,13 @@ void waiters_tell(struct process *child)
 
 void waiters_forget(uint64_t caller)
 {
-    for (size_t i = 0; i < WAITER_COUNT && waiter_count > 0; i++)
-        if (waiters[i].reply != SLOT_NONE && waiters[i].wait.caller == caller)
-            (void)answer(&waiters[i], -EINTR, 0, 0, 0);
+    unsigned left = waiter_count;
+
+    for (struct waiter *waiter = waiters; left > 0; waiter++) {
+        if (waiter->reply == SLOT_NONE)
+            continue;
+        left--;
+        if (waiter->wait.caller == caller)
+            (void)answer(waiter, -EINTR, 0, 0, 0);
+    }
 }

@@ -15,13 +15,15 @@
 #include "waiters.h"
 
 /* Children of a process that ended become root's, which asks for no status. */
-static void adopt_children(uint64_t parent)
+static void adopt_children(const struct process *parent)
 {
-    for (size_t i = 0; i < PROCESS_COUNT; i++) {
+    struct process *root = process_find(PID_ROOT);
+
+    for (size_t i = 0; i < PROCESS_COUNT && parent->children > 0; i++) {
         struct process *process = process_at(i);
-        if (process->state == PROCESS_FREE || process->parent != parent)
+        if (process->state == PROCESS_FREE || process->parent != parent->pid)
             continue;
-        process->parent = PID_ROOT;
+        process_adopt(root, process);
         if (process->state == PROCESS_ENDED)
             process_free(process);
     }
@@ -36,7 +38,7 @@ void process_end(struct process *process, enum process_cause cause, int value)
     (void)!sys_signal(ROOT_SLOT_FS_EVENTS, memsrv_event(pid));
     waiters_forget(pid);
     sync_forget(pid);
-    adopt_children(pid);
+    adopt_children(process);
     process->state = PROCESS_ENDED;
     process->cause = cause;
     process->value = value;

@@ -63,11 +63,13 @@ static void free_unused(struct semaphore *semaphore)
         semaphore->handle = 0;
 }
 
-static void enter(struct semaphore_opening *opening, uint64_t pid, struct semaphore *semaphore, uint64_t count)
+static void enter(struct semaphore_table *table, struct semaphore_opening *opening, uint64_t pid,
+                  struct semaphore *semaphore, uint64_t count)
 {
     if (opening->pid == 0) {
         *opening = (struct semaphore_opening){.pid = pid, .semaphore = semaphore};
         semaphore->openings++;
+        table->counts[pid % OPENING_COUNTS]++;
     }
     opening->count += count;
 }
@@ -100,7 +102,7 @@ int semaphore_open(struct semaphore_table *table, uint64_t pid, uint64_t flags, 
             .handle = ++table->last_handle, .value = (uint32_t)value, .named = true, .name_bytes = (uint8_t)name_bytes};
         memcpy(semaphore->name, name, name_bytes);
     }
-    enter(opening, pid, semaphore, 1);
+    enter(table, opening, pid, semaphore, 1);
     *handle = semaphore->handle;
     return 0;
 }
@@ -115,8 +117,9 @@ static struct semaphore_opening *find_opening(struct semaphore_table *table, uin
     return NULL;
 }
 
-static void leave(struct semaphore_opening *opening)
+static void leave(struct semaphore_table *table, struct semaphore_opening *opening)
 {
+    table->counts[opening->pid % OPENING_COUNTS]--;
     opening->pid = 0;
     opening->semaphore->openings--;
     free_unused(opening->semaphore);
@@ -129,7 +132,7 @@ int semaphore_close(struct semaphore_table *table, uint64_t pid, uint64_t handle
     if (!opening)
         return -EINVAL;
     if (--opening->count == 0)
-        leave(opening);
+        leave(table, opening);
     return 0;
 }
 
@@ -178,7 +181,7 @@ bool semaphore_wait_forget(struct semaphore_table *table, struct wait_table *wai
     if (!wait)
         return false;
     *freed = wait;
-    wait_remove(wait);
+    wait_remove(waits, wait);
     if (!wait->granted || !(wait->key & WAIT_KEY_SEMAPHORE))
         return true;
     struct semaphore *semaphore = find_handle(table, wait->key & ~WAIT_KEY_SEMAPHORE);
@@ -192,14 +195,14 @@ bool semaphore_wait_forget(struct semaphore_table *table, struct wait_table *wai
 
 void semaphores_close_all(struct semaphore_table *table, uint64_t pid)
 {
-    for (unsigned i = 0; i < OPENINGS_MAX; i++)
+    for (unsigned i = 0; i < OPENINGS_MAX && table->counts[pid % OPENING_COUNTS] > 0; i++)
         if (table->openings[i].pid == pid)
-            leave(&table->openings[i]);
+            leave(table, &table->openings[i]);
 }
 
 int semaphores_inherit(struct semaphore_table *table, uint64_t parent, uint64_t child)
 {
-    for (unsigned i = 0; i < OPENINGS_MAX; i++) {
+    for (unsigned i = 0; i < OPENINGS_MAX && table->counts[parent % OPENING_COUNTS] > 0; i++) {
         const struct semaphore_opening *opening = &table->openings[i];
         if (opening->pid != parent)
             continue;
@@ -208,13 +211,19 @@ int semaphores_inherit(struct semaphore_table *table, uint64_t parent, uint64_t 
             semaphores_close_all(table, child);
             return -EMFILE;
         }
-        enter(place, child, opening->semaphore, opening->count);
+        enter(table, place, child, opening->semaphore, opening->count);
     }
     return 0;
 }
 
 int semaphores_check(const struct semaphore_table *table)
 {
+    uint16_t counts[OPENING_COUNTS] = {0};
+
+    for (unsigned i = 0; i < OPENINGS_MAX; i++)
+        counts[table->openings[i].pid % OPENING_COUNTS] += table->openings[i].pid != 0;
+    if (memcmp(counts, table->counts, sizeof(counts)) != 0)
+        return -EINVAL;
     for (unsigned i = 0; i < SEMAPHORES_MAX; i++) {
         const struct semaphore *semaphore = &table->semaphores[i];
         uint32_t openings = 0;

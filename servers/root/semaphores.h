@@ -38,9 +38,13 @@ struct semaphore_opening {
     uint64_t count; /* how often it was opened, and not closed */
 };
 
+/* Processes share a count of openings by their numbers, so that one without any need not look for them. */
+#define OPENING_COUNTS 64u
+
 struct semaphore_table {
     struct semaphore semaphores[SEMAPHORES_MAX];
     struct semaphore_opening openings[OPENINGS_MAX];
+    uint16_t counts[OPENING_COUNTS]; /* openings of the processes with this number modulo OPENING_COUNTS */
     uint64_t last_handle;
 };
 

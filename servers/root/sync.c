@@ -77,7 +77,7 @@ static int add_wait(const struct message *request, uint64_t thread, uint64_t key
 static void end_wait(struct wait *wait)
 {
     capability_drop(wait->slot);
-    wait_remove(wait);
+    wait_remove(&waits, wait);
 }
 
 /* --- Futexes ------------------------------------------------------------------------------------------------------ */

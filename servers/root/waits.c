@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 int wait_add(struct wait_table *table, uint64_t pid, uint64_t thread, uint64_t key, struct wait **wait)
 {
@@ -29,6 +30,7 @@ int wait_add(struct wait_table *table, uint64_t pid, uint64_t thread, uint64_t k
     place->key = key;
     place->order = ++table->arrivals;
     place->granted = false;
+    table->counts[pid % WAIT_COUNTS]++;
     *wait = place;
     return 0;
 }
@@ -59,28 +61,34 @@ struct wait *wait_find(struct wait_table *table, uint64_t pid, uint64_t thread)
 
 struct wait *wait_of_process(struct wait_table *table, uint64_t pid)
 {
+    if (table->counts[pid % WAIT_COUNTS] == 0)
+        return NULL;
     for (unsigned i = 0; i < WAITS_MAX; i++)
         if (table->entries[i].pid == pid)
             return &table->entries[i];
     return NULL;
 }
 
-void wait_remove(struct wait *wait)
+void wait_remove(struct wait_table *table, struct wait *wait)
 {
+    table->counts[wait->pid % WAIT_COUNTS]--;
     wait->pid = 0;
 }
 
 int waits_check(const struct wait_table *table)
 {
+    uint16_t counts[WAIT_COUNTS] = {0};
+
     for (unsigned i = 0; i < WAITS_MAX; i++) {
         const struct wait *entry = &table->entries[i];
         if (entry->pid == 0)
             continue;
+        counts[entry->pid % WAIT_COUNTS]++;
         if (entry->order == 0 || entry->order > table->arrivals)
             return -EINVAL;
         for (unsigned j = 0; j < i; j++)
             if (table->entries[j].pid == entry->pid && table->entries[j].thread == entry->thread)
                 return -EINVAL;
     }
-    return 0;
+    return memcmp(counts, table->counts, sizeof(counts)) == 0 ? 0 : -EINVAL;
 }

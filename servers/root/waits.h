@@ -27,8 +27,12 @@ struct wait {
     bool granted;   /* taken by wait_grant(); stays until wait_remove() */
 };
 
+/* Processes share a count of entries by their numbers, so that one without any need not look for them. */
+#define WAIT_COUNTS 64u
+
 struct wait_table {
     struct wait entries[WAITS_MAX];
+    uint16_t counts[WAIT_COUNTS]; /* entries of the processes with this number modulo WAIT_COUNTS */
     uint64_t arrivals;
 };
 
@@ -46,9 +50,9 @@ struct wait *wait_find(struct wait_table *table, uint64_t pid, uint64_t thread);
 struct wait *wait_of_process(struct wait_table *table, uint64_t pid);
 
 /* Frees an entry; its slot stays the entry's. */
-void wait_remove(struct wait *wait);
+void wait_remove(struct wait_table *table, struct wait *wait);
 
-/* 0, or -EINVAL if a thread has two entries or an order is not one that was given. */
+/* 0, or -EINVAL if a thread has two entries, an order is not one that was given, or a count is wrong. */
 MUST_CHECK int waits_check(const struct wait_table *table);
 
 #endif

@@ -77,7 +77,7 @@ static void test_shapes(void)
     tap_equal(fs_write_at(SLOT_FS, 1, UINT64_MAX, "x", 1, &kind), -EINVAL, "an offset that cannot be");
     tap_equal(fs_write(SLOT_FS, 1, "x", 1, &kind), -EOPNOTSUPP, "writing to the console through it");
     tap_equal(fs_process_ended(SLOT_FS, 1), -EPERM, "ending a process without the right");
-    tap_equal(fs_process_forked(SLOT_FS, 1, 2), -EPERM, "or forking one");
+    tap_equal(fs_process_forked(SLOT_FS, 1), -EPERM, "or forking one");
 }
 
 /* Nonsense of every kind, except what would wait. */

@@ -28,7 +28,7 @@ static void longest_first(void)
     EXPECT(wait_add(&waits, 3, 1, 300, &wait) == -EBUSY);
     wait = wait_grant(&waits, 100);
     EXPECT(wait && wait->pid == 3 && wait->thread == 1 && wait->granted);
-    wait_remove(wait);
+    wait_remove(&waits, wait);
     /* The place is used again, but not the place in the order. */
     EXPECT(wait_add(&waits, 5, 9, 100, &wait) == 0);
     wait = wait_grant(&waits, 100);
@@ -254,7 +254,7 @@ static void step_wait_end(unsigned process, unsigned thread)
     EXPECT(wait->granted == granted[process][thread]);
     if (!wait->granted)
         model_leave(waits_for[process][thread] - 1, process, thread);
-    wait_remove(wait);
+    wait_remove(&waits, wait);
     waits_for[process][thread] = 0;
 }
 
