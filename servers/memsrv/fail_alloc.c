@@ -133,7 +133,8 @@ void fail_alloc_init(const char *arguments)
 }
 
 int memsrv_handle_fail_alloc_set(struct memsrv_context *context, const struct message *request, uint64_t kinds,
-                                 uint64_t new_interval, uint64_t new_times, uint64_t new_skip, uint64_t *failures_before)
+                                 uint64_t new_interval, uint64_t new_times, uint64_t new_skip,
+                                 uint64_t *failures_before)
 {
     (void)context, (void)request;
     int error = set(kinds, new_interval, new_times, new_skip);

@@ -21,7 +21,7 @@
 #define HUGE      (2UL << 20)
 #define TURNS_MAX 2000u /* more allocations than the program makes */
 #define ENOUGH    3u    /* turns without a failure: it makes no more */
-#define INTERVAL  97u /* a program is started with fewer allocations */
+#define INTERVAL  97u   /* a program is started with fewer allocations */
 #define ROUNDS    40u
 #define FOR_EVER  UINT64_MAX
 #define LOST_MAX  64 /* pages that caches keep */
@@ -123,7 +123,8 @@ static void have_threads(void)
     pthread_t threads[3];
     int made = 0, error = 0;
 
-    while (memory && made < 3 && (error = pthread_create(&threads[made], NULL, touch, memory + (size_t)made * PAGE)) == 0)
+    while (memory && made < 3 &&
+           (error = pthread_create(&threads[made], NULL, touch, memory + (size_t)made * PAGE)) == 0)
         made++;
     if (error != 0 && error != EAGAIN && error != ENOMEM)
         _exit(41);
