@@ -25,6 +25,8 @@ def add_arguments(parser, memory="1G"):
     parser.add_argument("--virtualization", action="store_true", help="start the kernel at EL2")
     parser.add_argument("--icount", action="store_true", help="one instruction is one nanosecond (needs --smp 1)")
     parser.add_argument("--gdb", action="store_true", help="wait for a debugger on port 1234")
+    parser.add_argument("--argument", action="append", default=[], metavar="WORD",
+                        help="a word more on the kernel's command line")
     parser.add_argument("--grant", action="store_true",
                         help="let the program use the kernel as memsrv does (lib/proto/include/proto/grant.h)")
 
@@ -61,7 +63,7 @@ def command(options, directory, program, exit_with_status):
     board = load_board(options.platform)
     if shutil.which(board.QEMU) is None:
         raise SystemExit("quire: error: %s is missing; run ./quire setup" % board.QEMU)
-    bootargs = []
+    bootargs = list(options.argument)
     if exit_with_status:
         bootargs.append("quire.exit=semihosting")
     if options.grant:

@@ -131,7 +131,7 @@ long inode_write(struct tmpfs *fs, struct inode *inode, uint64_t offset, const v
     if (written > 0 && offset + (uint64_t)written > inode->size)
         inode->size = offset + (uint64_t)written;
     if (longer && written < (long)bytes)
-        storage_cut(&inode->storage, inode->size);
+        (void)!storage_cut(&inode->storage, inode->size); /* nothing was written there */
     if (written < 0)
         return written;
     inode->modified = inode->changed = fs->now();
@@ -147,10 +147,10 @@ int inode_truncate(struct tmpfs *fs, struct inode *inode, uint64_t size)
     int error = size == 0 ? 0 : load(fs, inode);
     if (error == 0 && size > inode->size)
         error = storage_extend(&inode->storage, size);
+    if (error == 0 && size < inode->size && !inode->source)
+        error = storage_cut(&inode->storage, size);
     if (error < 0)
         return error;
-    if (size < inode->size && !inode->source)
-        storage_cut(&inode->storage, size);
     inode->source = 0;
     inode->size = size;
     inode->modified = inode->changed = fs->now();

@@ -50,12 +50,15 @@ int storage_read(struct storage *storage, uint64_t offset, void *data, size_t by
     return 0;
 }
 
-void storage_cut(struct storage *storage, uint64_t size)
+int storage_cut(struct storage *storage, uint64_t size)
 {
     char *last;
 
+    const int error = storage_shrink(storage, size);
+    if (error < 0)
+        return error;
     /* A page that cannot be looked at is not present, or was not for long. */
     if (size % PAGE_SIZE && storage_page_find(storage, size >> PAGE_SHIFT, &last) == 0 && last)
         memset(last + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
-    storage_shrink(storage, size);
+    return 0;
 }

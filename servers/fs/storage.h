@@ -40,8 +40,9 @@ MUST_CHECK long storage_write(struct storage *storage, uint64_t offset, const vo
 /* Reads the bytes at `offset`, within the size; zeros where nothing was written. ENOSPC: no memory to look at them. */
 MUST_CHECK int storage_read(struct storage *storage, uint64_t offset, void *data, size_t bytes);
 
-/* Makes the storage `size` bytes long, which is not more than it was, and gives back what lies behind. */
-void storage_cut(struct storage *storage, uint64_t size);
+/* Makes the storage `size` bytes long, which is not more than it was, and gives back what lies behind. ENOSPC: there is no
+ * memory for what that takes; it is as it was. */
+MUST_CHECK int storage_cut(struct storage *storage, uint64_t size);
 
 /* Gives everything back; the storage is then empty. Whoever maps the content keeps it. */
 void storage_release(struct storage *storage);

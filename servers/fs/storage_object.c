@@ -135,13 +135,13 @@ int storage_page_take(struct storage *storage, uint64_t index, char **page)
     return 0;
 }
 
-void storage_shrink(struct storage *storage, uint64_t size)
+int storage_shrink(struct storage *storage, uint64_t size)
 {
     if (!storage->object)
-        return;
+        return 0;
     /* memsrv takes the pages out of the windows, too, before it answers. */
     windows_forget(storage->object, (size + PAGE_SIZE - 1) >> PAGE_SHIFT);
-    (void)!memsrv_object_memory_resize(SLOT_MEMSRV, storage->object, size);
+    return memsrv_object_memory_resize(SLOT_MEMSRV, storage->object, size) < 0 ? -ENOSPC : 0;
 }
 
 void storage_release(struct storage *storage)

@@ -104,7 +104,7 @@ static void leaf_cut(struct page_table *table, uint64_t leaf, uint64_t first)
     }
 }
 
-void storage_shrink(struct storage *storage, uint64_t size)
+int storage_shrink(struct storage *storage, uint64_t size)
 {
     const uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
     struct page_table *table = storage->table;
@@ -112,11 +112,12 @@ void storage_shrink(struct storage *storage, uint64_t size)
     for (uint64_t leaf = first >> LEAF_SHIFT; table && leaf < table->leaf_count; leaf++)
         if (table->leaves[leaf])
             leaf_cut(table, leaf, leaf == first >> LEAF_SHIFT ? first % LEAF_PAGES : 0);
+    return 0;
 }
 
 void storage_release(struct storage *storage)
 {
-    storage_shrink(storage, 0);
+    (void)!storage_shrink(storage, 0); /* which cannot fail here */
     if (storage->table)
         fs_free(storage->table->leaves);
     fs_free(storage->table);

@@ -16,7 +16,7 @@ MUST_CHECK int storage_page_find(struct storage *storage, uint64_t index, char *
 MUST_CHECK int storage_page_take(struct storage *storage, uint64_t index, char **page);
 
 /* Makes the storage `size` bytes long, not more than it was. Pages wholly behind that are given back; the rest of the
- * last one is zero already. */
-void storage_shrink(struct storage *storage, uint64_t size);
+ * last one is the caller's to zero. ENOSPC as for storage_cut(). */
+MUST_CHECK int storage_shrink(struct storage *storage, uint64_t size);
 
 #endif

@@ -14,6 +14,7 @@
 #include "object.h"
 #include "own_memory.h"
 #include "space_pages.h"
+#include "space_tables.h"
 
 static uint64_t report(const char *what, uint64_t which, long error)
 {
@@ -161,6 +162,7 @@ uint64_t check_all(struct memsrv_context *worker)
     failures += report("page lists", worker->index, per_cpu_pages_check(&worker->pages));
     failures += report("memory objects", 0, (long)objects_check());
     failures += report("caches", 0, caches_check());
+    failures += report("tables", 0, tables_check());
     failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
     failures += check_account(worker);

@@ -8,6 +8,7 @@
 #include "caches.h"
 #include "huge.h"
 #include "memory.h"
+#include "records.h"
 #include "space_pages.h"
 
 static struct kmem_cache family_cache;
@@ -29,7 +30,7 @@ static void add(struct family *family, struct space *space)
 
 int family_create(struct space *space)
 {
-    struct family *family = kmem_cache_zalloc(&family_cache, worker_index());
+    struct family *family = record_zalloc(&family_cache);
     if (!family)
         return -ENOMEM;
     spinlock_init(&family->lock, LOCK_FAMILY);

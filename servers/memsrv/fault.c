@@ -82,25 +82,29 @@ static inline bool is_allowed(const struct vma *area, uint64_t access)
 }
 
 /*
- * Puts the tables that are missing in front of the page's item, which becomes the last. The kernel had fewer than
- * FAULT_TABLES to spare when it sent the fault.
+ * Makes *m a reply with one item, and the tables that are missing in front of it. The kernel had fewer than FAULT_TABLES
+ * to spare when it sent the fault. If not all are to be had the kernel says whether what it has does, and the fault is
+ * kept for the case that it does not.
  */
-static __attribute__((noinline)) void add_tables(struct memsrv_context *worker, struct space *space, struct message *m,
-                                                 uint64_t spare) REQUIRES(space->lock)
+static __attribute__((noinline)) void answer_with_tables(struct memsrv_context *worker, struct space *space,
+                                                         struct message *m, uint64_t target, uint64_t entry,
+                                                         uint64_t spare) REQUIRES(space->lock)
 {
     uint64_t *words = m->words;
-    const uint64_t target = words[0], entry = words[1];
     uint32_t count = 0;
+
+    memcpy(&worker->fault_lacking, m->words, sizeof(worker->fault_lacking));
+    m->tag = MSG_TAG(FAULT_RESUME, 0, 0);
 
     while (spare + count < FAULT_TABLES) {
         struct page *table = table_take();
         if (!table)
-            break; /* the kernel says if what it has does not do */
+            break;
         worker->fault_tables[count++] = table;
         *words++ = MAP_ITEM_TABLE;
         *words++ = page_address(table);
     }
-    worker->fault_table_count = count;
+    worker->fault_table_count = spare + count < FAULT_TABLES ? count | FAULT_TABLES_LACK : count;
     space->tables += count;
     if (count == FAULT_TABLES) {
         words = ipc_buffer()->words;
@@ -120,12 +124,14 @@ static inline void answer_item(struct memsrv_context *worker, struct space *spac
 
     worker->fault_address = target & PAGE_MASK;
     worker->answering = space;
+    if (UNLIKELY(spare < FAULT_TABLES)) {
+        answer_with_tables(worker, space, m, target, entry, spare);
+        return;
+    }
     m->tag = MSG_TAG(FAULT_RESUME, 0, 0);
     m->words[0] = target;
     m->words[1] = entry;
     m->words[2] = 0;
-    if (UNLIKELY(spare < FAULT_TABLES))
-        add_tables(worker, space, m, spare);
 }
 
 /* Takes a page that becomes the space's own at the address of the fault. */
@@ -150,6 +156,8 @@ static __attribute__((noinline)) void answer_object(struct memsrv_context *worke
 
     if (error == -EFAULT) {
         refuse_bus(space, m);
+    } else if (error == -EBUSY) {
+        answer_resume(m); /* and comes again */
     } else if (error) {
         refuse_without_memory(space, m);
     } else if (!fault.target) {
@@ -297,7 +305,7 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
 static uint32_t take_tables_back(struct memsrv_context *worker)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < worker->fault_table_count; i++) {
+    for (uint32_t i = 0; i < (worker->fault_table_count & ~FAULT_TABLES_LACK); i++) {
         struct page *table = worker->fault_tables[i];
         if (sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_INFO, page_pfn(table), 0, NULL) == FRAME_TABLE)
             continue;
@@ -311,7 +319,9 @@ void fault_retry(struct memsrv_context *worker, struct message *m, int error)
 {
     struct space *space = worker->answering;
     const uint32_t adds = worker->fault_adds;
-    uint32_t tables = take_tables_back(worker);
+    /* Not to be repeated: the next answer would lack the same. */
+    const bool hopeless = error == -ENOMEM && (worker->fault_table_count & FAULT_TABLES_LACK);
+    const uint32_t tables = take_tables_back(worker);
 
     if (worker->fault_page && adds == HUGE_PAGES)
         huge_give(worker, worker->fault_page);
@@ -324,10 +334,16 @@ void fault_retry(struct memsrv_context *worker, struct message *m, int error)
     space->resident -= adds;
     space->huge_entries -= adds == HUGE_PAGES;
     space->tables -= tables;
+    if (hopeless) {
+        memcpy(m->words, &worker->fault_lacking, sizeof(worker->fault_lacking));
+        refuse_without_memory(space, m);
+    }
     spinlock_release(&space->lock);
     __atomic_store_n(&worker->settling, NULL, __ATOMIC_RELEASE);
+    if (hopeless)
+        return;
     /* EEXIST: another worker mapped the page; EBUSY, ENOENT: it is not what it was when the fault was looked at; ENOMEM:
-     * a table was missing. The next fault finds all that. Nothing else can happen to a page that was free. */
+     * another thread's fault took a table. The next fault finds all that. Nothing else can happen to a page that was free. */
     if (error == -EEXIST || error == -EBUSY || error == -ENOENT || error == -ENOMEM || error == -ESRCH) {
         answer_resume(m);
     } else {

@@ -10,6 +10,7 @@
 #include <quire/syscall.h>
 
 #include "caches.h"
+#include "fail_alloc.h"
 #include "kernel_objects.h"
 #include "log.h"
 #include "memory.h"
@@ -172,7 +173,7 @@ int kernel_object_create(enum cap_type type, uint64_t extra, struct kernel_objec
     spinlock_release(&objects_lock);
     if (slot == SLOT_NONE)
         return -ENOMEM;
-    int error = kmem_place_alloc(&object_caches[type], &place);
+    int error = fail_alloc_now(MEMSRV_FAIL_OBJECTS) ? -ENOMEM : kmem_place_alloc(&object_caches[type], &place);
     if (error) {
         give_slot(slot);
         return error;

@@ -8,6 +8,7 @@
 #include "boot_memory.h"
 #include "caches.h"
 #include "cow.h"
+#include "fail_alloc.h"
 #include "family.h"
 #include "huge.h"
 #include "kernel_objects.h"
@@ -18,6 +19,7 @@
 #include "object.h"
 #include "own_memory.h"
 #include "records.h"
+#include "space_tables.h"
 
 /* Pages that programs can have. */
 static uint64_t managed_pages(void)
@@ -42,6 +44,7 @@ int main(void)
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
     own_memory_init();
+    tables_init();
     cow_init();
     families_init();
     huge_init(info->arguments);
@@ -53,5 +56,6 @@ int main(void)
     workers[0].thread_slot = SLOT_THREAD;
     workers[0].reply_slot = SLOT_REPLY;
     workers_start(info->cpu_count);
+    fail_alloc_init(info->arguments);
     worker_serve(&workers[0]);
 }

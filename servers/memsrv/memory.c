@@ -5,6 +5,7 @@
 #include <quire/syscall.h>
 
 #include "drain.h"
+#include "fail_alloc.h"
 #include "log.h"
 
 /* Failures that are reported one by one; after them each power of two. */
@@ -76,15 +77,30 @@ void memory_init(uint64_t cpu_count)
 void worker_lists_init(struct memsrv_context *worker)
 {
     per_cpu_pages_init(&worker->pages, zones, processors);
+    fail_alloc_set_source(worker);
 }
 
 struct page *page_take_slow(struct memsrv_context *worker)
 {
+    if (fail_alloc_now(MEMSRV_FAIL_USER))
+        return NULL;
     return page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE, 0);
+}
+
+/* What a block is to fail as. */
+static uint64_t fail_kind(uint32_t mark)
+{
+    if (mark & PAGE_TABLE)
+        return MEMSRV_FAIL_TABLES;
+    if (mark & PAGE_OBJECT)
+        return MEMSRV_FAIL_OBJECTS;
+    return mark & PAGE_HUGE ? MEMSRV_FAIL_HUGE : MEMSRV_FAIL_RECORDS;
 }
 
 struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark)
 {
+    if (fail_alloc_now(fail_kind(mark)))
+        return NULL;
     struct page *page = page_alloc(&page_allocator, &worker_current()->pages, gfp, order);
     if (page)
         page->flags |= mark;

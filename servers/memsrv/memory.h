@@ -46,13 +46,13 @@ static inline void page_zero(const struct page *page)
         memset(page_window(page), 0, PAGE_SIZE);
 }
 
-/* page_take() when the preferred zone's list is empty. */
+/* page_take() when the list is empty. */
 MUST_CHECK struct page *page_take_slow(struct memsrv_context *worker);
 
 /* Takes a page for a program, of any content. NULL: what is left is kept for memsrv and the kernel. */
 MUST_CHECK static inline struct page *page_take(struct memsrv_context *worker)
 {
-    struct page_list *list = &worker->pages.movable[preferred_zone];
+    struct page_list *list = __atomic_load_n(&worker->user_list, __ATOMIC_RELAXED);
     if (__builtin_expect(list->count == 0, 0))
         return page_take_slow(worker);
     return page_list_alloc(list);

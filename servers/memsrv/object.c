@@ -347,6 +347,8 @@ int object_page(struct memsrv_context *worker, struct object *object, uint64_t i
     spinlock_acquire(&object->lock);
     if (index >= pages_for(object->size)) {
         error = -EFAULT;
+    } else if (index >= object->leaving_first && index < object->leaving_end) {
+        error = -EBUSY;
     } else {
         *page = index_find(&object->pages, index);
         if (!*page)

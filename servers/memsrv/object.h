@@ -39,6 +39,10 @@ struct object {
     uint64_t size GUARDED_BY(lock); /* bytes */
     struct radix_index pages GUARDED_BY(lock);
     struct list areas GUARDED_BY(lock); /* struct vma, object_link */
+
+    /* Pages that are being taken away: nobody gets one of [leaving_first, leaving_end) meanwhile. */
+    uint64_t leaving_first GUARDED_BY(lock);
+    uint64_t leaving_end GUARDED_BY(lock);
 };
 
 /* What another space may do with an object. The registry's lock guards all of it. */
@@ -72,7 +76,7 @@ void object_put(struct memsrv_context *worker, struct object *object);
 /*
  * The page at an index. It stays the object's. `allocate`: takes a zeroed one if there is none. Lock: that of the space
  * for which it is wanted. EFAULT: past the page of the object's last byte; ENOENT: none there and none to be taken;
- * ENOMEM.
+ * EBUSY: it is being taken away, so that this has to be asked again; ENOMEM.
  */
 MUST_CHECK int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate,
                            struct page **page);
@@ -101,12 +105,14 @@ void object_detach(struct memsrv_context *worker, struct vma *area);
 /* True if the area is entered with its object. */
 MUST_CHECK bool object_knows(const struct vma *area);
 
-/* Changes the size; what is cut off is unmapped everywhere and freed. EINVAL: too large. No space's lock is held. Makes
- * system calls. */
+/* Changes the size; what is cut off is unmapped everywhere and freed. EINVAL: too large; ENOMEM: there is no table for who
+ * has to part from one that it shares. Nothing has changed then, but some pages have to be touched again. No space's lock
+ * is held. Makes system calls. */
 MUST_CHECK int object_resize(struct memsrv_context *worker, struct object *object, uint64_t size);
 
-/* Unmaps and frees the pages with indexes in [first, end). Copies that private mappings have stay. No space's lock is
- * held. Makes system calls. */
+/* Makes the pages with indexes in [first, end) read as zeros: unmaps and frees them, or, where there is no table for who
+ * has to part from one that it shares, zeroes them where they are. Copies that private mappings have stay. No space's
+ * lock is held. Makes system calls. */
 void object_discard(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end);
 
 /* Pages of all objects. */

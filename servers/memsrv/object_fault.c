@@ -112,8 +112,9 @@ static uint64_t find_around(struct memsrv_context *worker, struct space *space, 
     return count;
 }
 
-/* Maps what the object has around a first touch, the touched page included: a program that reads on then finds it. */
-static void fault_around(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t touched)
+/* Maps what the object has around a first touch, the touched page included: a program that reads on then finds it. ENOMEM:
+ * there is no table for any of it. */
+static int fault_around(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t touched)
     REQUIRES(space->lock)
 {
     struct map_item items[FAULT_AROUND];
@@ -125,8 +126,10 @@ static void fault_around(struct memsrv_context *worker, struct space *space, str
     if (end > area->end)
         end = area->end;
     uint64_t count = find_around(worker, space, area, start, end, items);
-    /* What cannot be mapped, for another answer on its way or for want of a table, is left to faults of its own. */
-    space->resident += space_map_items_locked(space, items, count);
+    /* What cannot be mapped because another answer was faster is left to faults of its own. */
+    int error = 0;
+    space->resident += space_map_items_locked(space, items, count, &error);
+    return error == -ENOMEM && !space_entry_locked(space, touched) ? -ENOMEM : 0;
 }
 
 int object_fault_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
@@ -151,8 +154,7 @@ int object_fault_locked(struct memsrv_context *worker, struct space *space, stru
     if (is_private(area) && (fault->access & VMA_WRITE)) {
         error = copy(worker, space, area, fault, page, MAP_ITEM_MAP);
     } else if (!(fault->access & VMA_WRITE) && !(area->flags & VMA_RANDOM)) {
-        fault_around(worker, space, area, fault->address);
-        return 0;
+        return fault_around(worker, space, area, fault->address);
     } else {
         if (area->flags & VMA_EXECUTE)
             machine_sync_code(page_window(page), PAGE_SIZE);

@@ -21,7 +21,7 @@ void records_init(void)
 static void *index_node_new(void *context)
 {
     (void)context;
-    return kmem_cache_alloc(&index_cache, worker_index());
+    return record_alloc(&index_cache);
 }
 
 static void index_node_free(void *context, void *node)

@@ -7,6 +7,7 @@
 #include <mm/kmem_cache.h>
 #include <mm/vma.h>
 
+#include "fail_alloc.h"
 #include "object.h"
 #include "space.h"
 
@@ -21,10 +22,22 @@ extern const struct index_source index_records;
 /* Before there is a second thread. */
 void records_init(void);
 
+/* A record of any content, the caller's. NULL: no memory. */
+MUST_CHECK static inline void *record_alloc(struct kmem_cache *cache)
+{
+    return fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_alloc(cache, worker_index());
+}
+
+/* The same, zeroed. */
+MUST_CHECK static inline void *record_zalloc(struct kmem_cache *cache)
+{
+    return fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_zalloc(cache, worker_index());
+}
+
 /* A zeroed record, the caller's. NULL: no memory. */
 MUST_CHECK static inline struct vma *area_alloc(void)
 {
-    struct vma *area = kmem_cache_alloc(&area_cache, worker_index());
+    struct vma *area = record_alloc(&area_cache);
     if (__builtin_expect(area != NULL, 1))
         memset(area, 0, sizeof(*area));
     return area;
@@ -32,17 +45,17 @@ MUST_CHECK static inline struct vma *area_alloc(void)
 
 MUST_CHECK static inline struct member *member_alloc(void)
 {
-    return kmem_cache_zalloc(&member_cache, worker_index());
+    return record_zalloc(&member_cache);
 }
 
 MUST_CHECK static inline struct object *object_record_new(void)
 {
-    return kmem_cache_zalloc(&object_cache, worker_index());
+    return record_zalloc(&object_cache);
 }
 
 MUST_CHECK static inline struct object_grant *grant_record_new(void)
 {
-    return kmem_cache_zalloc(&grant_cache, worker_index());
+    return record_zalloc(&grant_cache);
 }
 
 /* Gives back records that came from the cache. */

@@ -224,6 +224,15 @@ static int remap_locked(struct memsrv_context *worker, struct space *space, stru
         return grow_in_place(space, area, remap);
     if (!(remap->flags & MEMSRV_REMAP_MAY_MOVE))
         return -ENOMEM;
+    if (remap->old_length > remap->new_length) {
+        /* As in Linux what is cut off goes first, and is gone if the rest cannot move. */
+        error =
+            area_remove_locked(worker, space, remap->start + remap->new_length, remap->old_length - remap->new_length);
+        if (error)
+            return error;
+        remap->old_length = remap->new_length;
+        area = vma_at(&space->areas, remap->start);
+    }
     error = move(worker, space, area, remap);
     *address = remap->target;
     return error;

@@ -91,13 +91,13 @@ int space_map_object_page_locked(struct memsrv_context *worker, struct space *sp
     return error == -EEXIST || error == -EBUSY || error == -ENOENT ? 0 : error;
 }
 
-uint64_t space_map_items_locked(struct space *space, const struct map_item *items, uint64_t count)
+uint64_t space_map_items_locked(struct space *space, const struct map_item *items, uint64_t count, int *error)
 {
     uint64_t mapped = 0;
-    int error = 0;
 
-    for (uint64_t done = 0; done < count && (!error || error == -EEXIST); done++) {
-        uint64_t part = map_all(space, items + done, count - done, &error);
+    *error = 0;
+    for (uint64_t done = 0; done < count && (!*error || *error == -EEXIST); done++) {
+        uint64_t part = map_all(space, items + done, count - done, error);
         mapped += part;
         done += part;
     }
@@ -268,7 +268,7 @@ void space_release_locked(struct memsrv_context *worker, struct space *space, ui
         uint64_t next = start;
         long count = sys_unmap(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
         if (count == -ENOMEM)
-            count = space_wait_for_table_locked(space);
+            count = space_give_reserved_table_locked(space);
         ASSERT(count >= 0);
         release_entries(worker, space, results, count);
         start = next;
@@ -311,7 +311,7 @@ uint64_t space_forget_locked(struct space *space, uint64_t start, uint64_t end)
         uint64_t next = start;
         long count = sys_unmap(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
         if (count == -ENOMEM)
-            count = space_wait_for_table_locked(space);
+            count = space_give_reserved_table_locked(space);
         ASSERT(count >= 0);
         for (long i = 0; i < count; i++)
             pages += forget_entry(space, &results[i]);
@@ -429,7 +429,7 @@ void space_protect_locked(struct space *space, uint64_t start, uint64_t end, uin
         uint64_t next = start;
         long count = sys_protect(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, access, &next);
         if (count == -ENOMEM)
-            count = space_wait_for_table_locked(space);
+            count = space_give_reserved_table_locked(space);
         ASSERT(count >= 0);
         start = next;
     }

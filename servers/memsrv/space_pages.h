@@ -42,8 +42,9 @@ static inline void user_page_give(struct memsrv_context *worker, struct page *pa
  * there goes. EEXIST: something is there; ENOMEM; EPERM: the kernel does not allow that device. Nothing is counted. */
 MUST_CHECK int space_map_entry_locked(struct space *space, uint64_t target, uint64_t entry) REQUIRES(space->lock);
 
-/* Maps items, skipping those where something is already. Returns how many were mapped. Nothing is counted. */
-uint64_t space_map_items_locked(struct space *space, const struct map_item *items, uint64_t count)
+/* Maps items, skipping those where something is already. Returns how many were mapped, in *error why not all: EEXIST, or
+ * ENOMEM for want of a table. Nothing is counted. */
+uint64_t space_map_items_locked(struct space *space, const struct map_item *items, uint64_t count, int *error)
     REQUIRES(space->lock);
 
 /* Gives a page that nothing else maps more rights. EBUSY: something does; ENOENT: nothing is there; ENOMEM. */

@@ -2,9 +2,12 @@
 /* Translation tables: see space_tables.h. */
 #include <errno.h>
 
+#include <mm/mempool.h>
 #include <quire/syscall.h>
 
+#include "log.h"
 #include "memory.h"
+#include "own_memory.h"
 #include "space_pages.h"
 #include "space_tables.h"
 
@@ -13,32 +16,64 @@
 #define TABLES_PLENTY   24u
 #define PAGES_PER_TABLE 256u
 
-static uint64_t tables_given; /* to all spaces; atomic */
+/* For who frees more than he takes: all memory that there is. */
+#define GFP_RESERVED (GFP_FLAG_MEMALLOC | GFP_FLAG_NOWARN)
+
+static uint64_t tables_taken; /* for all spaces and the reserve; atomic */
+static struct mempool reserve;
+
+static struct page *take(gfp_t gfp)
+{
+    struct page *page = pages_take(gfp, 0, PAGE_TABLE);
+    if (page)
+        __atomic_fetch_add(&tables_taken, 1, __ATOMIC_RELAXED);
+    return page;
+}
+
+static void *take_reserved(void *context, unsigned cpu)
+{
+    (void)context, (void)cpu;
+    return take(GFP_RESERVED);
+}
+
+static void give_back(void *context, unsigned cpu, void *page)
+{
+    (void)context, (void)cpu;
+    __atomic_fetch_sub(&tables_taken, 1, __ATOMIC_RELAXED);
+    system_page_give(page);
+}
+
+void tables_init(void)
+{
+    static const struct mempool_ops ops = {.alloc = take_reserved, .free = give_back};
+
+    if (mempool_init(&reserve, WORKERS_MAX, &ops, NULL, &own_heap, worker_index()))
+        fatal("there is no memory for the reserve of translation tables");
+}
 
 struct page *table_take(void)
 {
-    struct page *page = system_page_take(PAGE_TABLE);
-    if (page)
-        __atomic_fetch_add(&tables_given, 1, __ATOMIC_RELAXED);
-    return page;
+    return take(GFP_ATOMIC);
 }
 
 void table_give(struct page *page)
 {
-    __atomic_fetch_sub(&tables_given, 1, __ATOMIC_RELAXED);
-    system_page_give(page);
+    mempool_free(&reserve, worker_index(), page);
 }
 
 uint64_t table_pages(void)
 {
-    return __atomic_load_n(&tables_given, __ATOMIC_RELAXED);
+    return __atomic_load_n(&tables_taken, __ATOMIC_RELAXED);
 }
 
-int space_give_table_locked(struct space *space)
+int tables_check(void)
 {
-    struct page *page = table_take();
-    if (!page)
-        return -ENOMEM;
+    return mempool_check(&reserve);
+}
+
+/* Gives the kernel a page as a table. The kernel's error: the page has been given back. */
+static int give(struct space *space, struct page *page) REQUIRES(space->lock)
+{
     struct map_item *item = (struct map_item *)ipc_buffer()->words;
     *item = (struct map_item){MAP_ITEM_TABLE, page_address(page)};
     long result = sys_map(SLOT_PHYSICAL, space->aspace.slot, 1);
@@ -47,6 +82,22 @@ int space_give_table_locked(struct space *space)
         return (int)result;
     }
     space->tables++;
+    return 0;
+}
+
+int space_give_table_locked(struct space *space)
+{
+    struct page *page = table_take();
+    return page ? give(space, page) : -ENOMEM;
+}
+
+long space_give_reserved_table_locked(struct space *space)
+{
+    struct page *page = mempool_alloc(&reserve, worker_index());
+    ASSERT(page != NULL);
+    int error = page ? give(space, page) : -ENOMEM;
+    if (error)
+        (void)sys_yield(); /* not to be expected; others may give some back */
     return 0;
 }
 
@@ -62,17 +113,14 @@ int space_ready_to_change_locked(struct space *space, uint64_t start, uint64_t e
     if (!space->shares_tables && !space->huge_entries)
         return 0;
     uint64_t needed = all && space->shares_tables ? (end - start) / HUGE_PAGE_SIZE + 2 : 2;
+    if (space->huge_entries)
+        needed++; /* one between the ends is split before it goes: see space_give_reserved_table_locked() */
     int error = 0;
+    /* An answer on its way may use tables that are counted here. */
+    space_wait_for_answers_locked(worker_current(), space);
     for (uint64_t spare = (uint64_t)spare_tables(space, NULL); spare < needed && !error; spare++)
         error = space_give_table_locked(space);
     return error;
-}
-
-long space_wait_for_table_locked(struct space *space)
-{
-    while (space_give_table_locked(space) != 0)
-        (void)sys_yield();
-    return 0;
 }
 
 void space_trim_tables_locked(struct space *space, uint64_t keep)

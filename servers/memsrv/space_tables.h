@@ -8,12 +8,18 @@
 
 #include "space.h"
 
+/* Fills the reserve: see space_give_reserved_table_locked(). Before there is a second thread. */
+void tables_init(void);
+
 /* Takes a page for a table; gives one back that the kernel has returned, or did not take. */
 MUST_CHECK struct page *table_take(void);
 void table_give(struct page *page);
 
-/* Pages that are tables of spaces, spare ones included. */
+/* Pages that are tables of spaces, spare ones and the reserve included. */
 uint64_t table_pages(void);
+
+/* 0, or EIO (negative) if the reserve is damaged. */
+MUST_CHECK int tables_check(void);
 
 /* Gives the kernel one more table for the space. ENOMEM, or the kernel's error. Makes system calls. */
 MUST_CHECK int space_give_table_locked(struct space *space) REQUIRES(space->lock);
@@ -26,8 +32,13 @@ MUST_CHECK int space_give_table_locked(struct space *space) REQUIRES(space->lock
 MUST_CHECK int space_ready_to_change_locked(struct space *space, uint64_t start, uint64_t end, bool all)
     REQUIRES(space->lock);
 
-/* For changes that must not fail and whose need nobody has seen: waits until there is a table to give. Returns 0. */
-long space_wait_for_table_locked(struct space *space) REQUIRES(space->lock);
+/*
+ * For a removal that must not fail and finds that the kernel lacks a table, to split a huge page that is to go: gives one
+ * from what is kept for that, the last memory of the machine and then a reserve of one for each worker. That is enough,
+ * since the table is to spare again when the pages are gone, and is given back at the end (or used for the next one).
+ * Returns 0. Makes system calls.
+ */
+long space_give_reserved_table_locked(struct space *space) REQUIRES(space->lock);
 
 /* Takes tables back that the kernel has to spare, all but `keep`, once all answers to faults were given. Makes system
  * calls. */

@@ -18,13 +18,17 @@
 #define WORKER_WORD_INDEX 8u
 
 /* A first-touch fault takes at most this many translation tables. */
-#define FAULT_TABLES 3u
+#define FAULT_TABLES      3u
+#define FAULT_TABLES_LACK 0x80000000u
 
 struct space;
 
 /* Called a context by the generated dispatcher. */
 struct memsrv_context {
     struct per_cpu_pages pages; /* counts are read by other workers, for statistics */
+
+    /* Where it takes pages for programs: the list of the preferred zone, or an empty one (fail_alloc.h). Atomic. */
+    struct page_list *user_list;
 
     /* enum worker_drain, atomic: another worker wants the pages back, or this one to stand still. */
     uint32_t drain;
@@ -44,7 +48,10 @@ struct memsrv_context {
     struct page *fault_page;
     uint32_t fault_adds;
     struct page *fault_tables[FAULT_TABLES];
-    uint32_t fault_table_count;
+    uint32_t fault_table_count; /* with FAULT_TABLES_LACK if it would have carried more, had there been any */
+
+    /* With FAULT_TABLES_LACK: the fault. */
+    struct fault_message fault_lacking;
 
     /* Pages of anonymous memory that this worker has taken, less those that it has given back; the sum of all workers'
      * is what there is. Read by others, for statistics. */

@@ -26,13 +26,12 @@ void own_thread_create(const struct own_thread *thread)
     check_step(thread, "configuring",
                sys_thread_control(thread->slot, THREAD_CONFIGURE, SLOT_ASPACE, SLOT_TABLE, buffer, thread->buffer,
                                   thread->number));
-    check_step(thread, "priority",
-               sys_thread_control(thread->slot, THREAD_PRIORITY, thread->priority, 0, 0, 0, 0));
+    check_step(thread, "priority", sys_thread_control(thread->slot, THREAD_PRIORITY, thread->priority, 0, 0, 0, 0));
 }
 
 void own_thread_start(const struct own_thread *thread)
 {
-    check_step(thread, "starting",
-               sys_thread_control(thread->slot, THREAD_START, (uint64_t)thread->run, (uint64_t)thread->stack_end, 0, 0,
-                                  0));
+    check_step(
+        thread, "starting",
+        sys_thread_control(thread->slot, THREAD_START, (uint64_t)thread->run, (uint64_t)thread->stack_end, 0, 0, 0));
 }
