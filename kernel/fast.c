@@ -77,7 +77,7 @@ static inline struct thread *fast_reply_recv(struct thread *server)
     struct thread *caller = reply->caller;
     uint64_t tag = server->context.x[CONTEXT_TAG];
     if (UNLIKELY(!caller || (tag & TAG_TRANSFER) || reply->server != server || server->member != endpoint ||
-                 endpoint->senders.head || endpoint->bound || caller->cpu != cpu->index ||
+                 endpoint->senders.head || has_news(endpoint) || caller->cpu != cpu->index ||
                  cpu->queue.ready >> caller->effective >> 1))
         return NULL;
     if (caller->in_fault) {

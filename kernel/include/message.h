@@ -100,6 +100,12 @@ static inline void link_receiver(struct endpoint *endpoint, struct thread *serve
     endpoint->receivers = server;
 }
 
+/* True if the notification that is bound to the endpoint has bits to tell its receiver. */
+static inline bool has_news(const struct endpoint *endpoint)
+{
+    return UNLIKELY(endpoint->bound) && endpoint->bound->bits;
+}
+
 /* The running server waits at the endpoint. */
 static inline void wait_receiving(struct endpoint *endpoint, struct thread *server, struct reply *reply)
 {

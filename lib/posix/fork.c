@@ -56,7 +56,6 @@ static _Noreturn void fork_child(struct fork_state *state)
     threads_child_of_fork(state->self);
     if (!state->alone)
         futex_child_of_fork();
-    slots_child_of_fork();
     longjmp(state->context, 1);
 }
 

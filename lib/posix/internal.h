@@ -17,6 +17,7 @@ enum thread_word {
     THREAD_WORD_REENT = 0,  /* struct _reent *; 0: the program's first one */
     THREAD_WORD_THREAD = 1, /* struct thread *; 0: a thread of a server's own making */
     THREAD_WORD_FILES = 2,  /* 1: it has found the table of descriptors to be this process's: see descriptor.c */
+    THREAD_WORD_SLOTS = 3,  /* the same of the table of slots: see slots.c */
 };
 
 /*
@@ -24,15 +25,18 @@ enum thread_word {
  * does anything else of this library, in this order; `self` is thread_self() of the thread that forked:
  * - ipc_buffer()->user[] (words 0 and 1), its notification to park at, its record, which becomes that of the first thread:
  *   threads_child_of_fork(self). The other threads' stacks and records stay mapped, unused;
- * - the queues of threads that wait: futex_child_of_fork();
- * - the free slots of its table: slots_child_of_fork(), as long as the table starts with one frame of slots.
+ * - the queues of threads that wait, if the parent had any: futex_child_of_fork().
+ * Slots and descriptors are made anew when they are first used: most children use none, and what is not written needs no
+ * copy.
  * Locks are kept as they were: fork holds those that the child needs, and gives them back on both sides. Their owner is
  * a thread's record, which is the same there. Thread-local variables are reached through tpidr_el0, which fork keeps.
  * Named semaphores stay open in the child if root is told (semaphores_inherit() in servers/root).
  */
 struct thread;
 void threads_child_of_fork(struct thread *self);
-void slots_child_of_fork(void);
+
+/* Before the program has a second thread: the table of slots is its own. */
+void slots_prepare(void);
 
 /* Calls what pthread_atfork() was given: before the fork, in the parent after it, in the child. */
 enum fork_side {

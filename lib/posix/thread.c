@@ -230,6 +230,7 @@ int thread_start(struct thread **thread, const struct thread *prototype, const s
 {
     struct thread *new;
 
+    slots_prepare();
     threads_reap();
     int error = thread_memory(&new, options);
     if (error < 0)

@@ -7,8 +7,8 @@
 
 #include <proto/fs_client.h>
 #include <proto/memsrv_client.h>
+#include <quire/copy.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/mman.h>
 
 static atomic_flag in_use = ATOMIC_FLAG_INIT;
@@ -71,7 +71,7 @@ long transfer_read(int file, void *data, size_t bytes, const uint64_t *offset)
         return -ENXIO;
     const int error = fs_transfer_read(SLOT_FS, (uint64_t)file, offset ? *offset : FS_TRANSFER_HERE, bytes, &got);
     if (error == 0)
-        memcpy(data, buffer, got);
+        copy_bytes(data, buffer, got);
     buffer_give(error);
     return error == -EPIPE ? -EIO : error < 0 ? error : (long)got;
 }
@@ -82,7 +82,7 @@ long transfer_write(int file, const void *data, size_t bytes, const uint64_t *of
 
     if (!buffer_take())
         return -ENXIO;
-    memcpy(buffer, data, bytes < FS_TRANSFER_BYTES ? bytes : FS_TRANSFER_BYTES);
+    copy_bytes(buffer, data, bytes < FS_TRANSFER_BYTES ? bytes : FS_TRANSFER_BYTES);
     const int error = fs_transfer_write(SLOT_FS, (uint64_t)file, offset ? *offset : FS_TRANSFER_HERE, bytes, &written);
     buffer_give(error);
     return error < 0 ? error : (long)written;

@@ -6,7 +6,9 @@
 #include "memory.h"
 
 #include <proto/memsrv_client.h>
+#include <quire/copy.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Pages left to others, and to what they take between the question and the touch: so many, and a part of all. */
@@ -16,6 +18,9 @@
 /* How many of what an answer promises may be taken before the question is asked again: of each part one. */
 #define TRUST_PART 16u
 #define TRUST_MAX  64u
+
+/* From so many bytes on floating-point registers are worth being saved and loaded at the switches to others. */
+#define COPY_AT_ONCE 1024u
 
 static uint64_t trusted; /* pages that may be taken unasked */
 static void **free_pages; /* could not be unmapped: each holds the address of the next */
@@ -81,6 +86,14 @@ void fs_page_put(void *page)
         *(void **)page = free_pages;
         free_pages = page;
     }
+}
+
+void fs_copy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    if (bytes >= COPY_AT_ONCE)
+        copy_bytes(to, from, bytes);
+    else
+        memcpy(to, from, bytes);
 }
 
 struct fs_page_count fs_page_count(void)

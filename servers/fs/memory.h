@@ -24,6 +24,9 @@ MUST_CHECK void *fs_page_get(void);
 /* Gives a page of fs_page_get() back. */
 void fs_page_put(void *page);
 
+/* Copies content between memory of the server's that does not overlap: many bytes at once. */
+void fs_copy(void *restrict to, const void *restrict from, size_t bytes);
+
 /* True if `pages` pages can be taken, and enough are left then to others. */
 MUST_CHECK bool fs_is_room(uint64_t pages);
 

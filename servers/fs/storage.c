@@ -8,6 +8,7 @@
 #include <quire/abi.h>
 #include <string.h>
 
+#include "memory.h"
 #include "storage_pages.h"
 
 static size_t part_of_page(uint64_t offset, size_t bytes)
@@ -26,7 +27,7 @@ long storage_write(struct storage *storage, uint64_t offset, const void *data, s
         if (error < 0)
             return done > 0 ? (long)done : error;
         const size_t part = part_of_page(offset + done, bytes - done);
-        memcpy(page + (offset + done) % PAGE_SIZE, (const char *)data + done, part);
+        fs_copy(page + (offset + done) % PAGE_SIZE, (const char *)data + done, part);
         done += part;
     }
     return (long)done;
@@ -42,7 +43,7 @@ int storage_read(struct storage *storage, uint64_t offset, void *data, size_t by
             return error;
         const size_t part = part_of_page(offset + done, bytes - done);
         if (page)
-            memcpy((char *)data + done, page + (offset + done) % PAGE_SIZE, part);
+            fs_copy((char *)data + done, page + (offset + done) % PAGE_SIZE, part);
         else
             memset((char *)data + done, 0, part);
         done += part;

@@ -11,11 +11,17 @@
 #include <quire/syscall.h>
 
 #include "areas.h"
+#include "cow.h"
 #include "limits.h"
 #include "object.h"
 #include "records.h"
 #include "space_pages.h"
 #include "space_tables.h"
+
+/* Bits of an address below the number of the gigabyte that a second-level table shows, and of that below the number of
+ * the first-level one. */
+#define GIGABYTE_SHIFT 30u
+#define TABLE_SHIFT    9u
 
 /* Flags that a child's area has not. */
 #define NOT_INHERITED (VMA_LOCKED | VMA_LOCK_ON_FAULT)
@@ -65,6 +71,22 @@ static int copy_areas(struct space *parent, struct space *child) REQUIRES(parent
     return error;
 }
 
+/* About how many tables the child needs at once for what it shares, its thread's buffer and a stack of its own; one that is
+ * missing after all is given then. */
+static uint64_t tables_needed(struct space *parent) REQUIRES(parent->lock)
+{
+    uint64_t needed = 3, last = UINT64_MAX; /* the two last-level tables, and one to spare */
+
+    for (const struct vma *area = vma_first(&parent->areas); area; area = vma_next(&parent->areas, area)) {
+        const uint64_t gigabyte = area->start >> GIGABYTE_SHIFT;
+        if (gigabyte == last || (!area->touched && !(area->flags & AREA_BUFFER)))
+            continue;
+        needed += last == UINT64_MAX || gigabyte >> TABLE_SHIFT != last >> TABLE_SHIFT ? 2 : 1;
+        last = gigabyte;
+    }
+    return needed < TABLES_AT_ONCE ? needed : TABLES_AT_ONCE;
+}
+
 /* Shares the tables of [start, end), whole ones. */
 static int share_range(struct space *parent, struct space *child, uint64_t start, uint64_t end)
     REQUIRES(parent->lock, child->lock)
@@ -106,7 +128,8 @@ static int share_tables(struct space *parent, struct space *child) REQUIRES(pare
 static int forget_rest(struct space *parent, struct space *child) REQUIRES(parent->lock, child->lock)
 {
     for (const struct vma *area = vma_first(&parent->areas); area; area = vma_next(&parent->areas, area)) {
-        if (!is_empty_in_child(area) || !area->touched)
+        /* Buffers have their last-level table to themselves, which is not shared. */
+        if (!is_empty_in_child(area) || !area->touched || (area->flags & AREA_BUFFER))
             continue;
         int error = space_ready_to_change_locked(child, area->start, area->end, false);
         if (error)
@@ -132,7 +155,23 @@ int fork_copy_locked(struct memsrv_context *worker, struct space *parent, struct
         return error;
     space_wait_for_faults_locked(worker, parent);
     parent->shares_tables = child->shares_tables = true;
+    space_give_tables_locked(child, tables_needed(parent));
     child->huge_entries = parent->huge_entries;
     error = share_tables(parent, child);
     return error ? error : forget_rest(parent, child);
+}
+
+void fork_part_with_page_locked(struct memsrv_context *worker, struct space *parent, struct space *child,
+                                uint64_t address)
+{
+    struct vma *area = address < USER_VA_END ? vma_at(&child->areas, address) : NULL;
+
+    if (!area || area->object || (area->flags & (VMA_SHARED | VMA_DEVICE)) || !(area->flags & VMA_WRITE))
+        return;
+    const uint64_t entry = space_entry_locked(child, address);
+    if (!(entry & ENTRY_WRITE) || (entry & ENTRY_HUGE))
+        return;
+    /* If either fails it has a fault more, and memory may be there by then. */
+    if (cow_break_locked(worker, child, area, address, entry) == 0)
+        (void)!space_promote_locked(parent, address, entry_flags(area->flags));
 }

@@ -13,4 +13,11 @@
 MUST_CHECK int fork_copy_locked(struct memsrv_context *worker, struct space *parent, struct space *child)
     REQUIRES(parent->lock, child->lock);
 
+/*
+ * Gives the child a copy of the page of anonymous memory at `address`, which is page-aligned and otherwise of any value, and
+ * the parent the right to go on writing to its own: if that cannot be, or not now, nothing is done. Makes system calls.
+ */
+void fork_part_with_page_locked(struct memsrv_context *worker, struct space *parent, struct space *child,
+                                uint64_t address) REQUIRES(parent->lock, child->lock);
+
 #endif

@@ -28,6 +28,26 @@ struct member *space_thread_find_locked(struct space *space, uint64_t number)
 
 /* --- Threads ------------------------------------------------------------------------------------------------------ */
 
+/* Takes, zeroes and maps the page of a buffer's area. No fault is answered there, so nobody else maps one. NULL: there is
+ * no memory. */
+static struct page *map_buffer(struct memsrv_context *worker, struct space *space, struct vma *area)
+    REQUIRES(space->lock)
+{
+    struct page *page = user_page_take(worker);
+    if (!page)
+        return NULL;
+    page_zero(page);
+    page->owner = space->family;
+    page->index = area_index(area, area->start);
+    area->touched = true;
+    if (space_map_entry_locked(space, area->start, page_address(page) | entry_flags(area->flags))) {
+        user_page_give(worker, page);
+        return NULL;
+    }
+    space->resident++;
+    return page;
+}
+
 /* An area of one page among the buffers, with its page mapped. NULL: no memory or no room. */
 static struct vma *make_buffer(struct memsrv_context *worker, struct space *space, struct page **page)
     REQUIRES(space->lock)
@@ -44,7 +64,7 @@ static struct vma *make_buffer(struct memsrv_context *worker, struct space *spac
     struct vma *area = error ? NULL : area_add_locked(space, &request, &address, &error);
     if (!area)
         return NULL;
-    *page = space_page_locked(worker, space, area, area->start);
+    *page = map_buffer(worker, space, area);
     if (*page)
         return area;
     area_drop_locked(worker, space, area);

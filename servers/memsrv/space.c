@@ -239,7 +239,7 @@ static void empty(struct memsrv_context *worker, struct space *space) REQUIRES(s
     ASSERT(space->data_pages == 0 && space->locked_pages == 0 && space->charged_pages == 0);
 }
 
-int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid,
+int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid, uint64_t stack,
                uint64_t *table_slot) NO_THREAD_SAFETY_ANALYSIS
 {
     int error;
@@ -253,6 +253,8 @@ int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid,
         error = parent != child && space_enter(parent, parent_pid) ? 0 : -ESRCH;
         if (!error) {
             error = space_has_memory(parent) ? fork_copy_locked(worker, parent, child) : -ESRCH;
+            if (!error)
+                fork_part_with_page_locked(worker, parent, child, stack & PAGE_MASK);
             space_leave(parent);
         }
         if (error) {

@@ -141,10 +141,12 @@ MUST_CHECK int space_create(uint64_t pid, uint64_t model, uint64_t *table_slot);
 
 /*
  * Makes space `pid` a copy of `parent_pid`, which costs in proportion to its areas and to the tables that it uses, not to
- * its pages: both use the tables until one changes something. It has no thread and an empty capability table. ESRCH: no
+ * its pages: both use the tables until one changes something. The page at `stack`, which both will write to at once, is
+ * copied now, if there is memory and it is the parent's alone. It has no thread and an empty capability table. ESRCH: no
  * such parent; otherwise as space_create(). Makes system calls.
  */
-MUST_CHECK int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid, uint64_t *table_slot);
+MUST_CHECK int space_fork(struct memsrv_context *worker, uint64_t parent_pid, uint64_t pid, uint64_t stack,
+                          uint64_t *table_slot);
 
 /*
  * Ends all of it. EAGAIN: a thread is still running; part is done, the rest goes on at the next call. Other errors

@@ -31,9 +31,9 @@ int memsrv_handle_space_create(struct memsrv_context *context, const struct mess
 }
 
 int memsrv_handle_space_fork(struct memsrv_context *context, const struct message *request, uint64_t parent,
-                             uint64_t pid, uint64_t *table)
+                             uint64_t pid, uint64_t stack, uint64_t *table)
 {
-    return space_fork(context, parent, pid, table);
+    return space_fork(context, parent, pid, stack, table);
 }
 
 int memsrv_handle_space_map(struct memsrv_context *context, const struct message *request, uint64_t pid,

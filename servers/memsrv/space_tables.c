@@ -101,6 +101,24 @@ long space_give_reserved_table_locked(struct space *space)
     return 0;
 }
 
+void space_give_tables_locked(struct space *space, uint64_t count)
+{
+    struct map_item *items = (struct map_item *)ipc_buffer()->words;
+    struct page *pages[TABLES_AT_ONCE];
+    uint64_t taken = 0;
+
+    ASSERT(count <= TABLES_AT_ONCE);
+    while (taken < count && (pages[taken] = table_take()))
+        taken++;
+    for (uint64_t i = 0; i < taken; i++)
+        items[i] = (struct map_item){MAP_ITEM_TABLE, page_address(pages[i])};
+    const long result = taken ? sys_map(SLOT_PHYSICAL, space->aspace.slot, taken) : 0;
+    const uint64_t given = result > 0 ? (uint64_t)result : 0;
+    space->tables += given;
+    while (taken > given)
+        table_give(pages[--taken]);
+}
+
 static long spare_tables(const struct space *space, uint64_t *used)
 {
     long spare = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_INFO, 0, 0, used);

@@ -24,6 +24,10 @@ MUST_CHECK int tables_check(void);
 /* Gives the kernel one more table for the space. ENOMEM, or the kernel's error. Makes system calls. */
 MUST_CHECK int space_give_table_locked(struct space *space) REQUIRES(space->lock);
 
+/* Gives the kernel `count` tables at once, at most TABLES_AT_ONCE, or as many as there is memory for. */
+#define TABLES_AT_ONCE 16u
+void space_give_tables_locked(struct space *space, uint64_t count) REQUIRES(space->lock);
+
 /*
  * Before something in [start, end) changes: gives the kernel as many tables as it takes to make those that are used in
  * common the space's own, at both ends of the range, or (`all`) throughout, and to split the huge pages at both ends.

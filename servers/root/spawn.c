@@ -104,7 +104,8 @@ static int create_thread(const struct process *process, const struct workplace *
     if (status < 0)
         return status;
     long result = sys_thread_control(place->thread, THREAD_PRIORITY, priority, 0, 0, 0, 0);
-    if (result == 0)
+    /* memsrv has the thread signal the event of its space's number. */
+    if (result == 0 && place->space != process->pid)
         result =
             sys_thread_control(place->thread, THREAD_SET_EVENT, ROOT_SLOT_EVENTS, memsrv_event(process->pid), 0, 0, 0);
     return (int)result;
@@ -196,7 +197,8 @@ int fork_process(const struct process *parent, const struct fork_request *reques
     child->session = parent->session;
     child->started = clock_now();
     process_signals_inherit(parent, request->thread, child);
-    int status = memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, process_table_slot(child));
+    int status =
+        memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, request->stack - 1, process_table_slot(child));
     if (status == 0) {
         status = sync_inherit(parent->pid, child->pid);
         if (status == 0)
@@ -223,6 +225,8 @@ void workplace_end(const struct workplace *place)
         sys_yield();
     if (status < 0)
         log_line("pid %lu: its memory could not be given back: error %ld", place->space, (long)status);
+    if (status == 0)
+        return; /* capabilities end with their objects */
     capability_drop(place->thread);
     capability_drop(place->table);
 }

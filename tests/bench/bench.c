@@ -227,6 +227,8 @@ static int thread_create_join(uint64_t count, uint64_t *ticks)
     return 0;
 }
 
+const char *bench_path;
+
 static const struct row rows[] = {
     {"null_syscall", null_syscall, 10000},
     {"ipc_round_trip", ipc_round_trip, 10000},
@@ -244,6 +246,7 @@ static const struct row rows[] = {
     {"cow_promote", cow_promote, 4096},
     {"fork_16m", fork_16m, 64},
     {"fork_exit_wait", fork_exit_wait, 64},
+    {"spawn", spawn, 64},
     {"fault_10_areas", fault_10_areas, 4000},
     {"fault_1000_areas", fault_1000_areas, 4000},
     {"fault_100000_areas", fault_100000_areas, 4000},
@@ -294,6 +297,9 @@ int main(int argument_count, char **arguments)
     const char *only = argument_count > 1 ? arguments[1] : NULL;
     bool good = true;
 
+    if (only && strcmp(only, SPAWN_ARGUMENT) == 0)
+        return EXIT_SUCCESS;
+    bench_path = arguments[0];
     setvbuf(stdout, NULL, _IOLBF, 0);
     uint64_t scale = calibrate();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

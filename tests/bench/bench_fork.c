@@ -2,6 +2,7 @@
 /* Copy-on-write, fork, exit and wait. */
 #include <errno.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -115,6 +116,23 @@ int fork_exit_wait(uint64_t count, uint64_t *ticks)
         if (child == 0)
             _exit(0);
         error = child < 0 ? -errno : end(child);
+    }
+    *ticks = port_ticks() - start;
+    return error;
+}
+
+int spawn(uint64_t count, uint64_t *ticks)
+{
+    char *const arguments[] = {(char *)bench_path, SPAWN_ARGUMENT, NULL};
+    char *const environment[] = {NULL};
+    int error = 0;
+    uint64_t start = port_ticks();
+
+    for (uint64_t i = 0; i < count && error == 0; i++) {
+        pid_t child;
+        error = -posix_spawn(&child, bench_path, NULL, NULL, arguments, environment);
+        if (error == 0)
+            error = end(child);
     }
     *ticks = port_ticks() - start;
     return error;

@@ -20,6 +20,11 @@ struct row {
  * since its child ended, having done nothing, or having made its tables its own. */
 operation cow_copy, cow_reuse, cow_promote, fork_16m, fork_exit_wait;
 
+/* The same: this program started again by posix_spawn(), with SPAWN_ARGUMENT, at which it ends at once. */
+operation spawn;
+#define SPAWN_ARGUMENT "end"
+extern const char *bench_path;
+
 /* bench_huge.c: the first write to 2 MiB of memory that is to be one huge page. */
 operation huge_fault;
 

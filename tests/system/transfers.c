@@ -109,11 +109,12 @@ static void test_threads(int file)
     bool good = ftruncate(file, 0) == 0;
     int status = -1;
 
+    for (long i = 0; i < THREADS; i++)
+        good &= pthread_create(&threads[i], NULL, write_records, (void *)(i + 1)) == 0;
+    /* The threads may be anywhere: opening, writing, closing. */
     const pid_t child = fork();
     if (child == 0)
         _exit(write_records((void *)(THREADS + 1L)) ? 0 : 1);
-    for (long i = 0; i < THREADS; i++)
-        good &= pthread_create(&threads[i], NULL, write_records, (void *)(i + 1)) == 0;
     for (long i = 0; i < THREADS; i++) {
         void *result = NULL;
         good &= pthread_join(threads[i], &result) == 0 && result;

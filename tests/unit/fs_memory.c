@@ -5,6 +5,7 @@
 #include "fs_memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../servers/fs/memory.h"
 #include "harness.h"
@@ -49,6 +50,11 @@ void fs_page_put(void *page)
     EXPECT(page);
     fs_test_memory.pages--;
     free(page);
+}
+
+void fs_copy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    memcpy(to, from, bytes);
 }
 
 bool fs_is_room(uint64_t pages)
