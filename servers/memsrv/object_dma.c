@@ -21,9 +21,12 @@ void objects_dma_init(void)
 /* Which memory a device reaches. */
 static gfp_t zone_flags(uint64_t limit)
 {
+    struct zone_info lowest;
+
     if (limit == 0 || limit >= WINDOW_SIZE)
         return GFP_USER;
-    return GFP_USER | (limit >= 1UL << 32 ? GFP_FLAG_DMA32 : GFP_FLAG_DMA);
+    zone_read_info(&zones[ZONE_DMA], &lowest);
+    return GFP_USER | (limit >= 1UL << 32 || lowest.managed_pages == 0 ? GFP_FLAG_DMA32 : GFP_FLAG_DMA);
 }
 
 static unsigned order_of(uint64_t pages)
