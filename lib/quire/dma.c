@@ -19,10 +19,8 @@ int dma_memory_take(struct dma_memory *memory, size_t bytes)
         (void)!memsrv_object_memory_release(SLOT_MEMSRV, id);
         return error;
     }
-    *memory = (struct dma_memory){.address = (void *)address,
-                                  .bytes = (bytes + PAGE_SIZE - 1) & PAGE_MASK,
-                                  .pfn = pfn,
-                                  .id = id};
+    *memory = (struct dma_memory){
+        .address = (void *)address, .bytes = (bytes + PAGE_SIZE - 1) & PAGE_MASK, .pfn = pfn, .id = id};
     return 0;
 }
 
