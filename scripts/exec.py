@@ -264,9 +264,11 @@ def parse_arguments():
     parser.add_argument("--batch", metavar="FILE", help="run the commands of a file in one boot; - is standard input")
     parser.add_argument("--quiet", action="store_true", help="with --batch: show results only")
     parser.add_argument("--log", action="store_true", help="show the system's log from the start, on standard error")
+    parser.add_argument("--no-disk", action="store_true", help="a machine without a disk")
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM [ARGUMENT]...")
     options = parser.parse_args()
     options.uboot, options.framed = False, True
+    options.disks = [] if options.no_disk else options.disks or ["image"]
     if options.program[:1] == ["--"]:
         options.program.pop(0)
     if bool(options.batch) == bool(options.program):

@@ -27,6 +27,9 @@ def add_arguments(parser, memory="1G"):
     parser.add_argument("--gdb", action="store_true", help="wait for a debugger on port 1234")
     parser.add_argument("--argument", action="append", default=[], metavar="WORD",
                         help="a word more on the kernel's command line")
+    parser.add_argument("--disk", action="append", dest="disks", metavar="FILE[,snapshot][,readonly][,PROPERTY=VALUE]",
+                        help="a disk; may be given more than once. `image` is the build's own, as it was built each time")
+    parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices are as before version 1.0")
     parser.add_argument("--grant", action="store_true",
                         help="let the program use the kernel as memsrv does (lib/proto/include/proto/grant.h)")
 
@@ -39,6 +42,16 @@ def escaped(words):
         # What looks like an argument of the kernel's would end the program's.
         line.append(re.sub("^quire", "%71uire", plain.decode()) or "%-")
     return line
+
+
+def disk_of(build, description):
+    """Returns the description of a disk with the build's image in place of the word `image`."""
+    path, comma, words = description.partition(",")
+    if path == "image":
+        return os.path.join(build, "disk.img") + ",snapshot" + comma + words
+    if not os.path.exists(path):
+        raise SystemExit("quire: error: there is no disk '%s'" % path)
+    return description
 
 
 def load_board(platform):
@@ -61,6 +74,7 @@ def command(options, directory, program, exit_with_status):
     empty for the shell. With exit_with_status the emulator's exit status is the program's, or PANIC_STATUS.
     """
     board = load_board(options.platform)
+    options.disks = [disk_of(options.build, description) for description in options.disks or []]
     if shutil.which(board.QEMU) is None:
         raise SystemExit("quire: error: %s is missing; run ./quire setup" % board.QEMU)
     bootargs = list(options.argument)

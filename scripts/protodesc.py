@@ -8,7 +8,7 @@ A description is a list of lines; `#` begins a comment. `protocol NAME` comes fi
     record NAME                     becomes struct PROTOCOL_NAME
       field NAME u64|i64|u64[N]|char[N] TEXT
     op NAME = NUMBER                becomes PROTOCOL_NAME() for clients, PROTOCOL_handle_NAME() for the server
-      right any|privileged          who may ask; any if it is not said
+      right any|privileged|dma      who may ask; any if it is not said
       in NAME u64|i64 TEXT
       out NAME u64|i64 TEXT
       data in|out NAME [record RECORD] TEXT
@@ -22,7 +22,7 @@ REGISTERS = 6
 CAPS_MAX = 4
 DATA_MAX = 3584
 C_TYPES = {"u64": "uint64_t", "i64": "int64_t"}
-RIGHTS = ("any", "privileged")
+RIGHTS = ("any", "privileged", "dma")
 RESERVED = ("context", "endpoint", "m", "request", "result")  # the generated functions' own names
 
 

@@ -284,8 +284,8 @@ def dispatch_function(protocol, operation):
     if not operation.data["in"]:
         carries.append("MSG_WORDS(m->tag) != 0")
     condition = " || ".join(carries)
-    if operation.right == "privileged":
-        lines += ["    if (!(m->badge & BADGE_PRIVILEGED)) {", "        proto_refuse(m, -EPERM);",
+    if operation.right != "any":
+        lines += [f"    if (!(m->badge & BADGE_{operation.right.upper()})) {{", "        proto_refuse(m, -EPERM);",
                   "        return PROTO_REPLY;", "    }"]
     lines += [f"    if ({condition}) {{", "        proto_refuse(m, -EINVAL);", "        return PROTO_REPLY;", "    }"]
     lines += checks

@@ -93,11 +93,26 @@ def start_with_tree(line, machine, build, directory):
     return without + words + ["-device", "loader,addr=%#x,cpu-num=0" % STUB_ADDRESS]
 
 
+def disk_words(number, bus, description):
+    """QEMU's words for a disk at a place among the virtio buses: FILE, and behind commas `snapshot` (what is written is forgotten at the end), `readonly`,
+    or properties of QEMU's virtio-blk-device."""
+    path, *words = description.split(",")
+    drive, device = "if=none,id=disk%d,format=raw,file=%s" % (number, path), "virtio-blk-device,drive=disk%d" % number
+    # Left to itself QEMU takes the buses from the last one down, and the first disk would be the last.
+    device += ",bus=virtio-mmio-bus.%d" % bus
+    for word in words:
+        if word in ("snapshot", "readonly"):
+            drive += ",%s=on" % word
+        else:
+            device += "," + word
+    return ["-drive", drive, "-device", device]
+
+
 def command(machine, build, directory, bootargs):
     """Returns QEMU's command line.
 
     machine has memory (QEMU's notation), memory_map, dma_limit, smp, gic (2 or 3), virtualization, uboot, gdb,
-    semihosting, icount, framed (the serial line carries bytes for a program, not for a person) and archive (path of the
+    semihosting, icount, disks (see disk_words), legacy_virtio, framed (the serial line carries bytes for a program, not for a person) and archive (path of the
     boot archive).
     directory takes the files made for this one run.
     """
@@ -116,12 +131,17 @@ def command(machine, build, directory, bootargs):
         line += ["-icount", "shift=0"]
     if machine.gdb:
         line += ["-s", "-S"]
+    line += ["-global", "virtio-mmio.force-legacy=" + ("on" if machine.legacy_virtio else "off")]
+    # The first device is the one that U-Boot boots from.
+    first = 1 if machine.uboot else 0
+    disks = sum((disk_words(number, first + number, disk) for number, disk in enumerate(machine.disks)), [])
     if machine.uboot:
         disk, flash = make_uboot_disk(build, machine.archive, directory, bootargs)
         line += ["-bios", UBOOT, "-drive", "if=pflash,unit=1,format=raw,file=" + flash,
                  "-drive", "if=none,id=boot,format=raw,readonly=on,file=" + disk,
-                 "-device", "virtio-blk-device,drive=boot"]
+                 "-device", "virtio-blk-device,drive=boot,bus=virtio-mmio-bus.0,serial=boot"] + disks
     else:
+        line += disks
         line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
         if bootargs:
             line += ["-append", bootargs]

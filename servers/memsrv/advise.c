@@ -54,6 +54,13 @@ static const struct advice *find_advice(uint64_t number)
     return NULL;
 }
 
+/* True if the area maps an object whose pages can be given back. */
+static bool is_object_of_free_pages(const struct vma *area)
+{
+    const struct object *object = area->object;
+    return object && !object->pinned;
+}
+
 /* True if the advice suits all areas of the range. */
 static int check_areas(struct space *space, const struct advice *advice, uint64_t start, uint64_t end)
     REQUIRES(space->lock)
@@ -64,7 +71,7 @@ static int check_areas(struct space *space, const struct advice *advice, uint64_
             return -EPERM;
         if ((area->flags & advice->forbidden) || (advice->anonymous_only && area->object))
             return -EINVAL;
-        if (advice->number == MEMSRV_ADVICE_REMOVE && !area->object)
+        if (advice->number == MEMSRV_ADVICE_REMOVE && !is_object_of_free_pages(area))
             return -EINVAL;
         if (advice->number == MEMSRV_ADVICE_REMOVE && (~area->flags & (VMA_SHARED | VMA_WRITE)))
             return -EACCES;

@@ -58,7 +58,7 @@ int memsrv_handle_space_parent(struct memsrv_context *context, const struct mess
 
 static void trim_caller(const struct message *request)
 {
-    uint64_t pid = request->badge & ~BADGE_PRIVILEGED;
+    uint64_t pid = request->badge & ~BADGE_RIGHTS;
     struct space *space = space_find(pid);
     if (!space_enter(space, pid))
         return;

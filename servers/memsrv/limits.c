@@ -65,7 +65,7 @@ int limits_charge(uint64_t pages)
 int memsrv_handle_limit_get(struct memsrv_context *context, const struct message *request, uint64_t resource,
                             uint64_t *soft, uint64_t *hard)
 {
-    uint64_t pid = request->badge & ~BADGE_PRIVILEGED;
+    uint64_t pid = request->badge & ~BADGE_RIGHTS;
     struct space *space = space_find(pid);
     if (!resource_is_known(resource))
         return -EINVAL;
@@ -90,7 +90,7 @@ static int set_limit(uint64_t pid, uint64_t resource, struct resource_limit limi
 int memsrv_handle_limit_set(struct memsrv_context *context, const struct message *request, uint64_t resource,
                             uint64_t soft, uint64_t hard)
 {
-    return set_limit(request->badge & ~BADGE_PRIVILEGED, resource, (struct resource_limit){soft, hard},
+    return set_limit(request->badge & ~BADGE_RIGHTS, resource, (struct resource_limit){soft, hard},
                      request->badge & BADGE_PRIVILEGED);
 }
 

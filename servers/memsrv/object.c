@@ -12,8 +12,7 @@
 #include "memory.h"
 #include "records.h"
 
-/* Guards who may use which object, and uses. Order: after a space's lock, before an object's. */
-static struct spinlock registry_lock;
+struct spinlock registry_lock;
 static struct radix_index registry; /* by number */
 static uint64_t next_id;
 static uint64_t page_total; /* atomic */
@@ -22,6 +21,7 @@ void objects_init(void)
 {
     spinlock_init(&registry_lock, LOCK_OBJECT_REGISTRY);
     index_init(&registry, &index_records);
+    objects_dma_init();
     next_id = 1;
 }
 
@@ -68,6 +68,7 @@ int object_create(struct space *owner, uint64_t size, bool reserve, bool charge,
         return -ENOMEM;
     }
     list_init(&object->link);
+    list_init(&object->held_link);
     list_init(&object->grants);
     list_init(&object->areas);
     spinlock_init(&object->lock, LOCK_OBJECT);
@@ -86,8 +87,7 @@ int object_create(struct space *owner, uint64_t size, bool reserve, bool charge,
     return 0;
 }
 
-/* Frees an object that nothing uses and that is out of the registry. */
-static void destroy(struct memsrv_context *worker, struct object *object)
+void object_destroy(struct memsrv_context *worker, struct object *object)
 {
     uint64_t index = 0, count = 0;
 
@@ -96,7 +96,10 @@ static void destroy(struct memsrv_context *worker, struct object *object)
          page = index_next(&object->pages, &index, UINT64_MAX)) {
         (void)index_erase(&object->pages, index);
         page->flags &= ~PAGE_OF_OBJECT;
-        page_give(worker, page);
+        if (object->pinned)
+            pages_give(page, 0);
+        else
+            page_give(worker, page);
         count++;
     }
     spinlock_release(&object->lock);
@@ -105,8 +108,7 @@ static void destroy(struct memsrv_context *worker, struct object *object)
     object_record_free(object);
 }
 
-/* Ends a use with the registry locked. True: it was the last, and destroy() must follow. */
-static bool end_use(struct object *object) REQUIRES(registry_lock)
+bool object_end_use_locked(struct object *object)
 {
     ASSERT(object->uses > 0);
     if (--object->uses)
@@ -125,10 +127,10 @@ void object_hold(struct object *object)
 void object_put(struct memsrv_context *worker, struct object *object)
 {
     spinlock_acquire(&registry_lock);
-    bool last = end_use(object);
+    bool last = object_end_use_locked(object);
     spinlock_release(&registry_lock);
     if (last)
-        destroy(worker, object);
+        object_destroy(worker, object);
 }
 
 /* --- Who may use it ----------------------------------------------------------------------------------------------- */
@@ -176,7 +178,7 @@ static bool drop_grant(struct object_grant *grant) REQUIRES(registry_lock)
 {
     list_remove(&grant->link);
     list_remove(&grant->space_link);
-    return end_use(grant->object);
+    return object_end_use_locked(grant->object);
 }
 
 int object_grant(struct object *object, struct space *space, uint64_t rights)
@@ -208,7 +210,7 @@ static bool drop_owner(struct object *object) REQUIRES(registry_lock)
     list_remove(&object->link);
     object->owner->memory_object_count--;
     object->owner = NULL;
-    return end_use(object);
+    return object_end_use_locked(object);
 }
 
 int object_release(struct memsrv_context *worker, struct space *space, uint64_t id)
@@ -224,6 +226,7 @@ int object_release(struct memsrv_context *worker, struct space *space, uint64_t 
     spinlock_acquire(&registry_lock);
     if (object->owner == space) {
         owned = true;
+        object_end_hold_locked(object);
         (void)drop_owner(object); /* not the last: object_get() made one */
     }
     grant = find_grant(object, space);
@@ -283,7 +286,7 @@ void objects_leave_locked(struct memsrv_context *worker, struct space *space)
         if (grant)
             grant_record_free(grant);
         if (last)
-            destroy(worker, last);
+            object_destroy(worker, last);
     } while (link);
 }
 
@@ -374,6 +377,11 @@ void object_forget_page(struct object *object, struct page *page)
         limits_uncharge(1);
 }
 
+void object_count_pages(uint64_t pages)
+{
+    __atomic_fetch_add(&page_total, pages, __ATOMIC_RELAXED);
+}
+
 uint64_t objects_pages(void)
 {
     return __atomic_load_n(&page_total, __ATOMIC_RELAXED);
@@ -415,7 +423,8 @@ uint64_t objects_check(void)
     while ((object = index_next(&registry, &id, UINT64_MAX))) {
         spinlock_acquire(&object->lock);
         /* Workers that use an object at this moment hold it, too. */
-        uint64_t holders = length(&object->grants) + length(&object->areas) + (object->owner ? 1 : 0);
+        uint64_t holders =
+            length(&object->grants) + length(&object->areas) + (object->owner ? 1 : 0) + (object->held_for ? 1 : 0);
         bool ok = object->id == id && pages_ok(object) && object->uses >= holders &&
                   object->uses - holders <= 2 * worker_count;
         spinlock_release(&object->lock);

@@ -21,6 +21,8 @@
 #define OBJECT_SIZE_LIMIT (1UL << 56) /* bytes */
 #define OBJECT_RIGHTS_ALL VMA_ACCESS
 
+#define OBJECT_DMA_PAGES_MAX (1UL << MAX_ORDER)
+
 struct space;
 
 struct object {
@@ -28,12 +30,15 @@ struct object {
     struct list link; /* among the objects that its owner's space owns, while it has an owner */
     struct list grants;
     uint64_t uses;
-    struct space *owner; /* NULL: none (any more) */
+    struct space *owner;   /* NULL: none (any more) */
+    uint64_t held_for;     /* pid for which devices may use it, which is a use; 0: none */
+    struct list held_link; /* among such objects */
 
     /* Fixed. */
     uint64_t id;
     uint64_t charged; /* pages that were promised at once; 0: each page is a promise when it is taken */
     bool charges_pages;
+    bool pinned; /* its pages are those of object_create_dma(): none comes or goes */
 
     struct spinlock lock;           /* order: after a space's and the registry's */
     uint64_t size GUARDED_BY(lock); /* bytes */
@@ -62,6 +67,20 @@ void objects_init(void);
  * pages are promised now instead of one by one. EINVAL: too large; EDQUOT: the owner has too many; ENOMEM.
  */
 MUST_CHECK int object_create(struct space *owner, uint64_t size, bool reserve, bool charge, struct object **object);
+
+/*
+ * Makes an object of `pages` zeroed pages in one piece below physical address `limit` (0: anywhere), which `owner`
+ * (locked) owns, and which is held for devices besides; *pfn is the first page's. The caller has no use of its own.
+ * EINVAL: no pages, or more than the largest block; ENOMEM; EDQUOT. A failure leaves nothing behind.
+ */
+MUST_CHECK int object_create_dma(struct memsrv_context *worker, struct space *owner, uint64_t pages, uint64_t limit,
+                                 uint64_t *id, uint64_t *pfn);
+
+/* The lowest number above `pid` of a process that has ended and for which objects are still held; 0: none. */
+MUST_CHECK uint64_t objects_held_after(uint64_t pid);
+
+/* Objects of a process that has ended are no longer held for devices. */
+void objects_settle(struct memsrv_context *worker, uint64_t pid);
 
 /* The object of a number that `space` (which may be ending) owns or was granted, with a use more, and what the space may
  * do with it. ENOENT. `own`: owners only. */

@@ -44,7 +44,7 @@ int memsrv_handle_object_memory_resize(struct memsrv_context *context, const str
     int error = get_for_caller(request, id, true, &object);
     if (error)
         return error;
-    error = object_resize(context, object, size);
+    error = object->pinned ? -EINVAL : object_resize(context, object, size);
     object_put(context, object);
     return error;
 }
@@ -103,7 +103,37 @@ int memsrv_handle_object_memory_discard(struct memsrv_context *context, const st
     int error = get_for_caller(request, id, true, &object);
     if (error)
         return error;
-    object_discard(context, object, align_up(offset, PAGE_SIZE) >> PAGE_SHIFT, end >> PAGE_SHIFT);
+    if (object->pinned)
+        error = -EINVAL;
+    else
+        object_discard(context, object, align_up(offset, PAGE_SIZE) >> PAGE_SHIFT, end >> PAGE_SHIFT);
     object_put(context, object);
+    return error;
+}
+
+int memsrv_handle_memory_dma(struct memsrv_context *context, const struct message *request, uint64_t length,
+                             uint64_t limit, uint64_t *id, uint64_t *pfn)
+{
+    struct space *space;
+
+    if (length == 0 || length > OBJECT_DMA_PAGES_MAX * PAGE_SIZE)
+        return -EINVAL;
+    if (!enter_caller(request, &space))
+        return -ESRCH;
+    int error = object_create_dma(context, space, align_up(length, PAGE_SIZE) >> PAGE_SHIFT, limit, id, pfn);
+    space_leave(space);
+    return error;
+}
+
+int memsrv_handle_dma_orphan(struct memsrv_context *context, const struct message *request, uint64_t cursor,
+                             uint64_t *pid)
+{
+    *pid = objects_held_after(cursor);
+    return *pid ? 0 : -ENOENT;
+}
+
+int memsrv_handle_dma_settle(struct memsrv_context *context, const struct message *request, uint64_t pid)
+{
+    objects_settle(context, pid);
     return 0;
 }

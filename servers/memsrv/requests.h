@@ -7,7 +7,7 @@
 
 static inline uint64_t caller_of(const struct message *request)
 {
-    return request->badge & ~BADGE_PRIVILEGED;
+    return request->badge & ~BADGE_RIGHTS;
 }
 
 /* Finds and locks the caller's own space for a request about its memory; false: it has none. */

@@ -22,7 +22,7 @@
 #define SPACES_MAX  256u
 #define SPACE_INDEX 1024u
 
-/* Process numbers are below this, so that a badge has room for BADGE_PRIVILEGED. */
+/* Process numbers are below this, so that a badge has room for BADGE_RIGHTS. */
 #define PID_END (1UL << 32)
 
 /*

@@ -50,13 +50,15 @@ static int move_capability(uint64_t to, uint64_t from)
 }
 
 /* Lets the new space take the old one's place, and its program run. From here on there is no way back. */
-static int take_over(const struct process *process, const struct workplace *place, uint64_t entry, uint64_t stack)
+static int take_over(struct process *process, const struct workplace *place, uint64_t entry, uint64_t stack)
 {
     int status;
 
     /* EAGAIN: another CPU still runs a thread of it and was told to stop. */
     while ((status = memsrv_space_replace(SLOT_MEMSRV, process->pid, place->space)) == -EAGAIN)
         sys_yield();
+    if (status == 0)
+        devices_release(process);
     if (status == 0)
         status = move_capability(process_table_slot(process), place->table);
     if (status == 0)

@@ -40,6 +40,7 @@ struct process {
     int value;                /* the exit status, 0..255, or the signal */
     bool operator; /* may end any program and power the machine off: the shell, and the program of quire.run */
     bool apart;    /* the programs that it starts begin sessions of their own */
+    bool dma;      /* devices may be using its memory when it ends */
     bool executed; /* it has become another program since it was forked */
     char name[PROCESS_NAME_MAX];
 };

@@ -2,6 +2,7 @@
 /* Ends processes, by their own wish, by another's, or by a fault. */
 #include "end.h"
 
+#include <proto/blk_start.h>
 #include <proto/memsrv_client.h>
 #include <proto/memsrv_handover.h>
 #include <quire/syscall.h>
@@ -13,6 +14,14 @@
 #include "spawn.h"
 #include "sync.h"
 #include "waiters.h"
+
+void devices_release(struct process *process)
+{
+    /* Fails if there is no disk any more, and so nobody who uses the memory. */
+    if (process->dma)
+        (void)!sys_signal(ROOT_SLOT_BLK_EVENTS, BLK_EVENT_ENDED);
+    process->dma = false;
+}
 
 /* Children of a process that ended become root's, which asks for no status. */
 static void adopt_children(const struct process *parent)
@@ -36,6 +45,7 @@ void process_end(struct process *process, enum process_cause cause, int value)
     space_end(process);
     /* The file server asks memsrv which of the programs of this bit are gone. */
     (void)!sys_signal(ROOT_SLOT_FS_EVENTS, memsrv_event(pid));
+    devices_release(process);
     waiters_forget(pid);
     sync_forget(pid);
     adopt_children(process);

@@ -11,6 +11,9 @@
  */
 void process_end(struct process *process, enum process_cause cause, int value);
 
+/* If devices may still be using memory of a program that has ended, or has become another: tells who drives them. */
+void devices_release(struct process *process);
+
 /* Looks for the processes among those of `events` whose threads stopped on a fault, reports and ends them. */
 void faults_handle(uint64_t events);
 

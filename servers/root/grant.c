@@ -31,6 +31,11 @@ void grant_prepare(const struct boot_info *info)
              first_pfn);
 }
 
+bool grant_is_given(void)
+{
+    return first_pfn != 0;
+}
+
 int grant_endow(const struct process *process)
 {
     uint64_t table = process_table_slot(process);

@@ -7,6 +7,7 @@
 
 #include "archive.h"
 #include "bootstrap.h"
+#include "devices.h"
 #include "frames.h"
 #include "grant.h"
 #include "khugepaged.h"
@@ -20,6 +21,7 @@
 #include "slots.h"
 #include "sync.h"
 #include "timers.h"
+#include "tree.h"
 
 /* For ASSERT() and its kin. */
 _Noreturn void check_failed(const char *file, int line, const char *expression)
@@ -45,6 +47,15 @@ static void lower_priority(void)
 
 static struct entropy entropy;
 
+static void read_tree(const struct boot_info *info)
+{
+    const void *tree = tree_open(info);
+
+    seed_read(tree, &entropy);
+    devices_find(info, tree);
+    tree_close(info);
+}
+
 int main(void)
 {
     const struct boot_info *info = (const struct boot_info *)BOOT_INFO_ADDRESS;
@@ -59,7 +70,7 @@ int main(void)
     timer_start();
     khugepaged_create();
     grant_prepare(info);
-    seed_read(info, &entropy);
+    read_tree(info);
     layout_open(info, &entropy);
     memsrv_start(info);
     khugepaged_start();

@@ -40,6 +40,17 @@ void own_map(uint64_t address, uint64_t physical, uint64_t pages, uint64_t right
         map_frame(SLOT_ASPACE, address + i * PAGE_SIZE, (physical >> PAGE_SHIFT) + i, rights);
 }
 
+void own_unmap(uint64_t address, uint64_t pages)
+{
+    const uint64_t end = address + pages * PAGE_SIZE;
+
+    while (address < end) {
+        long result = sys_unmap(SLOT_PHYSICAL, SLOT_ASPACE, address, (end - address) >> PAGE_SHIFT, 0, &address);
+        if (result < 0)
+            fatal("unmapping 0x%lx: error %ld", address, result);
+    }
+}
+
 void scratch_open(void)
 {
     add_tables(SLOT_ASPACE, 1);
@@ -54,7 +65,5 @@ void *scratch_zeroed(uint64_t pfn)
 
 void scratch_close(void)
 {
-    long result = sys_unmap(SLOT_PHYSICAL, SLOT_ASPACE, SCRATCH_ADDRESS, 1, 0, NULL);
-    if (result < 0)
-        fatal("unmapping the scratch page: error %ld", result);
+    own_unmap(SCRATCH_ADDRESS, 1);
 }

@@ -13,7 +13,8 @@
 #define WATCHER_BUFFER_ADDRESS    0x80010000UL /* IPC buffer of the watcher thread */
 #define TIMER_BUFFER_ADDRESS      0x80020000UL /* that of the timer thread */
 #define KHUGEPAGED_BUFFER_ADDRESS 0x80030000UL /* that of khugepaged */
-#define TREE_ADDRESS              0x90000000UL /* the device tree, while its seed is read */
+#define PROBE_ADDRESS             0x80040000UL /* a page of device registers, while it is looked at */
+#define TREE_ADDRESS              0x90000000UL /* the device tree, while it is read */
 #define ARCHIVE_ADDRESS           0x100000000UL
 
 /* Donates enough frames to address space `aspace` (a slot) to map `pages` pages in one piece. */
@@ -24,6 +25,9 @@ void map_frame(uint64_t aspace, uint64_t address, uint64_t pfn, uint64_t rights)
 
 /* Maps `pages` pages of physical memory from `physical` on into root's own space, tables included. */
 void own_map(uint64_t address, uint64_t physical, uint64_t pages, uint64_t rights);
+
+/* Takes `pages` pages that own_map() mapped out of root's space again. */
+void own_unmap(uint64_t address, uint64_t pages);
 
 /* Prepares the scratch page. Once, after frames_open(). */
 void scratch_open(void);

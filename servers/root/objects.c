@@ -12,7 +12,7 @@
 #include "slots.h"
 
 /* Reply objects lie one after the other in these frames: first the servers', then the pool. */
-#define FIXED_REPLIES 3u
+#define FIXED_REPLIES 4u
 #define REPLY_FRAMES  ((FIXED_REPLIES + REPLY_COUNT + OBJECTS_PER_FRAME_SMALL - 1) / OBJECTS_PER_FRAME_SMALL)
 
 static uint64_t reply_frames[REPLY_FRAMES];
@@ -27,6 +27,8 @@ static uint64_t reply_index(uint64_t slot)
         return 1;
     if (slot == ROOT_SLOT_FS_REPLY)
         return 2;
+    if (slot == ROOT_SLOT_BLK_REPLY)
+        return 3;
     return FIXED_REPLIES + slot - ROOT_SLOT_REPLIES;
 }
 
@@ -62,7 +64,7 @@ void objects_create(const struct boot_info *info)
         table_grow(SLOT_TABLE, 1);
 
     static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT, ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT,
-                                         ROOT_SLOT_FS_ENDPOINT};
+                                         ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_BLK_ENDPOINT};
     uint64_t pfn = frame_take();
     for (uint64_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
         create_at(CAP_ENDPOINT, pfn, i, endpoints[i], 0);
@@ -70,9 +72,12 @@ void objects_create(const struct boot_info *info)
     create_at(CAP_NOTIFICATION, pfn, 0, ROOT_SLOT_EVENTS, 0);
     create_at(CAP_NOTIFICATION, pfn, 1, ROOT_SLOT_WATCH, 0);
     create_at(CAP_NOTIFICATION, pfn, 2, ROOT_SLOT_FS_EVENTS, 0);
+    create_at(CAP_NOTIFICATION, pfn, 3, ROOT_SLOT_BLK_EVENTS, 0);
     long result = sys_notification_bind(ROOT_SLOT_EVENTS, ROOT_SLOT_ENDPOINT);
     if (result == 0)
         result = sys_notification_bind(ROOT_SLOT_FS_EVENTS, ROOT_SLOT_FS_ENDPOINT);
+    if (result == 0)
+        result = sys_notification_bind(ROOT_SLOT_BLK_EVENTS, ROOT_SLOT_BLK_ENDPOINT);
     if (result < 0)
         fatal("binding the event notifications: error %ld", result);
 
@@ -81,6 +86,7 @@ void objects_create(const struct boot_info *info)
     reply_create(ROOT_SLOT_MEMSRV_REPLY);
     reply_create(ROOT_SLOT_CONSOLE_REPLY);
     reply_create(ROOT_SLOT_FS_REPLY);
+    reply_create(ROOT_SLOT_BLK_REPLY);
     for (uint64_t i = 0; i < REPLY_COUNT; i++)
         reply_create(ROOT_SLOT_REPLIES + i);
 }

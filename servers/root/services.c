@@ -13,6 +13,7 @@
 #include "arguments.h"
 #include "bootstrap.h"
 #include "clock.h"
+#include "devices.h"
 #include "grant.h"
 #include "log.h"
 #include "objects.h"
@@ -27,12 +28,15 @@
 
 static int endow_console(const struct process *process);
 static int endow_fs(const struct process *process);
+static int endow_blk(const struct process *process);
+static int endow_shell(const struct process *process);
+static int endow_run(const struct process *process);
 
 struct service {
     const char *arguments;
     size_t bytes;
     unsigned priority;
-    bool operator, server, apart;
+    bool operator, server, apart, dma;
     int (*endow)(const struct process *process);
     uint64_t pid; /* 0: does not run */
     unsigned quick_ends;
@@ -42,6 +46,7 @@ struct service {
 #define CONSOLE_FRAMED CONSOLE_PATH "\0pl011\0" CONSOLE_START_FRAMED /* what the command line can ask for */
 #define FRAMED_WORD    "quire.console=framed"
 #define FS_PATH        "sbin/fs"
+#define BLK_PATH       "sbin/blk"
 #define SHELL_PATH     "bin/shell"
 
 static struct service console = {.arguments = CONSOLE_PATH,
@@ -49,11 +54,20 @@ static struct service console = {.arguments = CONSOLE_PATH,
                                  .priority = PRIORITY_CONSOLE,
                                  .server = true,
                                  .endow = endow_console};
-static struct service fs = {
-    .arguments = FS_PATH, .bytes = sizeof(FS_PATH), .priority = PRIORITY_FS, .server = true, .endow = endow_fs};
-static struct service shell = {
-    .arguments = SHELL_PATH, .bytes = sizeof(SHELL_PATH), .priority = PRIORITY_SHELL, .operator= true, .apart = true};
-static struct service run = {.priority = PRIORITY_CLIENT, .operator= true, .endow = grant_endow};
+static struct service blk = {.priority = PRIORITY_BLK, .server = true, .dma = true, .endow = endow_blk};
+static struct service fs = {.arguments = FS_PATH,
+                            .bytes = sizeof(FS_PATH),
+                            .priority = PRIORITY_FS,
+                            .server = true,
+                            .dma = true,
+                            .endow = endow_fs};
+static struct service shell = {.arguments = SHELL_PATH,
+                               .bytes = sizeof(SHELL_PATH),
+                               .priority = PRIORITY_SHELL,
+                               .operator= true,
+                               .apart = true,
+                               .endow = endow_shell};
+static struct service run = {.priority = PRIORITY_CLIENT, .operator= true, .endow = endow_run};
 static char run_arguments[ARGUMENT_BYTES_MAX];
 static const struct boot_info *boot_info;
 
@@ -70,9 +84,52 @@ static int endow_server(const struct process *process, uint64_t endpoint, uint64
     return status;
 }
 
+/* The block server's endpoint, if there is one: `rights` are BADGE_*. */
+static int give_disks(const struct process *process, uint64_t rights)
+{
+    if (sys_cap_query(ROOT_SLOT_BLK_ENDPOINT, NULL) <= 0)
+        return 0;
+    return capability_give(process_table_slot(process), SLOT_BLK, ROOT_SLOT_BLK_ENDPOINT, RIGHT_SEND | RIGHT_GRANT,
+                           process->pid | rights);
+}
+
+/* memsrv's endpoint for memory that devices use. */
+static int give_dma(const struct process *process)
+{
+    return capability_give(process_table_slot(process), SLOT_DMA, ROOT_SLOT_MEMSRV_ENDPOINT, RIGHT_SEND,
+                           process->pid | BADGE_DMA);
+}
+
 static int endow_fs(const struct process *process)
 {
-    return endow_server(process, ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_FS_REPLY);
+    int status = give_disks(process, BADGE_DMA);
+    if (status == 0)
+        status = give_dma(process);
+    return status < 0 ? status : endow_server(process, ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_FS_REPLY);
+}
+
+static int endow_blk(const struct process *process)
+{
+    int status = devices_endow_blk(process);
+    if (status == 0)
+        status = give_dma(process);
+    return status < 0 ? status : endow_server(process, ROOT_SLOT_BLK_ENDPOINT, ROOT_SLOT_BLK_REPLY);
+}
+
+/* The shell can only ask what disks there are. */
+static int endow_shell(const struct process *process)
+{
+    return give_disks(process, 0);
+}
+
+static int endow_run(const struct process *process)
+{
+    const bool granted = grant_is_given();
+
+    int status = give_disks(process, granted ? BADGE_DMA | BADGE_PRIVILEGED : 0);
+    if (status == 0 && granted)
+        status = give_dma(process);
+    return status < 0 ? status : grant_endow(process);
 }
 
 /* The terminal's registers and interrupt, and the server's side of the endpoint that all programs know. */
@@ -100,6 +157,7 @@ static int service_start(struct service *service)
                                           .operator= service->operator,
                                           .server = service->server,
                                           .apart = service->apart,
+                                          .dma = service->dma,
                                           .endow = service->endow};
     const struct process *process;
 
@@ -117,15 +175,31 @@ static void give_up_fs(void)
     object_destroy(ROOT_SLOT_FS_ENDPOINT);
 }
 
+/* The same of disks. */
+static void give_up_blk(void)
+{
+    reply_renew(ROOT_SLOT_BLK_REPLY);
+    object_destroy(ROOT_SLOT_BLK_ENDPOINT);
+}
+
+static void start_blk(void)
+{
+    blk.arguments = devices_blk_arguments(BLK_PATH, &blk.bytes);
+    if (!blk.arguments || service_start(&blk) < 0)
+        give_up_blk();
+}
+
 void services_start(const struct boot_info *info)
 {
     boot_info = info;
+    run.dma = grant_is_given();
     if (arguments_has(info->arguments, FRAMED_WORD)) {
         console.arguments = CONSOLE_FRAMED;
         console.bytes = sizeof(CONSOLE_FRAMED);
     }
     /* Without a console there is still the kernel's log, and a program may need neither. */
     (void)!service_start(&console);
+    start_blk();
     if (service_start(&fs) < 0)
         give_up_fs();
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
@@ -160,6 +234,8 @@ static void restart(struct service *service, const struct process *ended)
         fatal("the shell does not stay alive");
     if (service == &fs)
         give_up_fs();
+    if (service == &blk)
+        give_up_blk();
     log_line("%s does not stay alive and is given up", service->arguments);
 }
 
@@ -169,6 +245,8 @@ void service_ended(const struct process *ended)
         power_off(process_status(ended));
     else if (ended->pid == console.pid)
         restart(&console, ended);
+    else if (ended->pid == blk.pid)
+        restart(&blk, ended);
     else if (ended->pid == fs.pid)
         restart(&fs, ended);
     else if (ended->pid == shell.pid)

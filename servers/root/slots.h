@@ -27,7 +27,11 @@ enum root_slot {
     ROOT_SLOT_CONSOLE_IRQ,
     ROOT_SLOT_FS_ENDPOINT, /* without badge; outlives every file server, until the last one is given up */
     ROOT_SLOT_FS_REPLY,
-    ROOT_SLOT_FS_EVENTS,   /* notification bound to that endpoint: a program ended */
+    ROOT_SLOT_FS_EVENTS,    /* notification bound to that endpoint: a program ended */
+    ROOT_SLOT_BLK_ENDPOINT, /* without badge; outlives every block server, until the last one is given up */
+    ROOT_SLOT_BLK_REPLY,
+    ROOT_SLOT_BLK_EVENTS,  /* notification bound to that endpoint: interrupts, and ends of programs with DMA */
+    ROOT_SLOT_BLK_IRQ,     /* of a disk, on its way to the server */
     ROOT_SLOT_EXEC_THREAD, /* of a space that is going to replace another */
     ROOT_SLOT_EXEC_TABLE,
     ROOT_SLOT_SIGNALLED,  /* a thread that is not its program's first, while it gets a signal */

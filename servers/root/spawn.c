@@ -145,6 +145,7 @@ int spawn_program(const struct spawn_request *request, const struct program *pro
         return -EAGAIN;
     process->operator= request->operator;
     process->apart = request->apart;
+    process->dma = request->dma;
     process->started = clock_now();
     process_signals_begin(process);
     int status = memsrv_space_create(SLOT_MEMSRV, process->pid, request->parent, process_table_slot(process));

@@ -18,6 +18,7 @@ struct spawn_request {
     bool operator;
     bool server;                                 /* other programs ask it: it must not ask the file server */
     bool apart;                                  /* the programs that it starts begin sessions of their own */
+    bool dma;                                    /* it has devices use its memory */
     int (*endow)(const struct process *process); /* gives what only this program gets, before it starts; may be NULL */
 };
 

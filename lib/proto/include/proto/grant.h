@@ -12,6 +12,8 @@
 
 #define GRANT_ARGUMENT "quire.grant=physical"
 
+/* Besides: SLOT_DMA, and SLOT_BLK with BADGE_DMA and BADGE_PRIVILEGED if there is a disk. */
+
 /* memsrv's endpoint with BADGE_PRIVILEGED, besides the ordinary one in SLOT_MEMSRV. */
 #define GRANT_SLOT_MEMSRV 14u
 

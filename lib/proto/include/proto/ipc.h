@@ -24,6 +24,13 @@
 /* In a badge: the caller may use operations that are `right privileged`. Root alone has such an endpoint. */
 #define BADGE_PRIVILEGED (1UL << 63)
 
+/* In a badge: the caller may use operations that are `right dma`: it may have memory that devices reach, and name page
+ * frames for them to read and write. There is nothing between a device and memory, so whoever has this is trusted. */
+#define BADGE_DMA (1UL << 62)
+
+/* What a badge says of its caller besides its process number. */
+#define BADGE_RIGHTS (BADGE_PRIVILEGED | BADGE_DMA)
+
 /* Bytes that one message carries at most. */
 #define PROTO_DATA_MAX (MSG_BUFFER_WORDS * sizeof(uint64_t))
 _Static_assert(PROTO_DATA_MAX == 3584, "docs and servers say 3584");

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How root starts the block server: with SLOT_MEMSRV, SLOT_ROOT, SLOT_DMA, SLOT_SERVE (the endpoint, with
+ * RIGHT_RECEIVE), SLOT_REPLY, and SLOT_NOTIFICATION, which is bound to the endpoint and may be signalled. Each argument
+ * is a disk: BLK_START_VIRTIO_MMIO and, in hexadecimal, where its registers are in the page that is mapped for it at
+ * BLK_REGISTERS_ADDRESS + n * PAGE_SIZE; its interrupt is in slot BLK_SLOT_IRQ + n.
+ */
+#ifndef PROTO_BLK_START_H
+#define PROTO_BLK_START_H
+
+#include <quire/abi.h>
+
+#define BLK_REGISTERS_ADDRESS 0x30000UL
+#define BLK_SLOT_IRQ          16u
+#define BLK_DISKS_MAX         8u
+#define BLK_START_VIRTIO_MMIO "virtio-mmio@"
+
+/* root signals this when a program has ended that may transfer data. The other bits are the server's. */
+#define BLK_EVENT_ENDED (1UL << 63)
+
+_Static_assert(BLK_SLOT_IRQ + BLK_DISKS_MAX <= SLOT_FIRST_FREE, "interrupts are in standard slots");
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* How the block server comes to serve: its objects, its memory, its disks. */
+#include "server.h"
+
+#include <proto/memsrv_client.h>
+#include <proto/root_client.h>
+#include <quire/clock.h>
+#include <quire/slots.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Noreturn void fail(const char *reason)
+{
+    (void)!root_log(SLOT_ROOT, reason, strlen(reason));
+    exit(EXIT_FAILURE);
+}
+
+static uint64_t create_reply(void)
+{
+    uint64_t identifier;
+    const uint64_t slot = slot_allocate();
+
+    if (slot == SLOT_NONE || memsrv_object_create(SLOT_MEMSRV, CAP_REPLY, &identifier, slot) < 0)
+        fail("blk: no kernel object\n");
+    return slot;
+}
+
+/* Memory that the device sees. It does not come and go with the disk: a server that starts anew has new memory. */
+static int take_memory(struct disk *disk)
+{
+    uint64_t id, pfn, address;
+
+    int error = memsrv_memory_dma(SLOT_DMA, sizeof(*disk->memory), 0, &id, &pfn);
+    if (!error)
+        error = memsrv_map_object(SLOT_MEMSRV, 0, sizeof(*disk->memory), MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
+                                  MEMSRV_MAP_SHARED | MEMSRV_MAP_POPULATE, id, 0, &address);
+    if (error)
+        return error;
+    disk->memory = (struct disk_memory *)address;
+    disk->physical = pfn << PAGE_SHIFT;
+    return 0;
+}
+
+/* Where the registers of the disk of an argument are in their page; false: the argument is no disk's. */
+static bool read_argument(const char *argument, uint64_t *offset)
+{
+    const size_t length = strlen(BLK_START_VIRTIO_MMIO);
+    char *end;
+
+    if (strncmp(argument, BLK_START_VIRTIO_MMIO, length) != 0)
+        return false;
+    *offset = strtoul(argument + length, &end, 16);
+    return end != argument + length && *end == '\0' && *offset < PAGE_SIZE && *offset % sizeof(uint32_t) == 0;
+}
+
+/* Starts the disk of the argument of that number. A negative errno. */
+static int start_disk(struct blk_context *context, unsigned number, const char *argument)
+{
+    struct disk *disk = &context->disks[number];
+    uint64_t offset;
+
+    *disk = (struct disk){.number = number, .irq_slot = BLK_SLOT_IRQ + number};
+    if (!read_argument(argument, &offset))
+        return -EINVAL;
+    int error = take_memory(disk);
+    if (!error)
+        error = disk_start(disk, (volatile void *)(BLK_REGISTERS_ADDRESS + number * PAGE_SIZE + offset));
+    if (error)
+        return error;
+    volumes_add(context, disk);
+    if (disk->broken)
+        return 0; /* it is there, and all that is asked of it fails */
+    /* The interrupts of what was read until now are of no interest any more. */
+    (void)!virtio_blk_acknowledge(&disk->device);
+    return (int)sys_irq_bind(disk->irq_slot, SLOT_NOTIFICATION, 1UL << number);
+}
+
+static void start_disks(struct blk_context *context, int count, char **arguments)
+{
+    char line[96];
+
+    for (int i = 0; i < count && i < (int)BLK_DISKS_MAX; i++) {
+        const int error = start_disk(context, (unsigned)i, arguments[i]);
+        context->disk_count = (unsigned)i + 1;
+        if (error == 0)
+            continue;
+        context->disks[i].broken = true;
+        const int length = snprintf(line, sizeof(line), "blk: disk %d cannot be used: error %d\n", i, error);
+        (void)!root_log(SLOT_ROOT, line, (size_t)length);
+    }
+}
+
+void server_start(struct blk_context *context, int argument_count, char **arguments)
+{
+    context->reply = SLOT_REPLY;
+    context->arriving = slot_allocate();
+    while (context->spare_count < WAITERS_MAX)
+        context->spare_replies[context->spare_count++] = create_reply();
+    list_init(&context->free_requests);
+    for (size_t i = REQUESTS_MAX; i > 0; i--)
+        list_push_front(&context->free_requests, &context->requests[i - 1].link);
+    for (size_t i = 0; i < SESSIONS_MAX; i++)
+        list_init(&context->sessions[i].ended);
+    /* Above all numbers of the server before, which has made less than one a nanosecond. */
+    context->next_session = clock_now_ns() + 1;
+    start_disks(context, argument_count - 1, arguments + 1);
+    /* Memory is written back through this server: so none of its own may ever be away. */
+    if (memsrv_lock_all(SLOT_MEMSRV, MEMSRV_LOCK_CURRENT | MEMSRV_LOCK_FUTURE) < 0)
+        fail("blk: its memory cannot be locked\n");
+    programs_settle(context);
+}

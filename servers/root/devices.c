@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds disks: the tree names virtio transports, of which only some have a device, and only some of these are disks. */
+#include "devices.h"
+
+#include <libfdt.h>
+#include <proto/memsrv_client.h>
+#include <string.h>
+
+#include "log.h"
+#include "memory.h"
+#include "objects.h"
+#include "slots.h"
+
+#define TRANSPORTS_MAX  64u
+#define TRANSPORT_BYTES 0x200u
+#define ARGUMENT_BYTES  48u
+
+/* The first registers of a virtio transport. */
+#define REGISTER_MAGIC  0u
+#define REGISTER_DEVICE 2u
+#define MAGIC           0x74726976u
+#define DEVICE_BLOCK    2u
+
+/* The interrupt's kind in a tree with a GIC, and where shared lines begin. */
+#define INTERRUPT_SHARED       0u
+#define INTERRUPT_FIRST_SHARED 32u
+
+struct transport {
+    uint64_t address; /* physical, of the registers */
+    uint64_t irq;
+};
+
+static struct transport disks[BLK_DISKS_MAX];
+static unsigned disk_count;
+
+/* True if no part of the page is memory. */
+static bool is_apart_from_memory(const struct boot_info *info, uint64_t page)
+{
+    for (uint64_t i = 0; i < info->region_count; i++) {
+        const struct boot_region *region = &info->regions[i];
+        if (page + PAGE_SIZE > region->base && page - region->base < region->size)
+            return false;
+    }
+    return true;
+}
+
+/* Reads a transport of the tree's root. False: it is not described as those of such machines are. */
+static bool read_transport(const void *tree, int node, struct transport *transport)
+{
+    int reg_bytes = 0, interrupt_bytes = 0;
+    const fdt32_t *reg = fdt_getprop(tree, node, "reg", &reg_bytes);
+    const fdt32_t *interrupt = fdt_getprop(tree, node, "interrupts", &interrupt_bytes);
+    const int address_cells = fdt_address_cells(tree, 0), size_cells = fdt_size_cells(tree, 0);
+
+    if (fdt_parent_offset(tree, node) != 0 || !reg || !interrupt || address_cells != 2 || size_cells < 1 ||
+        reg_bytes < (address_cells + size_cells) * (int)sizeof(*reg) || interrupt_bytes != 3 * (int)sizeof(*interrupt))
+        return false;
+    transport->address = (uint64_t)fdt32_to_cpu(reg[0]) << 32 | fdt32_to_cpu(reg[1]);
+    transport->irq = (uint64_t)fdt32_to_cpu(interrupt[1]) + INTERRUPT_FIRST_SHARED;
+    return fdt32_to_cpu(interrupt[0]) == INTERRUPT_SHARED && transport->address % sizeof(uint32_t) == 0 &&
+           transport->address < ENTRY_ADDRESS - PAGE_SIZE &&
+           (transport->address & ~PAGE_MASK) <= PAGE_SIZE - TRANSPORT_BYTES;
+}
+
+/* Puts a transport into a list that is in order of addresses. */
+static void insert(struct transport list[], unsigned count, struct transport transport)
+{
+    unsigned place = count;
+
+    for (; place > 0 && list[place - 1].address > transport.address; place--)
+        list[place] = list[place - 1];
+    list[place] = transport;
+}
+
+static unsigned find_transports(const struct boot_info *info, const void *tree, struct transport list[])
+{
+    unsigned count = 0;
+
+    for (int node = fdt_node_offset_by_compatible(tree, -1, "virtio,mmio"); node >= 0 && count < TRANSPORTS_MAX;
+         node = fdt_node_offset_by_compatible(tree, node, "virtio,mmio")) {
+        struct transport transport;
+        if (read_transport(tree, node, &transport) && is_apart_from_memory(info, transport.address & PAGE_MASK))
+            insert(list, count++, transport);
+    }
+    return count;
+}
+
+static bool is_disk(const struct transport *transport)
+{
+    map_frame(SLOT_ASPACE, PROBE_ADDRESS, transport->address >> PAGE_SHIFT,
+              ENTRY_READ | ENTRY_WRITE | ENTRY_DEVICE | ENTRY_ACCESSED | ENTRY_DIRTY);
+    const volatile uint32_t *registers = (const volatile uint32_t *)(PROBE_ADDRESS + transport->address % PAGE_SIZE);
+    const bool found = registers[REGISTER_MAGIC] == MAGIC && registers[REGISTER_DEVICE] == DEVICE_BLOCK;
+    own_unmap(PROBE_ADDRESS, 1);
+    return found;
+}
+
+void devices_find(const struct boot_info *info, const void *tree)
+{
+    static struct transport transports[TRANSPORTS_MAX];
+    const unsigned count = tree ? find_transports(info, tree, transports) : 0;
+
+    if (count == 0)
+        return;
+    add_tables(SLOT_ASPACE, 1);
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_disk(&transports[i]))
+            continue;
+        if (disk_count == BLK_DISKS_MAX) {
+            log_line("there are more disks than %lu; the others are not used", (uint64_t)BLK_DISKS_MAX);
+            return;
+        }
+        disks[disk_count++] = transports[i];
+    }
+}
+
+/* Writes `text` and the digits of a number below PAGE_SIZE; returns where the final zero is. */
+static char *write_argument(char *place, const char *text, uint64_t number)
+{
+    static const char digits[] = "0123456789abcdef";
+    const size_t length = strlen(text);
+
+    memcpy(place, text, length);
+    place += length;
+    for (unsigned shift = 12; shift > 0;) {
+        shift -= 4;
+        *place++ = digits[number >> shift & 0xf];
+    }
+    *place = '\0';
+    return place;
+}
+
+const char *devices_blk_arguments(const char *path, size_t *bytes)
+{
+    static char block[ARGUMENT_BYTES * (1 + BLK_DISKS_MAX)];
+    const size_t length = strlen(path) + 1;
+    char *place = block + length;
+
+    if (disk_count == 0 || length > ARGUMENT_BYTES)
+        return NULL;
+    memcpy(block, path, length);
+    for (unsigned i = 0; i < disk_count; i++)
+        place = write_argument(place, BLK_START_VIRTIO_MMIO, disks[i].address % PAGE_SIZE) + 1;
+    *bytes = (size_t)(place - block);
+    return block;
+}
+
+static int endow_disk(const struct process *process, unsigned number)
+{
+    const struct transport *disk = &disks[number];
+
+    int status = memsrv_space_map_device(SLOT_MEMSRV, process->pid, BLK_REGISTERS_ADDRESS + number * PAGE_SIZE,
+                                         disk->address & PAGE_MASK, PAGE_SIZE);
+    if (status == 0)
+        status = memsrv_space_irq_create(SLOT_MEMSRV, process->pid, disk->irq, ROOT_SLOT_BLK_IRQ);
+    if (status == 0)
+        status = capability_give(process_table_slot(process), BLK_SLOT_IRQ + number, ROOT_SLOT_BLK_IRQ, RIGHT_ALL, 0);
+    capability_drop(ROOT_SLOT_BLK_IRQ);
+    return status;
+}
+
+int devices_endow_blk(const struct process *process)
+{
+    int status = capability_give(process_table_slot(process), SLOT_NOTIFICATION, ROOT_SLOT_BLK_EVENTS, RIGHT_SEND, 0);
+
+    for (unsigned i = 0; i < disk_count && status == 0; i++)
+        status = endow_disk(process, i);
+    return status;
+}

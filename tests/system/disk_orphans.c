@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program ends while its requests are underway: its memory is kept until the block server knows that no device uses
+ * it. The program becomes another one, which looks on; a child that it had made before ends the block server, which
+ * holds the requests, after a while.
+ */
+#include <errno.h>
+#include <proto/memsrv_client.h>
+#include <proto/root_client.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "disk_io.h"
+#include "tap.h"
+
+#define PATH     "/tests/disk_orphans"
+#define PAGES    256u
+#define REQUESTS 64u
+#define WAIT_MS  1000u
+#define STEP_MS  20u
+/* What may come and go besides. */
+#define TOLERANCE 64u
+
+static void sleep_ms(unsigned ms)
+{
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&time, NULL);
+}
+
+static unsigned long user_pages(void)
+{
+    struct memsrv_memory memory;
+    size_t count = 0;
+    return memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) == 0 && count == 1 ? memory.user : 0;
+}
+
+/* The child: it has none of the memory, for that is taken later. */
+static _Noreturn void end_server_later(void)
+{
+    sleep_ms(WAIT_MS);
+    _exit(root_kill(SLOT_ROOT, io_find_process("blk")) == 0 ? 0 : 1);
+}
+
+/* Leaves requests behind that write all of the memory. */
+static int leave(void)
+{
+    struct io io;
+    char before[24];
+
+    const pid_t child = fork();
+    if (child == 0)
+        end_server_later();
+    int error = child < 0 ? -EAGAIN : io_open(&io, "label=scratch", PAGES * PAGE_SIZE);
+    /* The servers have started, for one has answered. */
+    (void)snprintf(before, sizeof(before), "%lu", user_pages() - PAGES);
+    if (error == 0)
+        error = blk_inject(SLOT_BLK, io.volume.id, BLK_FAULT_HOLD, 1UL << BLK_WRITE, 0, io.volume.sectors);
+    for (unsigned i = 0; i < REQUESTS && error == 0; i++) {
+        struct batch batch = {0};
+        uint64_t accepted;
+        const size_t pages = PAGES / REQUESTS;
+        (void)batch_add(&batch, &io, i, BLK_WRITE, i * pages * BLK_PAGE_SECTORS, pages, i * pages);
+        error = io_submit(&io, &batch, &accepted);
+    }
+    if (error == 0)
+        (void)execl(PATH, PATH, before, NULL);
+    printf("Bail out! error %d\n", error);
+    return EXIT_FAILURE;
+}
+
+static bool comes_back(unsigned long pages)
+{
+    for (unsigned waited = 0; waited < 5 * WAIT_MS; waited += STEP_MS) {
+        if (user_pages() <= pages)
+            return true;
+        sleep_ms(STEP_MS);
+    }
+    return false;
+}
+
+int main(int argument_count, char **arguments)
+{
+    uint64_t failures = 1;
+
+    if (argument_count < 2 || strncmp(arguments[1], "quire.", 6) == 0)
+        return leave();
+    const unsigned long before = strtoul(arguments[1], NULL, 10);
+    tap_plan(4);
+    const uint64_t server = io_find_process("blk");
+    sleep_ms(WAIT_MS / 4);
+    const unsigned long pages = user_pages();
+    tap_ok(pages >= before + PAGES - TOLERANCE && io_find_process("blk") == server, "what devices may use is kept");
+    tap_diag("%lu pages before, %lu while it is kept", before, pages);
+    tap_ok(comes_back(before + TOLERANCE), "the next server, which has reset them, lets it go");
+    tap_ok(io_find_process("blk") != server, "not the one before");
+    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv finds nothing wrong");
+    tap_diag("%lu pages after", user_pages());
+    return tap_done();
+}
