@@ -61,8 +61,7 @@ static _Noreturn void fork_child(struct fork_state *state)
 
 pid_t _fork(void)
 {
-    struct fork_state state = {
-        .self = thread_self(), .thread_pointer = thread_pointer(), .alone = thread_is_alone()};
+    struct fork_state state = {.self = thread_self(), .thread_pointer = thread_pointer(), .alone = thread_is_alone()};
 
     fork_handlers_run(FORK_PREPARE);
     take_locks(&state);

@@ -22,7 +22,7 @@
 /* From so many bytes on floating-point registers are worth being saved and loaded at the switches to others. */
 #define COPY_AT_ONCE 1024u
 
-static uint64_t trusted; /* pages that may be taken unasked */
+static uint64_t trusted;  /* pages that may be taken unasked */
 static void **free_pages; /* could not be unmapped: each holds the address of the next */
 
 /* What fs_page_count() tells; zeros if memsrv does not answer. */

@@ -261,8 +261,7 @@ void clients_ended(struct fs_context *context, uint64_t events)
     LIST_FOR_EACH_SAFE(link, &context->table.clients)
     {
         struct client *client = CONTAINER_OF(link, struct client, link);
-        if ((memsrv_event(client->pid) & events) &&
-            memsrv_space_parent(SLOT_MEMSRV, client->pid, &parent) == -ESRCH)
+        if ((memsrv_event(client->pid) & events) && memsrv_space_parent(SLOT_MEMSRV, client->pid, &parent) == -ESRCH)
             client_end(context, client);
     }
 }

@@ -7,12 +7,7 @@
 #include <string.h>
 
 static struct process processes[PROCESS_COUNT] = {
-    {.state = PROCESS_RUNNING,
-     .pid = PID_ROOT,
-     .children = 1,
-     .group = PID_ROOT,
-     .session = PID_ROOT,
-     .name = "root"},
+    {.state = PROCESS_RUNNING, .pid = PID_ROOT, .children = 1, .group = PID_ROOT, .session = PID_ROOT, .name = "root"},
     {.state = PROCESS_RUNNING,
      .pid = PID_MEMSRV,
      .parent = PID_ROOT,

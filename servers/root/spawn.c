@@ -198,8 +198,7 @@ int fork_process(const struct process *parent, const struct fork_request *reques
     child->session = parent->session;
     child->started = clock_now();
     process_signals_inherit(parent, request->thread, child);
-    int status =
-        memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, request->stack - 1, process_table_slot(child));
+    int status = memsrv_space_fork(SLOT_MEMSRV, parent->pid, child->pid, request->stack - 1, process_table_slot(child));
     if (status == 0) {
         status = sync_inherit(parent->pid, child->pid);
         if (status == 0)
