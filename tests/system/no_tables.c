@@ -170,8 +170,8 @@ static bool sound(void)
 static uint64_t fail_tables(bool fail)
 {
     uint64_t failures = 0;
-    const int error = memsrv_fail_alloc_set(GRANT_SLOT_MEMSRV, fail ? MEMSRV_FAIL_TABLES : 0, 1, fail ? FOR_EVER : 0, 0,
-                                            &failures);
+    const int error =
+        memsrv_fail_alloc_set(GRANT_SLOT_MEMSRV, fail ? MEMSRV_FAIL_TABLES : 0, 1, fail ? FOR_EVER : 0, 0, &failures);
     if (error < 0)
         tap_diag("fail_alloc_set: error %d", error);
     return failures;
