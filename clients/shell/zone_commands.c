@@ -283,12 +283,41 @@ static int command_thp(int count, char **arguments)
     return 0;
 }
 
+static int command_vmstat(int count, char **arguments)
+{
+    struct memsrv_vmstat vmstat;
+    size_t records = 0;
+
+    (void)count, (void)arguments;
+    const int error = memsrv_vm_info(SLOT_MEMSRV, &vmstat, 1, &records);
+    if (error < 0 || records != 1)
+        return error < 0 ? error : -EPROTO;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } lines[] = {{"pgfault", vmstat.faults},
+                 {"pgfault_anonymous", vmstat.fault_anonymous},
+                 {"pgfault_zero", vmstat.fault_zero},
+                 {"pgfault_copy", vmstat.fault_copy},
+                 {"pgreuse", vmstat.fault_reuse},
+                 {"pgfault_object", vmstat.fault_object},
+                 {"pgfault_huge", vmstat.fault_huge},
+                 {"pgfault_spurious", vmstat.fault_spurious},
+                 {"pgfault_refused", vmstat.fault_refused},
+                 {"pgfault_repeated", vmstat.fault_repeated},
+                 {"stack_growth", vmstat.stack_growth}};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        printf("%-17s %lu\n", lines[i].name, (unsigned long)lines[i].value);
+    return 0;
+}
+
 const struct command zone_commands[] = {
     {"mem", "", "shows where the machine's memory is", 0, 0, command_mem},
     {"buddyinfo", "", "shows the free blocks by size", 0, 0, command_buddyinfo},
     {"zoneinfo", "", "shows the zones: watermarks, reserves, page lists", 0, 0, command_zoneinfo},
     {"pagetypeinfo", "", "shows the free blocks by mobility and size", 0, 0, command_pagetypeinfo},
     {"allocinfo", "", "shows what became of requests for pages", 0, 0, command_allocinfo},
+    {"vmstat", "", "shows what became of faults", 0, 0, command_vmstat},
     {"thp", "[POLICY|scan MS PLACES]", "shows the huge pages, or sets who gets them", 0, 3, command_thp},
     {0},
 };

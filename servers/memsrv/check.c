@@ -163,6 +163,7 @@ uint64_t check_all(struct memsrv_context *worker)
     failures += report("memory objects", 0, (long)objects_check());
     failures += report("caches", 0, caches_check());
     failures += report("tables", 0, tables_check());
+    failures += report("per-CPU memory", 0, percpu_check(&own_percpu));
     failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
     failures += check_account(worker);

@@ -11,6 +11,7 @@
 
 #include "areas.h"
 #include "cow.h"
+#include "event.h"
 #include "fault.h"
 #include "huge.h"
 #include "log.h"
@@ -49,6 +50,7 @@ static void refuse_as(struct space *space, struct message *m, uint32_t kind) REQ
         thread->fault_kind = kind;
         thread->fault = fault;
     }
+    event_count(worker_current(), EVENT_FAULT_REFUSED);
     answer_refuse(m);
 }
 
@@ -161,8 +163,10 @@ static __attribute__((noinline)) void answer_object(struct memsrv_context *worke
     } else if (error) {
         refuse_without_memory(space, m);
     } else if (!fault.target) {
+        event_count(worker, EVENT_FAULT_OBJECT);
         answer_resume(m);
     } else {
+        event_count(worker, EVENT_FAULT_OBJECT);
         worker->fault_page = fault.taken;
         worker->fault_adds = fault.adds;
         answer_item(worker, space, m, fault.target, fault.item);
@@ -188,6 +192,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
     }
     switch (cow_decide(area, entry, m->words[1], &source)) {
     case COW_NOTHING:
+        event_count(worker, EVENT_FAULT_SPURIOUS);
         answer_resume(m);
         break;
     case COW_RIGHTS:
@@ -196,9 +201,11 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
             break;
         }
         cow_give_rights_locked(space, area, address, entry);
+        event_count(worker, EVENT_FAULT_REUSE);
         answer_resume(m);
         break;
     case COW_PROMOTE:
+        event_count(worker, EVENT_FAULT_REUSE);
         answer_item(worker, space, m, address | MAP_ITEM_PROMOTE, entry_flags(area->flags));
         break;
     case COW_COPY: {
@@ -208,6 +215,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
             break;
         }
         cow_copy(page, source, area);
+        event_count(worker, EVENT_FAULT_COPY);
         answer_item(worker, space, m, address | COW_REPLACE, page_address(page) | entry_flags(area->flags));
         break;
     }
@@ -220,6 +228,7 @@ static inline void answer_zeros(struct memsrv_context *worker, struct space *spa
 {
     worker->fault_adds = 1;
     space->resident++;
+    event_count(worker, EVENT_FAULT_ZERO);
     answer_item(worker, space, m, address | MAP_ITEM_MAP,
                 page_address(zero_page) | (area->flags & (VMA_READ | VMA_EXECUTE)) | ENTRY_ACCESSED);
 }
@@ -240,6 +249,7 @@ static bool answer_huge(struct memsrv_context *worker, struct space *space, stru
     space->resident += HUGE_PAGES;
     worker->fault_page = block;
     worker->fault_adds = HUGE_PAGES;
+    event_count(worker, EVENT_FAULT_HUGE);
     answer_item(worker, space, m, base | MAP_ITEM_MAP, page_address(block) | entry_flags(area->flags) | ENTRY_HUGE);
     return true;
 }
@@ -248,8 +258,10 @@ static bool answer_huge(struct memsrv_context *worker, struct space *space, stru
 static __attribute__((noinline)) bool answer_other(struct memsrv_context *worker, struct space *space,
                                                    struct message *m, struct vma **area) REQUIRES(space->lock)
 {
-    if (!*area)
+    if (!*area) {
         *area = area_grow_down_locked(space, m->words[0]);
+        event_add(worker, EVENT_STACK_GROWTH, *area != NULL);
+    }
     if (!is_allowed(*area, m->words[1]) || ((*area)->flags & AREA_FILLED))
         refuse(space, m);
     else if ((*area)->object)
@@ -296,6 +308,7 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
     }
     worker->fault_adds = 1;
     space->resident++;
+    event_count(worker, EVENT_FAULT_ANONYMOUS);
     answer_item(worker, space, m, address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags));
     space_leave(space);
     page_zero(page);
@@ -330,6 +343,7 @@ void fault_retry(struct memsrv_context *worker, struct message *m, int error)
     /* In this order: whoever waits for the answers holds the lock that the figures need. */
     __atomic_store_n(&worker->settling, space, __ATOMIC_RELAXED);
     fault_settled(worker);
+    event_count(worker, EVENT_FAULT_REPEATED);
     spinlock_acquire(&space->lock);
     space->resident -= adds;
     space->huge_entries -= adds == HUGE_PAGES;

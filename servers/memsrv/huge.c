@@ -10,6 +10,7 @@
 #include <base/bits.h>
 
 #include "areas.h"
+#include "event.h"
 
 #define POLICY_KEY "quire.thp="
 
@@ -21,19 +22,6 @@ static const char *const policy_names[] = {
 
 uint64_t closer_look_flags = AREA_FILLED | VMA_HUGE;
 static enum huge_policy policy = HUGE_ADVISED; /* atomic */
-
-/* Atomic, each by itself. */
-static struct {
-    uint64_t blocks; /* whole ones */
-    uint64_t fault_allocations, fault_fallbacks;
-    uint64_t collapses, collapse_failures;
-    uint64_t splits;
-} counts;
-
-static void count(uint64_t *counter)
-{
-    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
-}
 
 static void set_policy(enum huge_policy wanted)
 {
@@ -81,15 +69,15 @@ struct page *huge_take(struct memsrv_context *worker, const struct space *space,
     struct page *block = pages_take(gfp, HUGE_PAGE_ORDER, PAGE_HUGE);
 
     if (!block) {
-        count(use == HUGE_FAULT ? &counts.fault_fallbacks : &counts.collapse_failures);
+        event_count(worker, use == HUGE_FAULT ? EVENT_THP_FAULT_FALLBACK : EVENT_THP_COLLAPSE_FAILED);
         return NULL;
     }
     block->owner = space->family;
     block->index = area_index(area, base);
     worker->user_pages += HUGE_PAGES;
-    count(&counts.blocks);
+    event_count(worker, EVENT_THP_BLOCKS);
     if (use == HUGE_FAULT)
-        count(&counts.fault_allocations);
+        event_count(worker, EVENT_THP_FAULT_ALLOC);
     return block;
 }
 
@@ -97,7 +85,7 @@ void huge_give(struct memsrv_context *worker, struct page *block)
 {
     ASSERT((block->flags & PAGE_HUGE) && block->order == HUGE_PAGE_ORDER);
     worker->user_pages -= HUGE_PAGES;
-    __atomic_fetch_sub(&counts.blocks, 1, __ATOMIC_RELAXED);
+    event_add(worker, EVENT_THP_BLOCKS, -1UL);
     pages_give(block, HUGE_PAGE_ORDER);
 }
 
@@ -117,15 +105,10 @@ void huge_part_with(struct page *page)
         int error = buddy_split_allocated_locked(zone, first, HUGE_PAGE_ORDER);
         ASSERT(error == 0);
         (void)error;
-        count(&counts.splits);
-        __atomic_fetch_sub(&counts.blocks, 1, __ATOMIC_RELAXED);
+        event_count(worker_current(), EVENT_THP_SPLIT);
+        event_add(worker_current(), EVENT_THP_BLOCKS, -1UL);
     }
     spinlock_release(&zone->lock);
-}
-
-void huge_count_collapse(void)
-{
-    count(&counts.collapses);
 }
 
 int memsrv_handle_thp_info(struct memsrv_context *context, const struct message *request, struct memsrv_thp *thp,
@@ -136,12 +119,12 @@ int memsrv_handle_thp_info(struct memsrv_context *context, const struct message 
         return -EINVAL;
     *thp = (struct memsrv_thp){
         .policy = (uint64_t)__atomic_load_n(&policy, __ATOMIC_RELAXED),
-        .pages = __atomic_load_n(&counts.blocks, __ATOMIC_RELAXED) * HUGE_PAGES,
-        .fault_alloc = __atomic_load_n(&counts.fault_allocations, __ATOMIC_RELAXED),
-        .fault_fallback = __atomic_load_n(&counts.fault_fallbacks, __ATOMIC_RELAXED),
-        .collapse_alloc = __atomic_load_n(&counts.collapses, __ATOMIC_RELAXED),
-        .collapse_alloc_failed = __atomic_load_n(&counts.collapse_failures, __ATOMIC_RELAXED),
-        .split = __atomic_load_n(&counts.splits, __ATOMIC_RELAXED),
+        .pages = event_sum(EVENT_THP_BLOCKS) * HUGE_PAGES,
+        .fault_alloc = event_sum(EVENT_THP_FAULT_ALLOC),
+        .fault_fallback = event_sum(EVENT_THP_FAULT_FALLBACK),
+        .collapse_alloc = event_sum(EVENT_THP_COLLAPSE_ALLOC),
+        .collapse_alloc_failed = event_sum(EVENT_THP_COLLAPSE_FAILED),
+        .split = event_sum(EVENT_THP_SPLIT),
         .scan_sleep = __atomic_load_n(&huge_scan_state.sleep_ms, __ATOMIC_RELAXED),
         .scan_places = __atomic_load_n(&huge_scan_state.places, __ATOMIC_RELAXED),
         .scanned = __atomic_load_n(&huge_scan_state.scanned, __ATOMIC_RELAXED),

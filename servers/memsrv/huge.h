@@ -62,9 +62,6 @@ MUST_CHECK struct page *huge_take(struct memsrv_context *worker, const struct sp
 /* Gives back a block of huge_take() that nothing maps and that is whole. */
 void huge_give(struct memsrv_context *worker, struct page *block);
 
-/* A collapse has come to its end. */
-void huge_count_collapse(void);
-
 /* Zeroes a block. No lock is needed: nobody else sees it. */
 void huge_zero(const struct page *block);
 

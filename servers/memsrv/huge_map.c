@@ -7,6 +7,7 @@
 
 #include "areas.h"
 #include "cow.h"
+#include "event.h"
 #include "huge.h"
 #include "space_pages.h"
 #include "space_tables.h"
@@ -145,7 +146,7 @@ int huge_collapse_locked(struct memsrv_context *worker, struct space *space, str
     if (error)
         huge_give(worker, block);
     else
-        huge_count_collapse();
+        event_count(worker, EVENT_THP_COLLAPSE_ALLOC);
     return error;
 }
 

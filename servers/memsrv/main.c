@@ -8,6 +8,7 @@
 #include "boot_memory.h"
 #include "caches.h"
 #include "cow.h"
+#include "event.h"
 #include "fail_alloc.h"
 #include "family.h"
 #include "huge.h"
@@ -43,7 +44,8 @@ int main(void)
     caches_init(info->arguments);
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
-    own_memory_init();
+    own_memory_init(info->cpu_count);
+    events_init(info->cpu_count);
     tables_init();
     cow_init();
     families_init();

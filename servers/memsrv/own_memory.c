@@ -17,6 +17,7 @@
 
 struct kmalloc_heap own_heap;
 struct vmalloc_space own_space;
+struct percpu own_percpu;
 
 static uint64_t tables; /* atomic */
 
@@ -75,7 +76,7 @@ static int own_map(void *context, uint64_t address, struct page *const pages[], 
     return 0;
 }
 
-void own_memory_init(void)
+void own_memory_init(uint64_t cpu_count)
 {
     static const struct vmalloc_ops ops = {.map = own_map, .unmap = own_unmap};
     struct kmem_cache_args defaults = {.source = &record_source};
@@ -85,6 +86,8 @@ void own_memory_init(void)
         fatal("the heap cannot be made");
     for (unsigned class = 0; class < KMALLOC_CLASSES; class ++)
         cache_list(&own_heap.caches[class]);
+    if (percpu_init(&own_percpu, (uint32_t)(cpu_count < WORKERS_MAX ? cpu_count : WORKERS_MAX), &record_source))
+        fatal("per-CPU memory cannot be made");
     vmalloc_init(&own_space, OWN_LOW, OWN_LOW + OWN_BYTES, &ops, &record_source, &own_heap);
 }
 

@@ -22,6 +22,7 @@
 #define FAULT_TABLES_LACK 0x80000000u
 
 struct space;
+struct vm_events;
 
 /* Called a context by the generated dispatcher. */
 struct memsrv_context {
@@ -56,6 +57,8 @@ struct memsrv_context {
     /* Pages of anonymous memory that this worker has taken, less those that it has given back; the sum of all workers'
      * is what there is. Read by others, for statistics. */
     int64_t user_pages;
+
+    struct vm_events *events; /* event.h */
 
     uint32_t index;
     uint64_t thread_slot, reply_slot;

@@ -239,6 +239,61 @@ static int child(void)
     return CHILD_STATUS;
 }
 
+static struct memsrv_vmstat events_now(void)
+{
+    struct memsrv_vmstat vmstat = {0};
+    size_t count = 0;
+
+    if (memsrv_vm_info(SLOT_MEMSRV, &vmstat, 1, &count) < 0 || count != 1)
+        tap_diag("vm_info failed");
+    return vmstat;
+}
+
+static bool is_the_sum(const struct memsrv_vmstat *vmstat)
+{
+    return vmstat->faults == vmstat->fault_anonymous + vmstat->fault_zero + vmstat->fault_copy + vmstat->fault_reuse +
+                                 vmstat->fault_object + vmstat->fault_huge + vmstat->fault_spurious +
+                                 vmstat->fault_refused;
+}
+
+/* Writes to each page. */
+static void write_all(volatile char *memory)
+{
+    for (unsigned long i = 0; i < TOUCHED; i++)
+        memory[i * PAGE_SIZE] = 1;
+}
+
+/* Each kind of fault is counted, once for each page and by whichever worker. Others fault, too: so at least. */
+static void test_events(void)
+{
+    const char *line[] = {"/tests/segv", "read-null", NULL};
+    char *memory = mmap(NULL, TOUCHED * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *shared = mmap(NULL, TOUCHED * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const struct memsrv_vmstat first = events_now();
+    char seen = 0;
+
+    for (unsigned long i = 0; i < TOUCHED; i++)
+        seen = (char)(seen + ((volatile char *)memory)[i * PAGE_SIZE]);
+    const struct memsrv_vmstat read = events_now();
+    tap_ok(read.fault_zero - first.fault_zero >= TOUCHED && seen == 0, "reads are counted");
+    write_all(memory);
+    const struct memsrv_vmstat copied = events_now();
+    tap_ok(copied.fault_copy - read.fault_copy >= TOUCHED, "so are writes where zeros were read");
+    madvise(memory, TOUCHED * PAGE_SIZE, MADV_DONTNEED);
+    write_all(memory);
+    const struct memsrv_vmstat written = events_now();
+    tap_ok(written.fault_anonymous - copied.fault_anonymous >= TOUCHED, "and writes where nothing was");
+    write_all(shared);
+    const struct memsrv_vmstat mapped = events_now();
+    tap_ok(mapped.fault_object - written.fault_object >= TOUCHED, "so is shared memory");
+    (void)!process_run(line);
+    const struct memsrv_vmstat last = events_now();
+    tap_ok(last.fault_refused > mapped.fault_refused, "and what is refused");
+    tap_ok(is_the_sum(&last) && last.faults - first.faults > 4 * TOUCHED, "all together are what faults there were");
+    munmap(memory, TOUCHED * PAGE_SIZE);
+    munmap(shared, TOUCHED * PAGE_SIZE);
+}
+
 int main(int argument_count, char **arguments)
 {
     uint64_t resident, tables, objects, areas;
@@ -246,13 +301,14 @@ int main(int argument_count, char **arguments)
     (void)arguments;
     if (argument_count > 1)
         return child();
-    tap_plan(1 + 6 + 3 + 8 + 1 + 5 + 1 + 8);
+    tap_plan(1 + 6 + 3 + 8 + 1 + 5 + 6 + 1 + 8);
     tap_ok(adds_up(), "every page of the machine is in the books");
     test_zones();
     test_allocations();
     test_slabs();
     test_own_areas();
     test_touch();
+    test_events();
     tap_ok(memsrv_space_info(SLOT_MEMSRV, (uint64_t)getpid(), &resident, &tables, &objects, &areas) == 0 &&
                resident > 0 && tables > 0 && objects > 0 && areas > 3,
            "space_info knows this program");
