@@ -330,10 +330,3 @@ uint64_t space_unlink(struct aspace *aspace, uint64_t *entry)
     aspace->table_count--;
     return frame->references;
 }
-
-bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes)
-{
-    if (address >= USER_VA_END || bytes > USER_VA_END - address)
-        return false;
-    return !aspace->window || address + bytes <= WINDOW_BASE || address >= WINDOW_BASE + WINDOW_SIZE;
-}

@@ -98,7 +98,12 @@ void space_prune(struct aspace *aspace, uint64_t address);
 uint64_t space_unlink(struct aspace *aspace, uint64_t *entry);
 
 /* True if all of the range is the user's, and not in the window of a space that shows it. */
-bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes);
+static inline bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes)
+{
+    if (address >= USER_VA_END || bytes > USER_VA_END - address)
+        return false;
+    return !aspace->window || address + bytes <= WINDOW_BASE || address >= WINDOW_BASE + WINDOW_SIZE;
+}
 
 /* The address space in argument 1 of a call whose argument 0 is the authority over physical memory. */
 struct aspace *space_argument(const struct thread *caller, long *error);
