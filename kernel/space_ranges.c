@@ -280,7 +280,6 @@ static ALWAYS_INLINE bool protect_leaf(struct range *range, struct place *place,
         return true;
     *entry = pte;
     mark_stale(range, place);
-    place->count++;
     return true;
 }
 
@@ -348,6 +347,7 @@ long aspace_protect(struct thread *caller)
         return error;
     range.changes = true;
     walk(&range, protect_leaf);
+    range.count = range.stale;
     return finish(caller, &range);
 }
 
