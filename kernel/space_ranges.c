@@ -258,7 +258,7 @@ static ALWAYS_INLINE bool unmap_leaf(struct range *range, struct place *place, u
         return good;
     }
     struct frame *frame = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
-    if (!put_result(range, place, pte_to_entry(pte, LEAF_LEVEL) | (frame->references == 1 ? ENTRY_LAST : 0)))
+    if (!put_result(range, place, pte_page_to_entry(pte) | (frame->references == 1 ? ENTRY_LAST : 0)))
         return false;
     frame->references--;
     *entry = 0;
