@@ -138,7 +138,8 @@ static bool copy_works(void)
         const size_t start = length % 17;
         memset(to, 0, sizeof(to));
         copy_bytes(to + start, from + length % 5, length);
-        if (memcmp(to + start, from + length % 5, length) != 0 || to[start + length] != 0 || (start && to[start - 1] != 0))
+        if (memcmp(to + start, from + length % 5, length) != 0 || to[start + length] != 0 ||
+            (start && to[start - 1] != 0))
             return false;
     }
     return true;
