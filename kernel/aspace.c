@@ -140,7 +140,7 @@ static void replace_entry(struct aspace *aspace, uint64_t address, uint64_t *slo
 }
 
 /* Puts an entry at the address of `target`; see MAP_ITEM_MAP and MAP_ITEM_SOFT. */
-static inline long put_entry(struct aspace *aspace, uint64_t target, uint64_t entry)
+static long put_entry(struct aspace *aspace, uint64_t target, uint64_t entry)
 {
     unsigned level = entry & ENTRY_HUGE && !(entry & ENTRY_SOFT) ? HUGE_LEVEL : LEAF_LEVEL;
     uint64_t address = target & PAGE_MASK;
@@ -173,6 +173,24 @@ static inline long put_entry(struct aspace *aspace, uint64_t target, uint64_t en
     return 0;
 }
 
+/* The common case of put_entry(): a page of memory where nothing is, in the table that was used last, whose addresses were
+ * looked at when it was. False: it is another case, and nothing has changed. */
+static inline bool put_page(struct aspace *aspace, uint64_t target, uint64_t entry)
+{
+    uint64_t *slot = &aspace->leaf[pte_index(target, LEAF_LEVEL)];
+
+    if (aspace->leaf_number != target >> HUGE_PAGE_SHIFT || (entry & (ENTRY_SOFT | ENTRY_HUGE | ENTRY_DEVICE)) || *slot)
+        return false;
+    struct frame *frame = frame_find(&frames, (entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+    if (!frame || frame->type != FRAME_USER || frame->references == UINT32_MAX)
+        return false;
+    frame->references++;
+    space_frame(slot)->references++;
+    *slot = pte_from_entry(entry, LEAF_LEVEL);
+    table_write_barrier();
+    return true;
+}
+
 /* Gives the page at `address` the rights of `entry` besides its own; see MAP_ITEM_PROMOTE. */
 static long promote(struct aspace *aspace, uint64_t address, uint64_t entry)
 {
@@ -199,7 +217,9 @@ long aspace_apply(struct aspace *aspace, const struct map_item *item)
 {
     uint64_t kind = item->target & MAP_ITEM_KIND;
 
-    if (__builtin_expect(kind == MAP_ITEM_MAP && !(item->entry & ENTRY_SOFT), 1))
+    if (__builtin_expect(kind == MAP_ITEM_MAP && put_page(aspace, item->target, item->entry), 1))
+        return 0;
+    if (kind == MAP_ITEM_MAP && !(item->entry & ENTRY_SOFT))
         return put_entry(aspace, item->target, item->entry);
     if (kind == MAP_ITEM_PROMOTE)
         return promote(aspace, item->target & PAGE_MASK, item->entry);

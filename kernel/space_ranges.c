@@ -258,7 +258,7 @@ static ALWAYS_INLINE bool unmap_leaf(struct range *range, struct place *place, u
         return good;
     }
     struct frame *frame = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
-    if (!put_result(range, place, pte_to_entry(pte, LEAF_LEVEL) | (frame->references == 1 ? ENTRY_LAST : 0)))
+    if (!put_result(range, place, pte_page_to_entry(pte) | (frame->references == 1 ? ENTRY_LAST : 0)))
         return false;
     frame->references--;
     *entry = 0;
@@ -280,7 +280,6 @@ static ALWAYS_INLINE bool protect_leaf(struct range *range, struct place *place,
         return true;
     *entry = pte;
     mark_stale(range, place);
-    place->count++;
     return true;
 }
 
@@ -348,6 +347,7 @@ long aspace_protect(struct thread *caller)
         return error;
     range.changes = true;
     walk(&range, protect_leaf);
+    range.count = range.stale;
     return finish(caller, &range);
 }
 

@@ -244,21 +244,13 @@ uint64_t *space_entry_for_map(struct aspace *aspace, uint64_t address, unsigned 
 
 /* --- Leaves ------------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) bool has_shared_frame(const struct frame *first)
+bool space_huge_shared(const struct frame *first)
 {
     for (const struct frame *frame = first; frame < first + HUGE_FRAMES; frame++) {
         if (frame->references > 1)
             return true;
     }
     return false;
-}
-
-bool space_leaf_shared(uint64_t pte, unsigned level)
-{
-    if (!pte_is_present(pte) || (pte & PTE_DEVICE))
-        return false;
-    const struct frame *first = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
-    return level == LEAF_LEVEL ? first->references > 1 : has_shared_frame(first);
 }
 
 bool space_leaf_last(uint64_t pte)
@@ -329,11 +321,4 @@ uint64_t space_unlink(struct aspace *aspace, uint64_t *entry)
     space_frame(entry)->references--;
     aspace->table_count--;
     return frame->references;
-}
-
-bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes)
-{
-    if (address >= USER_VA_END || bytes > USER_VA_END - address)
-        return false;
-    return !aspace->window || address + bytes <= WINDOW_BASE || address >= WINDOW_BASE + WINDOW_SIZE;
 }

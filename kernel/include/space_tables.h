@@ -71,8 +71,17 @@ bool space_is_last_sharer(struct aspace *aspace, uint64_t address);
 /* Makes the huge page at `address` a table of pages. `entry` is its entry. ENOMEM: no spare table. */
 MUST_CHECK long space_split(struct aspace *aspace, uint64_t *entry, uint64_t address);
 
+/* True if one of the frames of a huge page, of which this is the first, is mapped more than once. */
+bool space_huge_shared(const struct frame *first);
+
 /* True if something besides this leaf maps its frame, or (a huge page) one of its frames. */
-bool space_leaf_shared(uint64_t pte, unsigned level);
+static inline bool space_leaf_shared(uint64_t pte, unsigned level)
+{
+    if (!pte_is_present(pte) || (pte & PTE_DEVICE))
+        return false;
+    const struct frame *first = frame_known(&frames, (pte & PTE_ADDRESS) >> PAGE_SHIFT);
+    return __builtin_expect(level == LEAF_LEVEL, 1) ? first->references > 1 : space_huge_shared(first);
+}
 
 /* True if one of a huge page's frames is mapped by nothing but this leaf. */
 bool space_leaf_last(uint64_t pte);
@@ -98,7 +107,12 @@ void space_prune(struct aspace *aspace, uint64_t address);
 uint64_t space_unlink(struct aspace *aspace, uint64_t *entry);
 
 /* True if all of the range is the user's, and not in the window of a space that shows it. */
-bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes);
+static inline bool space_range_ok(const struct aspace *aspace, uint64_t address, uint64_t bytes)
+{
+    if (address >= USER_VA_END || bytes > USER_VA_END - address)
+        return false;
+    return !aspace->window || address + bytes <= WINDOW_BASE || address >= WINDOW_BASE + WINDOW_SIZE;
+}
 
 /* The address space in argument 1 of a call whose argument 0 is the authority over physical memory. */
 struct aspace *space_argument(const struct thread *caller, long *error);

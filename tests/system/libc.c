@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <quire/copy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,48 @@ static void test_terminal(void)
     tap_ok(lseek(STDOUT_FILENO, 0, SEEK_SET) == -1 && errno == ESPIPE, "the terminal has no position");
 }
 
+/* Every length and alignment around the sizes at which memset() goes about it in another way. */
+static bool memset_works(int value)
+{
+    static unsigned char bytes[1024], expected[1024];
+
+    for (size_t start = 128; start < 128 + 66; start++) {
+        for (size_t length = 0; length < 700; length += length < 300 ? 1 : 37) {
+            for (size_t i = 0; i < sizeof(bytes); i++)
+                bytes[i] = expected[i] = (unsigned char)(i * 7 + 1);
+            for (size_t i = 0; i < length; i++)
+                expected[start + i] = (unsigned char)value;
+            if (memset(bytes + start, value, length) != bytes + start || memcmp(bytes, expected, sizeof(bytes)) != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_works(void)
+{
+    static unsigned char from[2048], to[2048];
+
+    for (size_t i = 0; i < sizeof(from); i++)
+        from[i] = (unsigned char)(i * 2654435761U >> 13);
+    for (size_t length = 0; length < 1500; length += 1 + length / 64) {
+        const size_t start = length % 17;
+        memset(to, 0, sizeof(to));
+        copy_bytes(to + start, from + length % 5, length);
+        if (memcmp(to + start, from + length % 5, length) != 0 || to[start + length] != 0 ||
+            (start && to[start - 1] != 0))
+            return false;
+    }
+    return true;
+}
+
+static void test_memory(void)
+{
+    tap_ok(memset_works(0), "memset of zeros");
+    tap_ok(memset_works(0x1a5), "memset of another byte, of whose value only the low bits count");
+    tap_ok(copy_works(), "copy_bytes");
+}
+
 static void test_missing(void)
 {
     tap_equal(sysconf(_SC_PAGESIZE), 4096, "sysconf tells the page size");
@@ -119,12 +162,13 @@ static void test_missing(void)
 
 int main(int argument_count, char **arguments)
 {
-    tap_plan(6 + 4 + 4 + 6 + 8 + 3);
+    tap_plan(6 + 4 + 4 + 6 + 8 + 3 + 3);
     test_start(argument_count, arguments);
     test_heap();
     test_text();
     test_time();
     test_terminal();
+    test_memory();
     test_missing();
     return tap_done();
 }

@@ -119,13 +119,18 @@ static inline uint64_t pte_add(uint64_t pte, uint64_t entry)
     return pte_finish(pte & ~(~rights & PTE_USER_NO_EXECUTE));
 }
 
+/* Leaf to ABI entry, for a page of memory that is present. */
+static inline uint64_t pte_page_to_entry(uint64_t pte)
+{
+    return (pte & PTE_ADDRESS) | (pte & (PTE_USER | PTE_ACCESSED)) >> 6 | (pte & PTE_WRITE) >> 54 |
+           (~pte & PTE_USER_NO_EXECUTE) >> 52 | (pte & PTE_DIRTY) >> 51;
+}
+
 static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
 {
     if (!(pte & PTE_VALID))
         return pte;
-    uint64_t entry = (pte & PTE_ADDRESS) | (pte & PTE_USER) >> 6 | (pte & PTE_WRITE) >> 54 |
-                     (~pte & PTE_USER_NO_EXECUTE) >> 52 | (pte & PTE_DEVICE) << 1 | (pte & PTE_ACCESSED) >> 6 |
-                     (pte & PTE_DIRTY) >> 51;
+    uint64_t entry = pte_page_to_entry(pte) | (pte & PTE_DEVICE) << 1;
     return level == HUGE_LEVEL ? entry | ENTRY_HUGE : entry;
 }
 
