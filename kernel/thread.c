@@ -47,6 +47,8 @@ static long stop(struct thread *thread)
  */
 static long interrupt(struct thread *thread)
 {
+    /* What was asked of another CPU is void if the thread has left it meanwhile: it must not stop at some later time. */
+    thread->stop_asked = false;
     if (thread->state == THREAD_STATE_FAULTED)
         return -EBUSY;
     if (thread->state == THREAD_STATE_CALLING && thread->reply->server)

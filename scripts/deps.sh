@@ -3,7 +3,7 @@
 #
 # Builds the kept third-party libraries for the target, once per set of inputs, and prints where they are:
 # newlib (C library of servers and clients), libfdt (device tree; one flavour for the kernel, one for user programs) and
-# the source of linenoise (line editing). A result is moved into the cache only when it is complete, under a name made
+# the sources of linenoise (line editing) and dash (/bin/sh). A result is moved into the cache only when it is complete, under a name made
 # from its inputs, so an interrupted build or a changed flag never leaves a stale library behind.
 #
 # Usage: scripts/deps.sh            prints NAME=DIRECTORY lines
@@ -23,6 +23,18 @@ TARGET_CFLAGS="-mcpu=cortex-a72 -O2 -g -ffunction-sections -fdata-sections -fno-
 USER_CFLAGS="$TARGET_CFLAGS -D__DYNAMIC_REENT__"
 # The heap grows by 128 KiB and is cut when twice that is free at its end; larger blocks are mappings of their own.
 MALLOC_FLAGS="-DDEFAULT_TOP_PAD=131072 -DDEFAULT_TRIM_THRESHOLD=262144 -DDEFAULT_MMAP_MAX=32768 -DHAVE_MREMAP=1"
+# Streams ask whether they are a terminal before they choose to buffer by lines.
+STDIO_FLAGS="-DHAVE_FCNTL"
+# As newlib comes, these have 16 bits.
+TYPES_HEADER='#ifndef QUIRE_TYPES
+#define QUIRE_TYPES
+typedef unsigned long __dev_t, __ino_t;
+typedef unsigned int __uid_t, __gid_t;
+#define __machine_dev_t_defined
+#define __machine_ino_t_defined
+#define __machine_uid_t_defined
+#define __machine_gid_t_defined
+#endif'
 # As much of <sys/mman.h> as malloc needs; lib/posix has it in full, and checks that the two agree.
 MALLOC_HEADER='#include <stddef.h>
 #define PROT_READ 1
@@ -68,12 +80,15 @@ build_newlib() {
         "$work/source/newlib/libc/stdlib/mallocr.c"
     [ "$(grep -c '^#define HAVE_MMAP 1$' "$work/source/newlib/libc/stdlib/mallocr.c")" = 2 ] || return 1
     printf '%s\n' "$MALLOC_HEADER" >"$work/source/newlib/libc/include/sys/mman.h"
+    printf '%s\n' "$TYPES_HEADER" >>"$work/source/newlib/libc/machine/aarch64/machine/_types.h"
+    sed -i 's/^typedef.*unsigned short.*__nlink_t;/typedef unsigned int __nlink_t;/' \
+        "$work/source/newlib/libc/include/sys/_types.h"
     (
         cd "$work/build" || exit 1
         for tool in CC:gcc AR:ar AS:as LD:ld NM:nm RANLIB:ranlib STRIP:strip OBJCOPY:objcopy READELF:readelf; do
             export "${tool%%:*}_FOR_TARGET=$QUIRE_CROSS${tool##*:}"
         done
-        export CFLAGS_FOR_TARGET="$USER_CFLAGS $MALLOC_FLAGS"
+        export CFLAGS_FOR_TARGET="$USER_CFLAGS $MALLOC_FLAGS $STDIO_FLAGS"
         ../source/configure --prefix="$work/install" "${NEWLIB_CONFIGURE[@]}" &&
             make -j2 MAKEINFO=true all-target-newlib && make MAKEINFO=true install-target-newlib
     ) >"$log" 2>&1 || { tail -15 "$log" >&2; return 1; }
@@ -116,14 +131,36 @@ build_linenoise() {
     [ -s "$work/COPYING.LINENOISE" ]
 }
 
+# dash writes parts of itself with programs that run here. What it is to know of Quire is in clients/sh/config.h.
+build_dash() {
+    local work=$1 source=$1/source
+    fetch_source dash "$source" || return 1
+    step "preparing dash"
+    (
+        cd "$source" || exit 1
+        # As if they had just been made: the tools that make them are not needed.
+        touch aclocal.m4 configure Makefile.in src/Makefile.in config.h.in
+        ./configure --without-libedit --disable-fnmatch --disable-glob && cp "$DASH_CONFIG" config.h &&
+            make -C src -o ../config.h builtins.c init.c nodes.c signames.c syntax.c
+    ) >"$work/dash.log" 2>&1 || { tail -15 "$work/dash.log" >&2; return 1; }
+    rm "$source"/src/{mkinit,mknodes,mksignames,mksyntax}.c "$work/dash.log"
+    mkdir "$work/bltin"
+    cp "$source"/src/*.[ch] "$work/" && cp "$source"/src/bltin/*.[ch] "$work/bltin/" &&
+        cp "$source/debian/copyright" "$work/COPYING.DASH" || return 1
+    (cd "$work" && echo *.c bltin/*.c) >"$work/sources"
+}
+
 NEWLIB_TARBALL=$(find /usr/src/newlib -name 'newlib-*.tar.xz' 2>/dev/null | sort | tail -1)
 [ -n "$NEWLIB_TARBALL" ] || fail "newlib's source is missing" "Install it: apt-get install newlib-source"
 
 place=$(cached newlib "$(basename "$NEWLIB_TARBALL")" "$(dpkg-query -W -f '${Version}' newlib-source)" \
-    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$MALLOC_HEADER")
+    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$MALLOC_HEADER" \
+    "$STDIO_FLAGS" "$TYPES_HEADER")
 echo "$place"
 
 # Freestanding headers from the compiler, everything else from newlib: nothing of the host's Linux may leak in.
 USER_INCLUDES=(-nostdinc -isystem "${place#newlib=}/include" -isystem "$("${QUIRE_CROSS}gcc" -print-file-name=include)")
 cached libfdt 1 "$(compiler_version)" "$USER_CFLAGS" "$KERNEL_CFLAGS"
 cached linenoise 1
+DASH_CONFIG=$(dirname "$(realpath "$0")")/../clients/sh/config.h
+cached dash 1 "$(cat "$DASH_CONFIG")"

@@ -46,7 +46,7 @@ static bool header_ok(const struct file_header *header, size_t size, const struc
 }
 
 /* Checks a load header and turns it into a segment. */
-static bool read_segment(const struct program_header *program, size_t size, const struct elf_limits *limits,
+static bool read_segment(const struct program_header *program, uint64_t size, const struct elf_limits *limits,
                          struct elf_segment *segment)
 {
     uint32_t rights = program->flags & (ELF_READ | ELF_WRITE | ELF_EXECUTE);
@@ -94,16 +94,17 @@ static bool entry_ok(const struct elf_image *image)
     return false;
 }
 
-int elf_read(const void *bytes, size_t size, const struct elf_limits *limits, struct elf_image *image)
+int elf_read_head(const void *head, size_t head_size, uint64_t size, const struct elf_limits *limits,
+                  struct elf_image *image)
 {
     struct file_header header;
     struct elf_image found = {0};
-    if (size < sizeof(header))
+    if (head_size < sizeof(header) || head_size > size)
         return -ENOEXEC;
-    memcpy(&header, bytes, sizeof(header));
-    if (!header_ok(&header, size, limits))
+    memcpy(&header, head, sizeof(header));
+    if (!header_ok(&header, head_size, limits))
         return -ENOEXEC;
-    const uint8_t *table = (const uint8_t *)bytes + header.program_offset;
+    const uint8_t *table = (const uint8_t *)head + header.program_offset;
     for (uint32_t i = 0; i < header.program_count; i++) {
         struct program_header program;
         struct elf_segment segment;
@@ -120,4 +121,19 @@ int elf_read(const void *bytes, size_t size, const struct elf_limits *limits, st
         return -ENOEXEC;
     *image = found;
     return 0;
+}
+
+int elf_read(const void *bytes, size_t size, const struct elf_limits *limits, struct elf_image *image)
+{
+    return elf_read_head(bytes, size, size, limits, image);
+}
+
+bool elf_is_mappable(const struct elf_image *image)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        const struct elf_segment *segment = &image->segments[i];
+        if (segment->file_size > 0 && !is_aligned(segment->address - segment->offset, PAGE_SIZE))
+            return false;
+    }
+    return true;
 }

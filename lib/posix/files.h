@@ -52,6 +52,9 @@ FILES_MUST_CHECK int path_absolute(int directory, const char *path, char absolut
 FILES_MUST_CHECK int path_absolute_two(const int directories[2], const char *const paths[2],
                                        char absolute[2 * FS_PATH_BYTES], size_t *bytes);
 
+/* The working directory. */
+void path_of_working_directory(char path[FS_PATH_BYTES]);
+
 /* Permission bits of a new file after the program's umask. */
 mode_t mode_masked(mode_t mode);
 

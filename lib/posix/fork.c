@@ -31,6 +31,7 @@ extern struct __lock __lock___malloc_recursive_mutex, __lock___env_recursive_mut
     __lock___atexit_recursive_mutex;
 
 pid_t _fork(void);
+pid_t vfork(void);
 
 /* Locks that the child goes on with: no other thread may be half way through what they guard. Where there is none they
  * stay untouched, so that neither side needs a copy of their page. */
@@ -77,4 +78,10 @@ pid_t _fork(void)
     give_locks(&state);
     fork_handlers_run(FORK_PARENT);
     return error < 0 ? (pid_t)posix_result(error) : (pid_t)state.pid;
+}
+
+/* The child has memory of its own all the same; a program that keeps to what POSIX allows it cannot tell. */
+pid_t vfork(void)
+{
+    return fork();
 }

@@ -6,26 +6,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct program_file;
+
 struct program_image {
     uint64_t address, bytes; /* strings with their final zeros: arguments, then environment */
     uint64_t arguments, environment;
+    uint64_t flags; /* START_* */
 };
 
-/* Copies the strings into memory of their own. E2BIG, EINVAL (no argument), ENOMEM: nothing is left. */
-__attribute__((warn_unused_result)) int image_prepare(struct program_image *image, char *const arguments[],
-                                                      char *const environment[]);
+/* Copies the strings into memory of their own; if `file` is not NULL, with those of it that stand for the first argument,
+ * and with the working directory, if that is not the root, as the last of the environment.
+ * E2BIG, EINVAL (no argument), ENOMEM: nothing is left. */
+__attribute__((warn_unused_result)) int image_prepare(struct program_image *image, const struct program_file *file,
+                                                      char *const arguments[], char *const environment[]);
 
 /* Gives that memory back. */
 void image_forget(const struct program_image *image);
 
-/* Starts the program of a path. The child's number, or root's error. */
-__attribute__((warn_unused_result)) int64_t image_spawn(const char *path, const struct program_image *image);
+/* Becomes the program of a file, whose grant is given back. Comes back only with an error. */
+int program_execute(const struct program_file *file, char *const arguments[], char *const environment[]);
 
-/* Puts the next path at which the folders of PATH have `name` into path[0, bytes) and steps over that folder. NULL: that
- * was all; folders whose path would be too long are passed over. */
-const char *path_next(const char **folders, const char *name, char *path, size_t bytes);
-
-/* PATH, or what it is without one. */
-const char *path_of_environment(void);
+/* Becomes the program of a path, or of a name along PATH. Comes back only with an error. */
+int file_execute(const char *path, char *const arguments[], char *const environment[]);
+int path_execute(const char *name, char *const arguments[], char *const environment[]);
 
 #endif

@@ -72,6 +72,9 @@ void terminal_mode_again(void);
  * faster, when it first uses one. */
 void files_fork(pid_t child);
 
+/* In a program that another has executed: what has FD_CLOEXEC is closed now and not at the first use of a descriptor. */
+void files_begin(void);
+
 /* What fcntl() does, with a negative errno as its result; the argument is an int, or the address of a struct flock. */
 int file_control(int file, int command, long argument);
 

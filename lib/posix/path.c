@@ -4,6 +4,7 @@
  * what is done to names.
  */
 #include "files.h"
+#include "start.h"
 
 #include <fcntl.h>
 #include <proto/fs_client.h>
@@ -18,19 +19,19 @@ int _mkdir(const char *path, mode_t mode);
 int _unlink(const char *path);
 
 extern struct __lock __lock_working_directory;
-static char working_directory[FS_PATH_BYTES] = "/"; /* without symbolic links when it was set; the lock guards it */
-static mode_t mask = S_IWGRP | S_IWOTH;
+/* Without symbolic links when it was set; empty: it was not. The lock guards it. */
+static char working_directory[FS_PATH_BYTES];
 
 mode_t mode_masked(mode_t mode)
 {
-    return mode & ~mask & 07777;
+    return mode & ~start_mask & 07777;
 }
 
 mode_t umask(mode_t new)
 {
-    const mode_t old = mask;
+    const mode_t old = start_mask;
 
-    mask = new & 0777;
+    start_mask = new & 0777;
     return old;
 }
 
@@ -41,7 +42,10 @@ static int start_of(int directory, char start[FS_PATH_BYTES])
 
     if (directory == AT_FDCWD) {
         __retarget_lock_acquire_recursive(&__lock_working_directory);
-        strcpy(start, working_directory);
+        if (working_directory[0])
+            strcpy(start, working_directory);
+        else
+            (void)snprintf(start, FS_PATH_BYTES, "%s", start_directory ? start_directory : "/");
         __retarget_lock_release_recursive(&__lock_working_directory);
         return 0;
     }
@@ -49,6 +53,11 @@ static int start_of(int directory, char start[FS_PATH_BYTES])
         return -EBADF;
     const int error = fs_directory_path(SLOT_FS, (uint64_t)directory, start, FS_PATH_BYTES, &bytes);
     return error == -EPIPE ? -EIO : error;
+}
+
+void path_of_working_directory(char path[FS_PATH_BYTES])
+{
+    (void)!start_of(AT_FDCWD, path);
 }
 
 int path_absolute(int directory, const char *path, char absolute[FS_PATH_BYTES])

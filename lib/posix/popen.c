@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command run by /bin/sh at the other end of a pipe.
+ * Commands run by /bin/sh: at the other end of a pipe, or waited for.
  */
 #include "internal.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,4 +134,77 @@ int pclose(FILE *stream)
         ended = waitpid(pid, &status, 0);
     while (ended < 0 && errno == EINTR);
     return ended < 0 ? -1 : status;
+}
+
+/* --- Waited for --------------------------------------------------------------------------------------------------- */
+
+/* What system() changes for all of the program while it waits. */
+struct signal_state {
+    struct sigaction interrupt, quit;
+    sigset_t mask;
+};
+
+static void signals_put_off(struct signal_state *state)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t children;
+
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    (void)sigaction(SIGINT, &ignore, &state->interrupt);
+    (void)sigaction(SIGQUIT, &ignore, &state->quit);
+    (void)sigprocmask(SIG_BLOCK, &children, &state->mask);
+}
+
+static void signals_put_back(const struct signal_state *state)
+{
+    (void)sigaction(SIGINT, &state->interrupt, NULL);
+    (void)sigaction(SIGQUIT, &state->quit, NULL);
+    (void)sigprocmask(SIG_SETMASK, &state->mask, NULL);
+}
+
+/* The command has the signals that the caller had. A positive errno. */
+static int spawn_shell(const char *text, const struct signal_state *state, pid_t *pid)
+{
+    char *const arguments[] = {"sh", "-c", (char *)text, NULL};
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+
+    int error = posix_spawnattr_init(&attributes);
+    if (error)
+        return error;
+    sigemptyset(&defaults);
+    if (state->interrupt.sa_handler != SIG_IGN)
+        sigaddset(&defaults, SIGINT);
+    if (state->quit.sa_handler != SIG_IGN)
+        sigaddset(&defaults, SIGQUIT);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
+    (void)posix_spawnattr_setsigmask(&attributes, &state->mask);
+    error = posix_spawn(pid, SHELL, NULL, &attributes, arguments, environ);
+    (void)posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+int system(const char *text)
+{
+    struct signal_state state;
+    int status = -1;
+    pid_t pid, ended;
+
+    if (!text)
+        return access(SHELL, X_OK) == 0;
+    signals_put_off(&state);
+    int error = spawn_shell(text, &state, &pid);
+    if (error == 0) {
+        do
+            ended = waitpid(pid, &status, 0);
+        while (ended < 0 && errno == EINTR);
+        error = ended < 0 ? errno : 0;
+    } else if (error != EAGAIN && error != ENOMEM) {
+        error = 0;
+        status = STATUS_NOT_STARTED << 8; /* as if the shell had found nothing */
+    }
+    signals_put_back(&state);
+    return error ? (int)posix_result(-error) : status;
 }

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * posix_spawn(): a fork that does what the file actions and the attributes say, then exec. Whether there is such a
- * program is asked first; what fails after the fork ends the child with status 127.
+ * posix_spawn(): a fork that does what the file actions and the attributes say, then exec. A pipe that exec closes tells
+ * the parent of errors.
  */
 #include "image.h"
 #include "internal.h"
 
 #include <fcntl.h>
-#include <proto/root_client.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define PATH_BYTES_MAX   1024u
 #define STATUS_NO_LAUNCH 127
 
 enum action_kind {
@@ -30,6 +29,20 @@ struct action {
     int file, other, flags;
     mode_t mode;
     char path[]; /* ACTION_OPEN */
+};
+
+/* newlib declares it for _GNU_SOURCE only. */
+int pipe2(int files[2], int flags);
+
+/* What a child is to become, and how. */
+struct spawn_wish {
+    const char *path;
+    bool searches; /* along PATH */
+    const struct __posix_spawn_file_actions *actions; /* or NULL */
+    const struct __posix_spawnattr *attributes;       /* or NULL */
+    char *const *arguments, *const *environment;
+    sigset_t mask; /* the caller's */
+    int ends[2];   /* of the pipe: the parent reads, the child writes its error */
 };
 
 struct __posix_spawn_file_actions {
@@ -101,18 +114,18 @@ int posix_spawn_file_actions_addclose(posix_spawn_file_actions_t *actions, int f
     return add(actions, &(struct action){.kind = ACTION_CLOSE, .file = file}, NULL);
 }
 
-static bool open_as(const struct action *action)
+static int open_as(const struct action *action)
 {
     const int file = open(action->path, action->flags, action->mode);
 
     if (file < 0 || file == action->file)
-        return file >= 0;
-    const bool moved = dup2(file, action->file) >= 0;
+        return file < 0 ? -errno : 0;
+    const int error = dup2(file, action->file) < 0 ? -errno : 0;
     (void)close(file);
-    return moved;
+    return error;
 }
 
-static bool do_action(const struct action *action)
+static int do_action(const struct action *action)
 {
     switch (action->kind) {
     case ACTION_OPEN:
@@ -120,12 +133,42 @@ static bool do_action(const struct action *action)
     case ACTION_DUPLICATE:
         /* A descriptor that is its own copy stays open. */
         if (action->file == action->other)
-            return fcntl(action->file, F_SETFD, 0) >= 0;
-        return dup2(action->file, action->other) >= 0;
+            return fcntl(action->file, F_SETFD, 0) < 0 ? -errno : 0;
+        return dup2(action->file, action->other) < 0 ? -errno : 0;
     default:
         (void)close(action->file);
-        return true;
+        return 0;
     }
+}
+
+/* Moves the pipe out of an action's way; the program does not know of it. */
+static int keep_report(struct spawn_wish *wish, const struct action *action)
+{
+    const int target = action->kind == ACTION_DUPLICATE ? action->other : action->file;
+
+    if (action->kind == ACTION_DUPLICATE && action->file == wish->ends[1])
+        return -EBADF;
+    if (target != wish->ends[1])
+        return 0;
+    const int moved = fcntl(wish->ends[1], F_DUPFD_CLOEXEC, wish->ends[1] + 1);
+    if (moved < 0)
+        return -errno;
+    (void)close(wish->ends[1]);
+    wish->ends[1] = moved;
+    return 0;
+}
+
+static int do_actions(struct spawn_wish *wish)
+{
+    int error = 0;
+
+    for (const struct action *action = wish->actions ? wish->actions->first : NULL; action && error == 0;
+         action = action->next) {
+        error = keep_report(wish, action);
+        if (error == 0)
+            error = do_action(action);
+    }
+    return error;
 }
 
 /* --- Attributes --------------------------------------------------------------------------------------------------- */
@@ -192,68 +235,105 @@ int posix_spawnattr_setsigdefault(posix_spawnattr_t *restrict attributes, const 
     return 0;
 }
 
-static bool take_attributes(const struct __posix_spawnattr *attributes)
+static int take_attributes(const struct spawn_wish *wish)
 {
-    if ((attributes->flags & POSIX_SPAWN_SETPGROUP) && setpgid(0, attributes->group) < 0)
-        return false;
-    for (int number = 1; (attributes->flags & POSIX_SPAWN_SETSIGDEF) && number < NSIG; number++)
+    const struct __posix_spawnattr *attributes = wish->attributes;
+    const short flags = attributes ? attributes->flags : 0;
+
+    if ((flags & POSIX_SPAWN_SETPGROUP) && setpgid(0, attributes->group) < 0)
+        return -errno;
+    for (int number = 1; (flags & POSIX_SPAWN_SETSIGDEF) && number < NSIG; number++)
         if (sigismember(&attributes->defaults, number))
             (void)signal(number, SIG_DFL);
-    return !(attributes->flags & POSIX_SPAWN_SETSIGMASK) || sigprocmask(SIG_SETMASK, &attributes->mask, NULL) == 0;
+    return 0;
 }
 
 /* --- Spawning ----------------------------------------------------------------------------------------------------- */
 
-static int check_program(const char *path)
+/* No handler of the parent's runs in the child: those that signals have are default or ignored when the mask goes. */
+static void forget_handlers(void)
 {
-    const size_t bytes = strlen(path) + 1;
+    struct sigaction action;
 
-    if (bytes < 2)
-        return -ENOENT;
-    return bytes > PATH_BYTES_MAX ? -ENAMETOOLONG : root_program_check(SLOT_ROOT, path, bytes);
+    for (int number = 1; number < NSIG; number++)
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+            (void)signal(number, SIG_DFL);
 }
 
-static _Noreturn void begin(const char *path, const struct __posix_spawn_file_actions *actions,
-                            const struct __posix_spawnattr *attributes, char *const arguments[],
-                            char *const environment[])
+static _Noreturn void begin(struct spawn_wish *wish)
 {
-    bool ready = !attributes || take_attributes(attributes);
+    const bool has_mask = wish->attributes && (wish->attributes->flags & POSIX_SPAWN_SETSIGMASK);
+    int error = take_attributes(wish);
 
-    for (const struct action *action = actions ? actions->first : NULL; action && ready; action = action->next)
-        ready = do_action(action);
-    if (ready)
-        (void)execve(path, arguments, environment);
+    (void)close(wish->ends[0]);
+    if (error == 0)
+        error = do_actions(wish);
+    if (error == 0) {
+        forget_handlers();
+        (void)sigprocmask(SIG_SETMASK, has_mask ? &wish->attributes->mask : &wish->mask, NULL);
+        error = wish->searches ? path_execute(wish->path, wish->arguments, wish->environment)
+                               : file_execute(wish->path, wish->arguments, wish->environment);
+    }
+    (void)!write(wish->ends[1], &error, sizeof(error));
     _exit(STATUS_NO_LAUNCH);
+}
+
+/* Forks, and hears how it went with the child. A positive errno. */
+static int launch(struct spawn_wish *wish, pid_t *pid)
+{
+    sigset_t all;
+    int error = 0;
+
+    sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &wish->mask);
+    const pid_t child = fork();
+    if (child == 0)
+        begin(wish);
+    const int failure = child < 0 ? errno : 0;
+    (void)close(wish->ends[1]);
+    /* Nothing comes if the pipe was closed by exec. */
+    if (child > 0 && read(wish->ends[0], &error, sizeof(error)) == sizeof(error))
+        (void)waitpid(child, NULL, 0);
+    (void)close(wish->ends[0]);
+    (void)sigprocmask(SIG_SETMASK, &wish->mask, NULL);
+    if (failure == 0 && error == 0)
+        *pid = child;
+    return failure ? failure : -error;
+}
+
+static int spawn(struct spawn_wish *wish, pid_t *pid)
+{
+    const int saved = errno;
+    pid_t child = 0;
+    const int failure = pipe2(wish->ends, O_CLOEXEC) < 0 ? errno : launch(wish, &child);
+
+    errno = saved;
+    if (failure == 0 && pid)
+        *pid = child;
+    return failure;
 }
 
 int posix_spawn(pid_t *restrict pid, const char *restrict path, const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *restrict attributes, char *const arguments[], char *const environment[])
 {
-    const int saved = errno;
-    const int error = check_program(path);
+    struct spawn_wish wish = {.path = path,
+                              .actions = actions ? *actions : NULL,
+                              .attributes = attributes ? *attributes : NULL,
+                              .arguments = arguments,
+                              .environment = environment};
 
-    if (error < 0)
-        return -error;
-    const pid_t child = fork();
-    if (child == 0)
-        begin(path, actions ? *actions : NULL, attributes ? *attributes : NULL, arguments, environment);
-    const int failure = child < 0 ? errno : 0;
-    errno = saved;
-    if (child > 0 && pid)
-        *pid = child;
-    return failure;
+    return spawn(&wish, pid);
 }
 
 int posix_spawnp(pid_t *restrict pid, const char *restrict name, const posix_spawn_file_actions_t *actions,
                  const posix_spawnattr_t *restrict attributes, char *const arguments[], char *const environment[])
 {
-    const char *folders = path_of_environment();
-    char path[PATH_BYTES_MAX];
+    struct spawn_wish wish = {.path = name,
+                              .searches = true,
+                              .actions = actions ? *actions : NULL,
+                              .attributes = attributes ? *attributes : NULL,
+                              .arguments = arguments,
+                              .environment = environment};
 
-    if (strchr(name, '/') || *name == '\0')
-        return posix_spawn(pid, name, actions, attributes, arguments, environment);
-    while (path_next(&folders, name, path, sizeof(path)))
-        if (check_program(path) == 0)
-            return posix_spawn(pid, path, actions, attributes, arguments, environment);
-    return ENOENT;
+    return spawn(&wish, pid);
 }

@@ -2,7 +2,7 @@
 /*
  * Terminal settings over the console's two modes.
  */
-#include "internal.h"
+#include "files.h"
 
 #include <proto/console_client.h>
 #include <stdarg.h>
@@ -92,4 +92,28 @@ int ioctl(int file, unsigned long request, ...)
         (struct winsize){.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
     va_end(rest);
     return 0;
+}
+
+/* No process has a controlling terminal: the console is everybody's. */
+static int no_controlling_terminal(int file)
+{
+    const int kind = file_kind(file);
+
+    return (int)posix_result(kind < 0 ? kind : -ENOTTY);
+}
+
+pid_t tcgetpgrp(int file)
+{
+    return no_controlling_terminal(file);
+}
+
+int tcsetpgrp(int file, pid_t group)
+{
+    (void)group;
+    return no_controlling_terminal(file);
+}
+
+pid_t tcgetsid(int file)
+{
+    return no_controlling_terminal(file);
 }

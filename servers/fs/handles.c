@@ -87,6 +87,15 @@ void client_fork(struct client *child, const struct client *parent)
     }
 }
 
+uint64_t client_executing_count(const struct client *client)
+{
+    uint64_t count = 0;
+
+    for (uint64_t number = 0; number < client->handle_end; number++)
+        count += client->handles[number].description && client->handles[number].cloexec;
+    return count;
+}
+
 void client_close_executing(struct handle_table *table, struct client *client)
 {
     for (uint64_t number = 0; number < client->handle_end; number++)

@@ -87,6 +87,9 @@ MUST_CHECK int client_open_console(struct handle_table *table, struct client *cl
 /* Gives `child`, which has no handles, the handles of `parent`. */
 void client_fork(struct client *child, const struct client *parent);
 
+/* How many handles are to be closed when a program executes another. */
+MUST_CHECK uint64_t client_executing_count(const struct client *client);
+
 /* Closes the handles that are to be closed when a program executes another. */
 void client_close_executing(struct handle_table *table, struct client *client);
 

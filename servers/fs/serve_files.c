@@ -224,44 +224,6 @@ int fs_handle_truncate(struct fs_context *context, const struct message *request
     return inode_truncate(&context->fs, description->inode, size);
 }
 
-/* What a program may do with a file's content by all the handles that it has to it: a later mapping must not take away
- * what an earlier one still needs. */
-static uint64_t rights_of(const struct client *client, const struct inode *inode)
-{
-    uint64_t rights = MEMSRV_PROTECT_READ | MEMSRV_PROTECT_EXECUTE;
-
-    for (size_t number = 0; number < client->handle_end; number++) {
-        const struct description *description = client->handles[number].description;
-        if (description && description->inode == inode && (description->flags & DESCRIPTION_WRITE))
-            rights |= MEMSRV_PROTECT_WRITE;
-    }
-    return rights;
-}
-
-int fs_handle_map_object(struct fs_context *context, const struct message *request, uint64_t number,
-                         uint64_t protection, uint64_t *object)
-{
-    const uint64_t known = MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE | MEMSRV_PROTECT_EXECUTE;
-    struct description *description;
-    const int error = description_of(context, request, number, &description);
-
-    if (error < 0)
-        return error;
-    if (protection & ~known)
-        return -EINVAL;
-    if (description->kind != DESCRIPTION_FILE)
-        return -ENODEV;
-    if (!(description->flags & DESCRIPTION_READ) ||
-        ((protection & MEMSRV_PROTECT_WRITE) && !(description->flags & DESCRIPTION_WRITE)))
-        return -EACCES;
-    const int failed = inode_object(&context->fs, description->inode, object);
-    if (failed < 0)
-        return failed;
-    const struct client *client = client_of(context, request);
-    const uint64_t rights = rights_of(client, description->inode);
-    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights) < 0 ? -ENOSPC : 0;
-}
-
 /* What a lock is asked for: the file and whether the range can be. */
 static int check_lock(struct fs_context *context, const struct message *request, uint64_t number, uint64_t type,
                       uint64_t first, uint64_t last, struct description **description)

@@ -216,3 +216,20 @@ int fs_handle_volume(struct fs_context *context, const struct message *request, 
     *volume_count = 1;
     return 0;
 }
+
+int fs_handle_program(struct fs_context *context, const struct message *request, const void *path, size_t path_bytes,
+                      uint64_t *object, uint64_t *size, uint64_t *closing, void *head, size_t head_capacity,
+                      size_t *head_bytes)
+{
+    struct inode *inode;
+    const int error = find(context, path, path_bytes, FS_FOLLOW, &inode);
+
+    if (error < 0)
+        return error;
+    const long got = prepare_program(context, request, inode, head, head_capacity, object, closing);
+    if (got < 0)
+        return (int)got;
+    *size = inode->size;
+    *head_bytes = (size_t)got;
+    return 0;
+}

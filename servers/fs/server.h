@@ -57,6 +57,16 @@ PROTO_MUST_CHECK long write_here(struct fs_context *context, struct description 
 PROTO_MUST_CHECK int description_for(struct fs_context *context, const struct message *request, uint64_t number,
                                      uint32_t use, struct description **description);
 
+/* --- serve_objects.c --- */
+
+/*
+ * Grants the caller of a request the content of a file that it wants to execute, and reads how that begins: the number of
+ * bytes. *object is 0 if the file is empty. *closing: how many of the caller's handles an execution closes. EACCES: not a
+ * regular file, or nobody may execute it; EIO, ENOSPC.
+ */
+PROTO_MUST_CHECK long prepare_program(struct fs_context *context, const struct message *request, struct inode *inode,
+                                      void *head, size_t capacity, uint64_t *object, uint64_t *closing);
+
 /* --- serve_transfer.c --- */
 
 /* Gives a program's transfer buffer back, if it has one; the program keeps what it has mapped. */

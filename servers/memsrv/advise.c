@@ -75,6 +75,9 @@ static int check_areas(struct space *space, const struct advice *advice, uint64_
             return -EINVAL;
         if (advice->number == MEMSRV_ADVICE_REMOVE && (~area->flags & (VMA_SHARED | VMA_WRITE)))
             return -EACCES;
+        /* A server that shares memory with a program must not find pages gone that it has made sure of. */
+        if (advice->number == MEMSRV_ADVICE_REMOVE && object_is_others(area->object, space))
+            return -EPERM;
         if (advice->number == MEMSRV_ADVICE_POPULATE_READ && !(area->flags & VMA_READ))
             return -EINVAL;
         if (advice->number == MEMSRV_ADVICE_POPULATE_WRITE && !(area->flags & VMA_WRITE))

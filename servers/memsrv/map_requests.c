@@ -142,3 +142,58 @@ int memsrv_handle_map_object(struct memsrv_context *context, const struct messag
     object_put(context, object);
     return error;
 }
+
+/* Maps a part into a space that is being built. */
+static int map_part_locked(struct space *space, const struct memsrv_object_part *part, struct object *object,
+                           uint64_t rights) REQUIRES(space->lock)
+{
+    struct area_request area = {.address = part->address,
+                                .length = part->length,
+                                .flags = part->protection,
+                                .offset = part->offset,
+                                .object = object,
+                                .exact = true,
+                                .privileged = true};
+    uint64_t start, never, end;
+
+    int error = protection_check(part->protection);
+    if (!error)
+        error = range_check(part->address, part->length, &end);
+    if (!error && (!is_aligned(part->offset, PAGE_SIZE) || part->offset > OBJECT_SIZE_LIMIT - (end - part->address)))
+        error = -EINVAL;
+    if (!error)
+        error = rights_check(rights, part->protection, false, &never);
+    if (error)
+        return error;
+    area.flags |= never;
+    if (area_add_locked(space, &area, &start, &error) && end <= MAPPINGS_LOW && end > space->image_end)
+        space->image_end = end;
+    return error;
+}
+
+int memsrv_handle_space_map_object(struct memsrv_context *context, const struct message *request, uint64_t pid,
+                                   uint64_t owner, uint64_t id, const struct memsrv_object_part *parts,
+                                   size_t parts_count)
+{
+    struct space *space = space_find(owner);
+    struct object *object;
+    uint64_t rights;
+
+    if (!space_enter(space, owner))
+        return -ENOENT;
+    int error = object_get(space, id, false, &object, &rights);
+    space_leave(space);
+    if (error)
+        return error;
+    space = space_find(pid);
+    if (space_enter(space, pid)) {
+        error = space_has_memory(space) ? 0 : -ESRCH;
+        for (size_t i = 0; i < parts_count && !error; i++)
+            error = map_part_locked(space, &parts[i], object, rights);
+        space_leave(space);
+    } else {
+        error = -ESRCH;
+    }
+    object_put(context, object);
+    return error;
+}

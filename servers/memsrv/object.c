@@ -124,6 +124,14 @@ void object_hold(struct object *object)
     spinlock_release(&registry_lock);
 }
 
+bool object_is_others(const struct object *object, const struct space *space)
+{
+    spinlock_acquire(&registry_lock);
+    const bool others = object->owner && object->owner != space;
+    spinlock_release(&registry_lock);
+    return others;
+}
+
 void object_put(struct memsrv_context *worker, struct object *object)
 {
     spinlock_acquire(&registry_lock);

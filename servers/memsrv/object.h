@@ -89,6 +89,9 @@ MUST_CHECK int object_get(const struct space *space, uint64_t id, bool own, stru
 /* Adds a use, for who knows the object by an area whose space is locked. */
 void object_hold(struct object *object);
 
+/* True if another space owns the object, and counts on the pages that it has. */
+MUST_CHECK bool object_is_others(const struct object *object, const struct space *space);
+
 /* Ends a use; the last frees the object and its pages, for which the worker is needed. */
 void object_put(struct memsrv_context *worker, struct object *object);
 

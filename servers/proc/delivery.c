@@ -11,6 +11,7 @@
 #include "end.h"
 #include "objects.h"
 #include "slots.h"
+#include "stop.h"
 #include "timers.h"
 
 #define NO_SLOT SLOT_NONE
@@ -108,9 +109,26 @@ bool signals_are_due(void)
     return any != 0;
 }
 
+/* What a signal does when it is sent, whether it is blocked, ignored, caught or not. */
+static void act_at_once(const struct process *process, unsigned signal)
+{
+    const uint64_t opposite = signals_opposite(signal);
+    struct signal_process *state = process_signals(process);
+
+    if (!opposite)
+        return;
+    state->pending &= ~opposite;
+    state->first.pending &= ~opposite;
+    for (struct signal_thread *thread = NULL; (thread = signals_next_thread(&threads, process->pid, thread));)
+        thread->pending &= ~opposite;
+    if (signal == SIGNAL_CONTINUE)
+        process_continue(process_at(process_index(process)));
+}
+
 void signal_send(const struct process *process, struct signal_thread *thread, unsigned signal,
                  const struct signal_source *source)
 {
+    act_at_once(process, signal);
     if (signals_raise(process_signals(process), thread, signal, source))
         signals_look_at(process);
 }
@@ -163,10 +181,15 @@ static long read_registers(uint64_t slot, struct thread_registers *registers)
     return error;
 }
 
-static void run_on(uint64_t slot, const struct thread_registers *registers)
+static void write_registers(uint64_t slot, const struct thread_registers *registers)
 {
     *(struct thread_registers *)ipc_buffer()->words = *registers;
     (void)!sys_thread_control(slot, THREAD_WRITE, 0, 0, 0, 0, 0);
+}
+
+static void run_on(uint64_t slot, const struct thread_registers *registers)
+{
+    write_registers(slot, registers);
     (void)!sys_thread_control(slot, THREAD_RESUME, 0, 0, 0, 0, 0);
 }
 
@@ -256,6 +279,39 @@ static enum attempt deliver_caught(struct process *process, struct signal_thread
     return resume(process, thread, slot, &registers);
 }
 
+/* Stops the thread that asks, with its answer in its registers. False: it has it as a message, or nobody asks. */
+static bool stop_caller(const struct process *process, struct signal_caller *caller)
+{
+    const struct signal_thread thread = {.pid = process->pid, .number = caller->number};
+    struct thread_registers registers;
+
+    if (caller->process != process || !caller->answer)
+        return false;
+    const uint64_t slot = thread_slot(process, &thread);
+    if (slot == NO_SLOT || !fits_registers(caller->answer)) {
+        (void)!sys_reply(caller->reply, caller->answer);
+        caller->answer = NULL;
+        return false;
+    }
+    if (stop(slot, THREAD_STOP) < 0 || read_registers(slot, &registers) < 0)
+        return false;
+    answer_in_registers(&registers, caller->answer);
+    caller->answer = NULL;
+    write_registers(slot, &registers);
+    return true;
+}
+
+/* Goes on stopping a process. */
+static void halt(struct process *process, struct signal_caller *caller)
+{
+    const uint64_t stopped = stop_caller(process, caller) ? caller->number : THREAD_NONE;
+
+    if (process_halt(process, stopped))
+        return;
+    signals_look_later(process);
+    retry_after(RETRY_NS);
+}
+
 /* A thread of the process that is to get a signal, the caller's first. NULL: there is none. */
 static struct signal_thread *find_receiver(const struct process *process, const struct signal_caller *caller,
                                            unsigned *signal)
@@ -283,6 +339,9 @@ static void deliver_process(struct process *process, struct signal_caller *calle
     unsigned signal;
 
     while (process->state == PROCESS_RUNNING && (thread = find_receiver(process, caller, &signal))) {
+        /* Who has stopped hears of nothing but its end. */
+        if (process->stopping && signal != SIGNAL_KILL)
+            break;
         switch (signals_disposition(process_signals(process), signal)) {
         case SIGNAL_ENDS:
             process_end(process, CAUSE_KILLED, (int)signal);
@@ -293,12 +352,17 @@ static void deliver_process(struct process *process, struct signal_caller *calle
                 return;
             }
             break;
-        case SIGNAL_IGNORED:
         case SIGNAL_STOPS:
+            signals_take(process_signals(process), thread, signal, &information);
+            process_stop(process, signal);
+            break;
+        case SIGNAL_IGNORED:
             signals_take(process_signals(process), thread, signal, &information);
             break;
         }
     }
+    if (process->state == PROCESS_RUNNING && process->stopping && !process->stopped)
+        halt(process, caller);
 }
 
 void signals_deliver(struct signal_caller *caller)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <proto/memsrv_client.h>
 #include <quire/syscall.h>
+#include <string.h>
 
 #include "delivery.h"
 #include "end.h"
@@ -37,7 +38,26 @@ int exec_read_strings(const struct process *process, const struct exec_strings *
         rest -= part;
     }
     *stack = image;
-    return status < 0 ? status : stack_build(image, strings->bytes, strings->arguments, strings->environment);
+    return status < 0 ? status
+                      : stack_build(image, strings->bytes, strings->arguments, strings->environment, strings->flags);
+}
+
+int exec_read_program(const struct process *process, const struct root_program_image *image, struct program *program)
+{
+    static char head[ROOT_PROGRAM_HEAD_MAX];
+    size_t got = 0;
+
+    if (image->head_bytes > sizeof(head))
+        return -EINVAL;
+    const int status = memsrv_space_read(SLOT_MEMSRV, process->pid, image->head, head, image->head_bytes, &got);
+    if (status < 0)
+        return status;
+    memcpy(program->own_name, image->name, sizeof(program->own_name));
+    program->own_name[sizeof(program->own_name) - 1] = '\0';
+    program->name = program->own_name;
+    program->object = image->object;
+    program->owner = process->pid;
+    return archive_read_program(head, got, image->size, program);
 }
 
 /* Gives a capability of root's another slot. */

@@ -128,6 +128,19 @@ int process_new_session(struct process *process)
     return 0;
 }
 
+bool process_group_is_orphaned(uint64_t group)
+{
+    for (size_t i = 0; i < PROCESS_COUNT; i++) {
+        if (processes[i].state != PROCESS_RUNNING || processes[i].group != group)
+            continue;
+        const struct process *parent = process_find(processes[i].parent);
+        if (parent && parent->state == PROCESS_RUNNING && parent->session == processes[i].session &&
+            parent->group != group)
+            return false;
+    }
+    return true;
+}
+
 struct process *process_at(uint64_t index)
 {
     return &processes[index];

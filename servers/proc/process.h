@@ -42,6 +42,8 @@ struct process {
     bool apart;    /* the programs that it starts begin sessions of their own */
     bool dma;      /* devices may be using its memory when it ends */
     bool executed; /* it has become another program since it was forked */
+    unsigned stopping; /* the signal that stops it, as long as it is not to go on; 0: none */
+    bool stopped;      /* all its threads have stopped, and the parent was told */
     char name[PROCESS_NAME_MAX];
 };
 
@@ -82,6 +84,10 @@ MUST_CHECK int process_set_group(struct process *caller, uint64_t pid, uint64_t 
 
 /* setsid(). EPERM: the process leads a group. */
 MUST_CHECK int process_new_session(struct process *process);
+
+/* True if no member of a process group has a parent in another group of the same session: nobody would let it go on if the
+ * terminal stopped it. */
+bool process_group_is_orphaned(uint64_t group);
 
 /* The entry at a place in the table, in use or not. */
 struct process *process_at(uint64_t index);

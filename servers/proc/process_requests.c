@@ -64,7 +64,7 @@ static int prepare(const struct process *caller, const char *path, size_t path_b
 int root_handle_exec(struct root_context *context, const struct message *request, uint64_t address, uint64_t bytes,
                      uint64_t arguments, uint64_t environment, uint64_t thread, const void *path, size_t path_bytes)
 {
-    const struct exec_strings strings = {address, bytes, arguments, environment};
+    const struct exec_strings strings = {address, bytes, arguments, environment, 0};
     struct process *caller = request_caller(request);
     const struct stack_image *stack;
     struct program program;
@@ -81,7 +81,7 @@ int root_handle_spawn_image(struct root_context *context, const struct message *
                             uint64_t bytes, uint64_t arguments, uint64_t environment, const void *path,
                             size_t path_bytes, uint64_t *pid)
 {
-    const struct exec_strings strings = {address, bytes, arguments, environment};
+    const struct exec_strings strings = {address, bytes, arguments, environment, 0};
     const struct process *caller = request_caller(request);
     const struct stack_image *stack;
     const struct process *child;
@@ -99,13 +99,50 @@ int root_handle_spawn_image(struct root_context *context, const struct message *
     return 0;
 }
 
-int root_handle_program_check(struct root_context *context, const struct message *request, const void *path,
-                              size_t path_bytes)
+/* Checks the program in an object, and builds its stack out of the caller's memory. */
+static int prepare_object(const struct process *caller, const struct root_program_image *image,
+                          struct program *program, const struct stack_image **stack)
 {
-    struct program program;
-    const int status = check_path(path, path_bytes);
+    const struct exec_strings strings = {image->strings, image->bytes, image->arguments, image->environment,
+                                         image->flags};
 
-    return status < 0 ? status : archive_program(path, &program);
+    const int status = exec_read_program(caller, image, program);
+    return status == 0 ? exec_read_strings(caller, &strings, stack) : status;
+}
+
+int root_handle_exec_object(struct root_context *context, const struct message *request, uint64_t thread,
+                            const struct root_program_image *image, size_t image_count)
+{
+    struct process *caller = request_caller(request);
+    const struct stack_image *stack;
+    struct program program;
+
+    if (!caller)
+        return -EPERM;
+    int status = image_count == 1 ? prepare_object(caller, image, &program, &stack) : -EINVAL;
+    if (status == 0)
+        status = exec_process(caller, &program, stack, thread, PRIORITY_CLIENT);
+    return status < 0 ? status : PROTO_PARKED;
+}
+
+int root_handle_spawn_object(struct root_context *context, const struct message *request,
+                             const struct root_program_image *image, size_t image_count, uint64_t *pid)
+{
+    const struct process *caller = request_caller(request);
+    const struct stack_image *stack;
+    const struct process *child;
+    struct program program;
+
+    if (!caller)
+        return -EPERM;
+    const struct spawn_request spawn = {.parent = caller->pid, .priority = PRIORITY_CLIENT};
+    int status = image_count == 1 ? prepare_object(caller, image, &program, &stack) : -EINVAL;
+    if (status == 0)
+        status = spawn_program(&spawn, &program, stack, &child);
+    if (status < 0)
+        return status;
+    *pid = child->pid;
+    return 0;
 }
 
 int root_handle_group_get(struct root_context *context, const struct message *request, uint64_t pid, uint64_t *group,

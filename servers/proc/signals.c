@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define STOPS                                                                                                          \
-    (SIGNAL_BIT(SIGNAL_STOP) | SIGNAL_BIT(SIGNAL_TERMINAL_STOP) | SIGNAL_BIT(SIGNAL_TERMINAL_IN) |                     \
-     SIGNAL_BIT(SIGNAL_TERMINAL_OUT))
 #define IGNORED_BY_DEFAULT                                                                                             \
     (SIGNAL_BIT(SIGNAL_CHILD) | SIGNAL_BIT(SIGNAL_CONTINUE) | SIGNAL_BIT(SIGNAL_URGENT) | SIGNAL_BIT(SIGNAL_WINDOW))
 
@@ -64,8 +61,15 @@ enum signal_disposition signals_disposition(const struct signal_process *process
     if (handler == SIGNAL_HANDLER_IGNORE || (handler == SIGNAL_HANDLER_DEFAULT && (bit & IGNORED_BY_DEFAULT)))
         return SIGNAL_IGNORED;
     if (handler == SIGNAL_HANDLER_DEFAULT)
-        return bit & STOPS ? SIGNAL_STOPS : SIGNAL_ENDS;
+        return bit & SIGNALS_STOPS ? SIGNAL_STOPS : SIGNAL_ENDS;
     return SIGNAL_CAUGHT;
+}
+
+uint64_t signals_opposite(unsigned signal)
+{
+    if (signal == SIGNAL_CONTINUE)
+        return SIGNALS_STOPS;
+    return SIGNAL_BIT(signal) & SIGNALS_STOPS ? SIGNAL_BIT(SIGNAL_CONTINUE) : 0;
 }
 
 bool signals_raise(struct signal_process *process, struct signal_thread *thread, unsigned signal,

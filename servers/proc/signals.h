@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 enum signal_number {
+    SIGNAL_HANGUP = 1,
     SIGNAL_KILL = 9,
     SIGNAL_BUS = 7,
     SIGNAL_SEGV = 11,
@@ -52,6 +53,9 @@ enum signal_disposition {
 
 #define SIGNAL_BIT(signal) (1UL << ((signal)-1))
 #define SIGNALS_ALL        (SIGNAL_BIT(SIGNAL_COUNT) - 1)
+#define SIGNALS_STOPS                                                                                                  \
+    (SIGNAL_BIT(SIGNAL_STOP) | SIGNAL_BIT(SIGNAL_TERMINAL_STOP) | SIGNAL_BIT(SIGNAL_TERMINAL_IN) |                     \
+     SIGNAL_BIT(SIGNAL_TERMINAL_OUT))
 #define SIGNALS_FORCED     (SIGNAL_BIT(SIGNAL_KILL) | SIGNAL_BIT(SIGNAL_STOP)) /* neither blocked nor caught */
 
 struct signal_action {
@@ -107,6 +111,10 @@ void signals_exec(struct signal_process *process, const struct signal_thread *th
 MUST_CHECK int signals_set_action(struct signal_process *process, uint64_t signal, const struct signal_action *action);
 
 enum signal_disposition signals_disposition(const struct signal_process *process, unsigned signal);
+
+/* The signals that are pending no more, for a process and all its threads, when this one is sent: a stop takes what lets
+ * go on, and the other way round. */
+uint64_t signals_opposite(unsigned signal);
 
 /* Makes a signal pending for the process, or for one of its threads (`thread` is not NULL). False: it is ignored, and not
  * blocked, so that nothing has changed. One that is pending already stays as it is. */

@@ -60,7 +60,15 @@ int archive_program(const char *path, struct program *program)
     const char *slash = strrchr(path, '/');
     program->name = slash ? slash + 1 : path;
     program->bytes = entry.data;
+    program->object = 0;
     return elf_read(entry.data, entry.size, &limits, &program->image);
+}
+
+int archive_read_program(const void *head, size_t head_bytes, uint64_t size, struct program *program)
+{
+    program->bytes = NULL;
+    const int status = elf_read_head(head, head_bytes, size, &limits, &program->image);
+    return status == 0 && !elf_is_mappable(&program->image) ? -ENOEXEC : status;
 }
 
 const char *archive_file_name(uint64_t index)

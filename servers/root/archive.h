@@ -9,10 +9,16 @@
 #include <quire/abi.h>
 #include <stdbool.h>
 
+#include "process.h"
+
+/* A program that can be loaded: its file's bytes are in the archive, or in a memory object. */
 struct program {
-    const char *name; /* last part of its path */
-    const char *bytes;
+    const char *name;  /* last part of its path */
+    const char *bytes; /* of the archive; NULL: see `object` */
+    uint64_t object;   /* memsrv's number */
+    uint64_t owner;    /* the process that may use the object */
     struct elf_image image;
+    char own_name[PROCESS_NAME_MAX]; /* where `name` may be */
 };
 
 /* Maps the archive into root's space. Fatal if there is none. Before frames_close(). */
@@ -23,6 +29,10 @@ void archive_open(const struct boot_info *info);
  * in bin/ and tests/. ENOENT: no such file; ENOEXEC: not an executable of this machine. *program is then unspecified.
  */
 MUST_CHECK int archive_program(const char *path, struct program *program);
+
+/* Reads the headers of a file of `size` bytes out of its first bytes, for a program in an object. ENOEXEC: not an executable
+ * of this machine, or one whose pages cannot be mapped as they are. */
+MUST_CHECK int archive_read_program(const void *head, size_t head_bytes, uint64_t size, struct program *program);
 
 /* The path of file `index` of the archive, or NULL if there are not as many, or the archive is damaged before it. */
 const char *archive_file_name(uint64_t index);

@@ -12,6 +12,7 @@
 #include "machine.h"
 #include "services.h"
 #include "spawn.h"
+#include "stop.h"
 #include "sync.h"
 #include "waiters.h"
 
@@ -48,8 +49,9 @@ void process_end(struct process *process, enum process_cause cause, int value)
     devices_release(process);
     waiters_forget(pid);
     sync_forget(pid);
-    adopt_children(process);
     process->state = PROCESS_ENDED;
+    process_left(process);
+    adopt_children(process);
     process->cause = cause;
     process->value = value;
     process_signals_end(process);
@@ -91,7 +93,8 @@ static void check_faults(struct process *process)
     struct fault_message fault = {0};
     uint64_t kind;
 
-    while (process->state == PROCESS_RUNNING &&
+    /* Of one that has stopped, faults are looked at when it goes on. */
+    while (process->state == PROCESS_RUNNING && !process->stopping &&
            memsrv_space_fault(SLOT_MEMSRV, process->pid, &fault.thread, &fault.address, &fault.access,
                               &fault.instruction, &fault.entry, &kind) == 0) {
         const struct signal_information information = signal_of(&fault, kind);
@@ -100,6 +103,11 @@ static void check_faults(struct process *process)
         report_fault(process->name, process->pid, &fault, kind == MEMSRV_FAULT_KIND_BUS);
         process_end(process, CAUSE_KILLED, information.signal);
     }
+}
+
+void faults_look_at(struct process *process)
+{
+    check_faults(process);
 }
 
 void faults_handle(uint64_t events)

@@ -11,6 +11,9 @@
  */
 void process_end(struct process *process, enum process_cause cause, int value);
 
+/* A process goes on that had stopped: a thread of it may have stopped on a fault just before. */
+void faults_look_at(struct process *process);
+
 /* If devices may still be using memory of a program that has ended, or has become another: tells who drives them. */
 void devices_release(struct process *process);
 

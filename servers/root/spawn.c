@@ -43,20 +43,65 @@ static uint64_t protection_of(const struct elf_segment *segment)
            (segment->flags & ELF_EXECUTE ? MEMSRV_PROTECT_EXECUTE : 0);
 }
 
-static int load(uint64_t pid, const struct program *program, const struct stack_image *stack)
+/* Copies a program out of the archive. */
+static int load_bytes(uint64_t pid, const struct program *program)
 {
-    for (uint32_t i = 0; i < program->image.segment_count; i++) {
+    int status = 0;
+
+    for (uint32_t i = 0; i < program->image.segment_count && status == 0; i++) {
         const struct elf_segment *segment = &program->image.segments[i];
         uint64_t first = segment->address & PAGE_MASK;
         uint64_t end = (segment->address + segment->memory_size + PAGE_SIZE - 1) & PAGE_MASK;
-        int status = memsrv_space_map(SLOT_MEMSRV, pid, first, end - first, protection_of(segment));
+        status = memsrv_space_map(SLOT_MEMSRV, pid, first, end - first, protection_of(segment));
         if (status == 0)
             status = write_memory(pid, segment->address, program->bytes + segment->offset, segment->file_size);
-        if (status < 0)
-            return status;
     }
+    return status;
+}
+
+/* Zeroes from the end of a segment's bytes: on their last page, which a mapping fills with what follows in the file, and
+ * further on. */
+static int load_zeros(uint64_t pid, const struct elf_segment *segment)
+{
+    static const char zeros[PAGE_SIZE];
+    const uint64_t bytes_end = segment->address + segment->file_size;
+    const uint64_t end = (segment->address + segment->memory_size + PAGE_SIZE - 1) & PAGE_MASK;
+    const uint64_t mapped = segment->file_size ? (bytes_end + PAGE_SIZE - 1) & PAGE_MASK : segment->address & PAGE_MASK;
+    int status = 0;
+
+    if (end > mapped)
+        status = memsrv_space_map(SLOT_MEMSRV, pid, mapped, end - mapped, protection_of(segment));
+    if (status == 0 && segment->file_size && segment->memory_size > segment->file_size)
+        status = write_memory(pid, bytes_end, zeros, mapped - bytes_end);
+    return status;
+}
+
+/* Maps a program out of an object. */
+static int load_object(uint64_t pid, const struct program *program)
+{
+    struct memsrv_object_part parts[ELF_SEGMENTS_MAX];
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < program->image.segment_count; i++) {
+        const struct elf_segment *segment = &program->image.segments[i];
+        if (segment->file_size)
+            parts[count++] = (struct memsrv_object_part){.address = segment->address & PAGE_MASK,
+                                                         .length = segment->file_size + segment->address % PAGE_SIZE,
+                                                         .protection = protection_of(segment),
+                                                         .offset = segment->offset & PAGE_MASK};
+    }
+    int status = memsrv_space_map_object(SLOT_MEMSRV, pid, program->owner, program->object, parts, count);
+    for (uint32_t i = 0; i < program->image.segment_count && status == 0; i++)
+        status = load_zeros(pid, &program->image.segments[i]);
+    return status;
+}
+
+static int load(uint64_t pid, const struct program *program, const struct stack_image *stack)
+{
     const uint64_t end = (stack->end + PAGE_SIZE - 1) & PAGE_MASK;
-    int status = memsrv_space_map_stack(SLOT_MEMSRV, pid, end, STACK_SIZE_FIRST);
+    int status = program->bytes ? load_bytes(pid, program) : load_object(pid, program);
+    if (status == 0)
+        status = memsrv_space_map_stack(SLOT_MEMSRV, pid, end, STACK_SIZE_FIRST);
     if (status < 0)
         return status;
     return write_memory(pid, stack->pointer, (const char *)stack->words + stack->start, stack->end - stack->pointer);

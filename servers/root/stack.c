@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define AUXILIARY_FLAGS 8u /* AT_FLAGS */
+
 static const char first_environment[] =
     "PATH=/bin:/tests\0HOME=/\0TERM=vt100"; /* the literal's own zero ends the last */
 
@@ -42,7 +44,7 @@ char *stack_strings(struct stack_image *image, size_t bytes)
     return (char *)image->words + STACK_IMAGE_BYTES - bytes;
 }
 
-int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_t environment)
+int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_t environment, uint64_t flags)
 {
     if (bytes > STRING_BYTES_MAX || arguments > STRINGS_MAX || environment > STRINGS_MAX - arguments)
         return -E2BIG;
@@ -51,8 +53,8 @@ int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_
         count_strings(strings, bytes) != arguments + environment)
         return -EINVAL;
 
-    /* argc, argv and its end, environment and its end, auxiliary vector of its end alone. */
-    const size_t words = 1 + arguments + 1 + environment + 1 + 2;
+    /* argc, argv and its end, environment and its end, auxiliary vector and its end. */
+    const size_t words = 1 + arguments + 1 + environment + 1 + 4;
     uint64_t address = image->end - bytes;
     image->start = (STACK_IMAGE_BYTES - bytes - words * sizeof(uint64_t)) & ~15UL;
     image->pointer = image->end - STACK_IMAGE_BYTES + image->start;
@@ -60,6 +62,8 @@ int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_
     *vector++ = arguments;
     put_vector(&vector, &strings, &address, arguments);
     put_vector(&vector, &strings, &address, environment);
+    *vector++ = AUXILIARY_FLAGS;
+    *vector++ = flags;
     *vector++ = 0;
     *vector = 0;
     return 0;
@@ -77,5 +81,5 @@ int stack_build_arguments(struct stack_image *image, const char *strings, size_t
     memcpy(place, strings, bytes);
     memcpy(place + bytes, first_environment, sizeof(first_environment));
     return stack_build(image, bytes + sizeof(first_environment), count,
-                       count_strings(first_environment, sizeof(first_environment)));
+                       count_strings(first_environment, sizeof(first_environment)), 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The upper end of a new program's stack: argc, argv, the environment and an empty auxiliary vector, as the System V ABI
+ * The upper end of a new program's stack: argc, argv, the environment and the auxiliary vector, as the System V ABI
  * lays them out, with the strings above them. Pure.
  */
 #ifndef ROOT_STACK_H
@@ -22,7 +22,7 @@
 #define STRING_BYTES_MAX (128u << 10)
 #define STRINGS_MAX      4096u
 
-#define STACK_IMAGE_BYTES (STRING_BYTES_MAX + (STRINGS_MAX + 8) * sizeof(uint64_t))
+#define STACK_IMAGE_BYTES (STRING_BYTES_MAX + (STRINGS_MAX + 10) * sizeof(uint64_t))
 _Static_assert(STACK_IMAGE_BYTES < STACK_SIZE_FIRST - 2 * PAGE_SIZE, "a program begins with some room");
 
 struct stack_image {
@@ -40,11 +40,13 @@ struct stack_image *stack_image(uint64_t end);
 char *stack_strings(struct stack_image *image, size_t bytes);
 
 /*
- * Builds the image, whose `end` is set, for the strings that are there: `arguments` of the program, then `environment` ones, zero-terminated,
- * one after the other. EINVAL: no argument, an empty first one, or the strings are not as many; E2BIG: more than the
+ * Builds the image, whose `end` is set, for the strings that are there: `arguments` of the program, then `environment`
+ * ones, zero-terminated, one after the other. `flags` are what the program finds as AT_FLAGS. EINVAL: no argument, an
+ * empty first one, or the strings are not as many; E2BIG: more than the
  * limits above. *image is then unspecified.
  */
-MUST_CHECK int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_t environment);
+MUST_CHECK int stack_build(struct stack_image *image, size_t bytes, size_t arguments, size_t environment,
+                           uint64_t flags);
 
 /* The same for the arguments [strings, strings + bytes), with the environment that programs have at first; E2BIG also for
  * more than ARGUMENT_*_MAX. */

@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <proto/fs_client.h>
+#include <proto/memsrv_client.h>
 #include <proto/root_client.h>
 #include <quire/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -129,6 +131,37 @@ static uint64_t find(const char *name)
     return 0;
 }
 
+/* Memory that the server shares with a program is the server's: the program cannot take pages away that the server is
+ * going to touch, which it might not get again. */
+static void test_shared_memory(void)
+{
+    static char text[2 * PAGE_SIZE];
+    const uint64_t server = find("fs");
+    uint64_t object = 0, address = 0;
+
+    tap_ok(fs_transfer_buffer(SLOT_FS, &object) == 0 &&
+               memsrv_map_object(SLOT_MEMSRV, 0, FS_TRANSFER_BYTES, PROT_READ | PROT_WRITE, MEMSRV_MAP_SHARED, object,
+                                 0, &address) == 0,
+           "the transfer buffer is mapped");
+    tap_ok(madvise((void *)address, FS_TRANSFER_BYTES, MADV_REMOVE) == -1 && errno == EPERM,
+           "its pages cannot be taken away");
+    tap_equal(memsrv_object_memory_discard(SLOT_MEMSRV, object, 0, FS_TRANSFER_BYTES), -ENOENT, "nor as an object's");
+    tap_equal(memsrv_object_memory_resize(SLOT_MEMSRV, object, 0), -ENOENT, "nor cut off");
+    tap_ok(madvise((void *)address, FS_TRANSFER_BYTES, MADV_DONTNEED) == 0 && munmap((void *)address, PAGE_SIZE) == 0,
+           "what the program does to its own mapping");
+    const int file = open("/tmp/shared", O_RDWR | O_CREAT | O_TRUNC, 0644);
+    tap_ok(write(file, text, sizeof(text)) == sizeof(text), "does not concern others");
+    char *mapped = mmap(NULL, sizeof(text), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    tap_ok(mapped != MAP_FAILED && madvise(mapped, sizeof(text), MADV_REMOVE) == -1 && errno == EPERM,
+           "pages of a file cannot be taken away either");
+    mapped[0] = 'm';
+    tap_ok(pread(file, text, 1, 0) == 1 && text[0] == 'm' && ftruncate(file, 0) == 0 && pread(file, text, 1, 0) == 0,
+           "only by the file server");
+    (void)munmap(mapped, sizeof(text));
+    close(file);
+    tap_equal((long)find("fs"), (long)server, "which is the same");
+}
+
 static int ends[2];
 
 static int wait_at_pipe(void *argument)
@@ -166,9 +199,10 @@ static void test_restart(void)
 
 int main(void)
 {
-    tap_plan(20 + 2 + 11);
+    tap_plan(20 + 2 + 9 + 11);
     test_shapes();
     test_random();
+    test_shared_memory();
     test_restart();
     return tap_done();
 }

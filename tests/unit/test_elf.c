@@ -84,6 +84,26 @@ static void valid(void)
     EXPECT(read_file(&image) == 0 && image.segment_count == 2);
 }
 
+/* The headers alone, of a file that is longer. */
+static void head(void)
+{
+    const size_t headers = offsetof(struct file, rest);
+    struct elf_image image;
+
+    build();
+    EXPECT(elf_read_head(&file, headers, FILE_SIZE, &limits, &image) == 0 && image.segment_count == 3);
+    EXPECT(elf_is_mappable(&image));
+    EXPECT(elf_read_head(&file, headers - 1, FILE_SIZE, &limits, &image) == -ENOEXEC);
+    EXPECT(elf_read_head(&file, headers, FILE_SIZE - 1, &limits, &image) == -ENOEXEC);
+    EXPECT(elf_read_head(&file, headers, headers - 1, &limits, &image) == -ENOEXEC);
+    file.programs[2].offset += 16;
+    file.programs[2].file_size -= 16;
+    file.programs[2].alignment = 16;
+    EXPECT(elf_read_head(&file, headers, FILE_SIZE, &limits, &image) == 0 && !elf_is_mappable(&image));
+    file.programs[2].file_size = 0;
+    EXPECT(elf_read_head(&file, headers, FILE_SIZE, &limits, &image) == 0 && elf_is_mappable(&image));
+}
+
 #define FIELD(member, value)                                                                                           \
     {                                                                                                                  \
         offsetof(struct file, member), sizeof(((struct file *)0)->member), value, #member                              \
@@ -226,6 +246,7 @@ static void fuzz(void)
 
 static const struct test_row rows[] = {
     {"valid", "a valid file gives its segments", valid},
+    {"head", "the headers are enough, and tell whether the file can be mapped", head},
     {"broken_rules", "each rule that is broken alone is noticed", broken_rules},
     {"many_segments", "the number of segments has a limit", many_segments},
     {"cut_off", "a file that ends early is refused wherever it ends", cut_off},

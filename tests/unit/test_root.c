@@ -109,7 +109,7 @@ static void expect_stack(const struct stack_image *page, const char *strings, ui
     EXPECT(*words++ == 0);
     while (*words)
         EXPECT(strchr(in_page(page, *words++), '='));
-    EXPECT(words[1] == 0 && words[2] == 0);
+    EXPECT(words[1] == 8 && words[2] == 0 && words[3] == 0 && words[4] == 0);
 }
 
 static void stack_layout(void)
@@ -138,17 +138,17 @@ static void stack_limits(void)
     for (size_t i = 0; i < STRINGS_MAX; i++)
         strings[2 * i + 1] = i % 2 ? '\0' : '=';
     strings[STRING_BYTES_MAX - 1] = '\0';
-    EXPECT(stack_build(&page, STRING_BYTES_MAX, 1, STRINGS_MAX / 2) == 0);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, 1, STRINGS_MAX / 2, 0) == 0);
     EXPECT(page.start < 16 + STRINGS_MAX * 8 && page.words[page.start / 8] == 1);
-    EXPECT(stack_build(&page, STRING_BYTES_MAX, 2, STRINGS_MAX / 2) == -EINVAL);
-    EXPECT(stack_build(&page, STRING_BYTES_MAX, 1, STRINGS_MAX) == -E2BIG);
-    EXPECT(stack_build(&page, STRING_BYTES_MAX, SIZE_MAX, 2) == -E2BIG);
-    EXPECT(stack_build(&page, STRING_BYTES_MAX + 1, 1, 0) == -E2BIG);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, 2, STRINGS_MAX / 2, 0) == -EINVAL);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, 1, STRINGS_MAX, 0) == -E2BIG);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX, SIZE_MAX, 2, 0) == -E2BIG);
+    EXPECT(stack_build(&page, STRING_BYTES_MAX + 1, 1, 0, 0) == -E2BIG);
     strings = stack_strings(&page, 2 * STRINGS_MAX);
     for (size_t i = 0; i < STRINGS_MAX; i++)
         memcpy(strings + 2 * i, "b", 2);
-    EXPECT(stack_build(&page, 2 * STRINGS_MAX, 0, STRINGS_MAX) == -EINVAL);
-    EXPECT(stack_build(&page, 2 * STRINGS_MAX, STRINGS_MAX, 0) == 0);
+    EXPECT(stack_build(&page, 2 * STRINGS_MAX, 0, STRINGS_MAX, 0) == -EINVAL);
+    EXPECT(stack_build(&page, 2 * STRINGS_MAX, STRINGS_MAX, 0, 0) == 0);
     EXPECT(page.words[page.start / 8] == STRINGS_MAX && page.pointer % 16 == 0);
 }
 

@@ -6,6 +6,7 @@
 #ifndef BOOT_ELF_H
 #define BOOT_ELF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,5 +49,12 @@ struct elf_limits {
 
 /* Reads the executable. ENOEXEC: malformed, of another kind, or outside the limits; *image is then unchanged. */
 MUST_CHECK int elf_read(const void *bytes, size_t size, const struct elf_limits *limits, struct elf_image *image);
+
+/* The same for a file of `size` bytes of which only the first head_size are at hand: headers behind those are ENOEXEC. */
+MUST_CHECK int elf_read_head(const void *head, size_t head_size, uint64_t size, const struct elf_limits *limits,
+                             struct elf_image *image);
+
+/* True if each segment's bytes lie in their file as they do in their pages, so that the file's pages can be mapped. */
+MUST_CHECK bool elf_is_mappable(const struct elf_image *image);
 
 #endif

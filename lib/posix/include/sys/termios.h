@@ -6,6 +6,8 @@
 #ifndef QUIRE_SYS_TERMIOS_H
 #define QUIRE_SYS_TERMIOS_H
 
+#include <sys/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -90,6 +92,7 @@ struct termios {
 
 /* Each returns -1 and sets errno on an error: ENOTTY if `file` is not the terminal, EINVAL, EIO. */
 int tcgetattr(int file, struct termios *settings);
+pid_t tcgetsid(int file);
 int tcsetattr(int file, int when, const struct termios *settings);
 speed_t cfgetispeed(const struct termios *settings);
 speed_t cfgetospeed(const struct termios *settings);
