@@ -21,6 +21,7 @@ def add_arguments(parser, memory="1G"):
     parser.add_argument("--dma-limit", type=int, metavar="GIB",
                         help="some device reaches only what is below; not with U-Boot")
     parser.add_argument("--smp", type=int, default=4, metavar="CORES", help="number of cores (default %(default)s)")
+    parser.add_argument("--uart", metavar="ALIAS", help="make the device tree name this one as console, as in serial0")
     parser.add_argument("--gic", type=int, choices=(2, 3), default=3, help="interrupt controller's version")
     parser.add_argument("--virtualization", action="store_true", help="start the kernel at EL2")
     parser.add_argument("--icount", action="store_true", help="one instruction is one nanosecond (needs --smp 1)")
