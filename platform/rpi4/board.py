@@ -101,10 +101,11 @@ def serial_lines(machine, uart):
 def command(machine, build, directory, bootargs):
     """Returns QEMU's command line; see platform/qemu-virt/board.py. machine.uart may name another console (serial0)."""
     check_machine(machine)
-    uart = getattr(machine, "uart", None)
+    uart = machine.uart
     tree = os.path.join(directory, "tree.dtb")
-    line = [QEMU, "-M", "raspi4b", "-smp", str(CORES), "-m", MEMORY, "-no-reboot", "-dtb", tree]
-    line += serial_lines(machine, uart)
+    line = [QEMU, "-M", "raspi4b", "-smp", str(CORES), "-m", MEMORY, "-dtb", tree] + serial_lines(machine, uart)
+    # Where the board's own power switch is what matters, a reset must not look like it.
+    line += [] if machine.no_semihosting else ["-no-reboot"]
     if machine.semihosting:
         line += ["-semihosting-config", "enable=on,target=native"]
     if machine.icount:
