@@ -5,9 +5,9 @@ import os
 import shutil
 import struct
 import subprocess
-import tempfile
 
 import mkcpio
+import mkdisk
 
 SECTOR_BYTES = 512
 MIBIBYTE = 1 << 20
@@ -58,34 +58,18 @@ def fill_fat(image, start, size, files):
         run_quietly(["mcopy", "-i", where, path, "::" + name])
 
 
-def copy_part(part, image, start):
-    """Copies a partition's own image into place, holes left out."""
-    with open(part, "rb") as source, open(image, "r+b") as target:
-        target.seek(start)
-        while chunk := source.read(MIBIBYTE):
-            if chunk.count(0) == len(chunk):
-                target.seek(len(chunk), os.SEEK_CUR)
-            else:
-                target.write(chunk)
+def partition_at(label, start, size):
+    return mkdisk.Partition(label, None, start // SECTOR_BYTES, size // SECTOR_BYTES)
 
 
 def fill_ext2(image, start, size, folder):
     """Makes an ext2 file system there, with what is in the folder, all of it root's."""
-    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
-        part = os.path.join(directory, "part")
-        run_quietly([tool("mke2fs"), "-q", "-t", "ext2", "-b", "4096", "-L", "quire", "-E", "root_owner=0:0",
-                     "-d", folder, part, "%dk" % (size // 1024)])
-        copy_part(part, image, start)
+    mkdisk.make_file_system(image, partition_at("root", start, size), folder)
 
 
 def fill_swap(image, start, size):
-    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
-        part = os.path.join(directory, "part")
-        with open(part, "wb") as file:
-            file.truncate(size)
-        os.chmod(part, 0o600)
-        run_quietly([tool("mkswap"), "-L", "quire-swap", part])
-        copy_part(part, image, start)
+    with open(image, "r+b") as file:
+        mkdisk.write_swap(file, partition_at("swap", start, size))
 
 
 def unpack_archive(archive, folder):

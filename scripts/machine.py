@@ -49,10 +49,13 @@ def escaped(words):
     return line
 
 
-def disk_of(build, description):
-    """Returns the description of a disk with the build's image in place of the word `image`."""
+def disk_of(board, build, description):
+    """Returns the description of a disk with the build's image in place of the word `image`; a board that makes images of
+    its own makes this one, too, and gets the word."""
     path, comma, words = description.partition(",")
     if path == "image":
+        if hasattr(board, "make_image"):
+            return description
         return os.path.join(build, "disk.img") + ",snapshot" + comma + words
     if not os.path.exists(path):
         raise SystemExit("quire: error: there is no disk '%s'" % path)
@@ -79,7 +82,7 @@ def command(options, directory, program, exit_with_status):
     empty for the shell. With exit_with_status the emulator's exit status is the program's, or PANIC_STATUS.
     """
     board = load_board(options.platform)
-    options.disks = [disk_of(options.build, description) for description in options.disks or []]
+    options.disks = [disk_of(board, options.build, description) for description in options.disks or []]
     if options.memory is None:
         options.memory = getattr(board, "MEMORY", options.usual_memory)
     if shutil.which(board.QEMU) is None:

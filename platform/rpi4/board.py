@@ -98,12 +98,33 @@ def serial_lines(machine, uart):
     return ["-display", "none", "-monitor", "none"] + (lines + other if uart == "serial0" else other + lines)
 
 
+def card_of(machine, build, directory, bootargs):
+    """Returns the path of the machine's card, which is made unless it is the user's own, and its options for QEMU."""
+    if len(machine.disks) > 1:
+        raise SystemExit("quire: error: the Raspberry Pi 4 has one card")
+    path, *words = (machine.disks or ["image"])[0].split(",")
+    if set(words) - {"snapshot", "readonly"}:
+        raise SystemExit("quire: error: a card is a file, snapshot or readonly, and nothing more")
+    if path == "image":
+        path = os.path.join(directory, "sd.img")
+        make_image(build, machine.archive, path, bootargs=bootargs)
+    elif machine.uboot and bootargs:
+        raise SystemExit("quire: error: the kernel's arguments are on the card; use --kernel-boot")
+    return path, "".join(",%s=on" % word for word in words)
+
+
+def take_from_card(card, directory):
+    """Does what the firmware does first."""
+    start = disk.read_table(card)[0][1]
+    for name in ("u-boot.bin", TREE):
+        disk.run_quietly(["mcopy", "-n", "-i", "%s@@%d" % (card, start), "::" + name, directory])
+
+
 def command(machine, build, directory, bootargs):
     """Returns QEMU's command line; see platform/qemu-virt/board.py. machine.uart may name another console (serial0)."""
     check_machine(machine)
-    uart = machine.uart
     tree = os.path.join(directory, "tree.dtb")
-    line = [QEMU, "-M", "raspi4b", "-smp", str(CORES), "-m", MEMORY, "-dtb", tree] + serial_lines(machine, uart)
+    line = [QEMU, "-M", "raspi4b", "-smp", str(CORES), "-m", MEMORY, "-dtb", tree] + serial_lines(machine, machine.uart)
     # Where the board's own power switch is what matters, a reset must not look like it.
     line += [] if machine.no_semihosting else ["-no-reboot"]
     if machine.semihosting:
@@ -112,18 +133,13 @@ def command(machine, build, directory, bootargs):
         line += ["-icount", "shift=0"]
     if machine.gdb:
         line += ["-s", "-S"]
+    if machine.uboot or machine.disks:
+        card, words = card_of(machine, build, directory, bootargs)
+        line += ["-drive", "if=sd,format=raw,file=%s%s" % (card, words)]
     if machine.uboot:
-        image = os.path.join(directory, "sd.img")
-        make_image(build, machine.archive, image, bootargs=bootargs)
-        taken = "%s@@%d" % (image, BOOT_START)
-        for name in ("u-boot.bin", TREE):
-            disk.run_quietly(["mcopy", "-n", "-i", taken, "::" + name, directory])
-        prepared_tree(os.path.join(directory, TREE), tree, uart)
-        line += ["-kernel", os.path.join(directory, "u-boot.bin"),
-                 "-drive", "if=sd,format=raw,cache=unsafe,file=" + image]
-    else:
-        prepared_tree(os.path.join(debian_files(), TREE), tree, uart)
-        line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
-        if bootargs:
-            line += ["-append", bootargs]
-    return line
+        take_from_card(card, directory)
+        prepared_tree(os.path.join(directory, TREE), tree, machine.uart)
+        return line + ["-kernel", os.path.join(directory, "u-boot.bin")]
+    prepared_tree(os.path.join(debian_files(), TREE), tree, machine.uart)
+    line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
+    return line + (["-append", bootargs] if bootargs else [])
