@@ -74,6 +74,8 @@ static void fill_info(struct boot_info *info)
         .root_first_free_slot = SLOT_FIRST_FREE,
     };
     __builtin_memcpy(info->arguments, machine.arguments, sizeof(info->arguments) - 1);
+    for (size_t i = 0; i < sizeof(info->console_driver) - 1 && machine.console_driver && machine.console_driver[i]; i++)
+        info->console_driver[i] = machine.console_driver[i];
 }
 
 static void give(struct cap_table *table, enum standard_slot slot, struct object *object)

@@ -8,6 +8,7 @@ QUIRE_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 QUIRE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/quire
 QUIRE_SUITE=bookworm
 QUIRE_CROSS=aarch64-linux-gnu-
+QUIRE_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Shows one step of the work. The text goes to standard error, so that a script's standard output stays data.
 step() {
@@ -27,20 +28,27 @@ short_hash() {
     sha256sum | cut -c1-12
 }
 
-# Runs apt-get with package lists of our own that hold Debian's source packages. The system's lists stay as they are.
-private_apt() {
-    local state=$QUIRE_CACHE/apt
+# Runs apt-get with package lists of our own in the folder $1, which has a sources.list. The system's stay as they are.
+apt_apart() {
+    local state=$1
+    shift
     mkdir -p "$state/lists/partial" "$state/archives/partial"
-    if [ ! -s "$state/sources.list" ]; then
-        local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-        {
-            echo "deb-src [signed-by=$keyring] http://deb.debian.org/debian $QUIRE_SUITE main"
-            echo "deb-src [signed-by=$keyring] http://deb.debian.org/debian-security $QUIRE_SUITE-security main"
-        } >"$state/sources.list"
-    fi
     apt-get -q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o Dir::State::lists="$state/lists" -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives" \
         -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
+}
+
+# The same with lists that hold Debian's source packages.
+private_apt() {
+    local state=$QUIRE_CACHE/apt
+    mkdir -p "$state"
+    if [ ! -s "$state/sources.list" ]; then
+        {
+            echo "deb-src [signed-by=$QUIRE_KEYRING] http://deb.debian.org/debian $QUIRE_SUITE main"
+            echo "deb-src [signed-by=$QUIRE_KEYRING] http://deb.debian.org/debian-security $QUIRE_SUITE-security main"
+        } >"$state/sources.list"
+    fi
+    apt_apart "$state" "$@"
 }
 
 # Unpacks the Debian source package $1 into the new directory $2.

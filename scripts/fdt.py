@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Flattened device trees: read into nodes, changed, written again. Of the form's version 17, without its reservations.
+"""Flattened device trees: read into nodes, changed, written again. Of the form's version 17.
 
 A node is a dict: {"name": str, "properties": {name: bytes}, "children": [node]}.
 """
@@ -21,7 +21,7 @@ def wide(value):
 
 
 def read(data):
-    """Returns the root node of a tree that QEMU wrote; it is believed."""
+    """Returns the root node of a tree that QEMU or Debian wrote; it is believed."""
     magic, _, structure, strings = struct.unpack_from(">4I", data)
     if magic != MAGIC:
         raise ValueError("not a device tree")
@@ -51,6 +51,17 @@ def read(data):
             return root
 
 
+def reservations(data):
+    """Returns the (address, bytes) pairs that the tree has beside its nodes."""
+    position, found = struct.unpack_from(">I", data, 16)[0], []
+    while True:
+        pair = struct.unpack_from(">2Q", data, position)
+        if pair == (0, 0):
+            return found
+        found.append(pair)
+        position += 16
+
+
 def _node_bytes(node, strings):
     def padded(data):
         return data + b"\0" * (-len(data) % 4)
@@ -64,14 +75,15 @@ def _node_bytes(node, strings):
     return out + struct.pack(">I", END_NODE)
 
 
-def write(root):
-    """Returns the tree's bytes."""
+def write(root, reserved=()):
+    """Returns the tree's bytes; reserved: as reservations() has them."""
     strings = {}
     structure = _node_bytes(root, strings) + struct.pack(">I", END)
     names = b"".join(name.encode() + b"\0" for name in strings)
-    header, reservations = 40, 16
-    structure_at = header + reservations
+    reservations_bytes = b"".join(struct.pack(">2Q", *pair) for pair in [*reserved, (0, 0)])
+    header = 40
+    structure_at = header + len(reservations_bytes)
     strings_at = structure_at + len(structure)
     total = strings_at + len(names)
     return (struct.pack(">10I", MAGIC, total, structure_at, strings_at, header, 17, 16, 0, len(names), len(structure)) +
-            b"\0" * reservations + structure + names)
+            reservations_bytes + structure + names)

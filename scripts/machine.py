@@ -13,17 +13,22 @@ COMMAND_LINE_MAX = 1023
 
 
 def add_arguments(parser, memory="1G"):
+    """The options of a machine; where the board has a choice, memory is what it has by default."""
+    parser.set_defaults(usual_memory=memory)
     parser.add_argument("--build", required=True, metavar="DIRECTORY", help="build directory")
     parser.add_argument("--platform", default="qemu-virt")
-    parser.add_argument("--memory", "--mem", default=memory, metavar="SIZE", help="128M, 4G ... (default %(default)s)")
+    parser.add_argument("--memory", "--mem", metavar="SIZE", help="128M, 4G ... (default %s, or what the board has)" % memory)
     parser.add_argument("--memory-map", metavar="SIZE@BASE,...",
                         help="the parts of the memory that the device tree tells of, in GiB; not with U-Boot")
     parser.add_argument("--dma-limit", type=int, metavar="GIB",
                         help="some device reaches only what is below; not with U-Boot")
     parser.add_argument("--smp", type=int, default=4, metavar="CORES", help="number of cores (default %(default)s)")
+    parser.add_argument("--uart", metavar="ALIAS", help="make the device tree name this one as console, as in serial0")
     parser.add_argument("--gic", type=int, choices=(2, 3), default=3, help="interrupt controller's version")
     parser.add_argument("--virtualization", action="store_true", help="start the kernel at EL2")
     parser.add_argument("--icount", action="store_true", help="one instruction is one nanosecond (needs --smp 1)")
+    parser.add_argument("--no-semihosting", action="store_true",
+                        help="let the machine end by its own power switch; the exit status says nothing then")
     parser.add_argument("--gdb", action="store_true", help="wait for a debugger on port 1234")
     parser.add_argument("--argument", action="append", default=[], metavar="WORD",
                         help="a word more on the kernel's command line")
@@ -44,10 +49,13 @@ def escaped(words):
     return line
 
 
-def disk_of(build, description):
-    """Returns the description of a disk with the build's image in place of the word `image`."""
+def disk_of(board, build, description):
+    """Returns the description of a disk with the build's image in place of the word `image`; a board that makes images of
+    its own makes this one, too, and gets the word."""
     path, comma, words = description.partition(",")
     if path == "image":
+        if hasattr(board, "make_image"):
+            return description
         return os.path.join(build, "disk.img") + ",snapshot" + comma + words
     if not os.path.exists(path):
         raise SystemExit("quire: error: there is no disk '%s'" % path)
@@ -74,9 +82,12 @@ def command(options, directory, program, exit_with_status):
     empty for the shell. With exit_with_status the emulator's exit status is the program's, or PANIC_STATUS.
     """
     board = load_board(options.platform)
-    options.disks = [disk_of(options.build, description) for description in options.disks or []]
+    options.disks = [disk_of(board, options.build, description) for description in options.disks or []]
+    if options.memory is None:
+        options.memory = getattr(board, "MEMORY", options.usual_memory)
     if shutil.which(board.QEMU) is None:
         raise SystemExit("quire: error: %s is missing; run ./quire setup" % board.QEMU)
+    exit_with_status = exit_with_status and not options.no_semihosting
     bootargs = list(options.argument)
     if exit_with_status:
         bootargs.append("quire.exit=semihosting")

@@ -16,6 +16,14 @@ import mkdisk
 DISK_SIZE, SWAP_SIZE = 1024, 256
 
 
+def make_disk(options, path):
+    board = machine.load_board(options.platform)
+    if hasattr(board, "make_image"):
+        board.make_image(options.build, os.path.join(options.build, "boot.cpio"), path)
+    else:
+        mkdisk.make_disk(path, DISK_SIZE, SWAP_SIZE, 0)
+
+
 def prepare_disks(options):
     """The user's disks, made if they are not there; or the build's, of which nothing is kept."""
     if options.no_disk:
@@ -24,7 +32,7 @@ def prepare_disks(options):
         path = description.split(",")[0]
         if path != "image" and not os.path.exists(path):
             print("quire: making the disk %s" % path, file=sys.stderr)
-            mkdisk.make_disk(path, DISK_SIZE, SWAP_SIZE, 0)
+            make_disk(options, path)
     return options.disks or ["image"]
 
 

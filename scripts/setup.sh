@@ -18,7 +18,7 @@ PACKAGES=(
     tcl                                                             # to make SQLite's amalgamation for a test
     clang clang-format clang-tidy shellcheck                        # checks of the source
     u-boot-qemu u-boot-tools mtools                                 # the boot loader and its disk
-    e2fsprogs                                                       # the file system of the system's disk
+    dosfstools e2fsprogs                                            # file systems of disk images
 )
 BACKPORTS_LIST=/etc/apt/sources.list.d/quire-backports.list
 BACKPORTS_LINE="deb http://deb.debian.org/debian bookworm-backports main"

@@ -3,7 +3,11 @@
 """Builds everything and runs every test: the host's, the SDK's and the system's through meson, the checks of the source,
 and the other levels of run-time checks. The last line counts every single TAP result of every program.
 
-A program that printed no result, or was cut off, counts as one failure. Usage: test.py [--level N] [--list] [PATTERN]
+A program that printed no result, or was cut off, counts as one failure.
+Usage: test.py [--platform NAME] [--level N] [--list] [PATTERN]
+
+With another platform than the first it is the system's tests that run there. Without, some of them run on every other
+platform besides.
 """
 
 import argparse
@@ -15,6 +19,7 @@ import sys
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLATFORM = "qemu-virt"
+OTHER_PLATFORMS = ("rpi4",)
 LEVELS = (0, 1, 2, 3)
 # What runs with other levels of checks than the chosen one. Figures are measured without checks; the booted machine has
 # the time for those of level 2, and some tests are run for them; the deepest are for the host tests.
@@ -62,22 +67,22 @@ class Count:
         print("%d passed, %d failed%s" % (self.passed, self.failed, skipped), flush=True)
 
 
-def directory(level):
-    return os.path.join(SOURCE, "build", PLATFORM + ("" if level == 1 else "-checks%d" % level))
+def directory(level, platform=PLATFORM):
+    return os.path.join(SOURCE, "build", platform + ("" if level == 1 else "-checks%d" % level))
 
 
-def build(level, count):
+def build(level, count, platform=PLATFORM):
     """Builds one level; its success is a result of its own."""
-    status = subprocess.run([os.path.join(SOURCE, "scripts", "build.sh"), PLATFORM, str(level)],
+    status = subprocess.run([os.path.join(SOURCE, "scripts", "build.sh"), platform, str(level)],
                             stdin=subprocess.DEVNULL, check=False)
-    count.one(status.returncode == 0, "build with checks at level %d" % level)
+    count.one(status.returncode == 0, "build for %s with checks at level %d" % (platform, level))
     return status.returncode == 0
 
 
-def meson_tests(level, suites, pattern):
+def meson_tests(level, suites, pattern, platform=PLATFORM):
     """Returns the names of the tests of these suites that the pattern selects."""
-    text = subprocess.run(["meson", "introspect", "--tests", directory(level)], check=True, capture_output=True,
-                          text=True).stdout
+    text = subprocess.run(["meson", "introspect", "--tests", directory(level, platform)], check=True,
+                          capture_output=True, text=True).stdout
     chosen = [test for test in json.loads(text)
               if any(suite.split(":")[-1] in suites for suite in test["suite"]) and pattern in test["name"]]
     names = [test["name"] for test in chosen]
@@ -88,17 +93,17 @@ def meson_tests(level, suites, pattern):
     return names
 
 
-def run_meson(level, suites, pattern, count):
-    names = meson_tests(level, suites, pattern)
+def run_meson(level, suites, pattern, count, platform=PLATFORM):
+    names = meson_tests(level, suites, pattern, platform)
     if not names:
         return
-    say("running %d test programs (%s, checks at level %d)" % (len(names), " and ".join(suites), level))
+    say("running %d test programs (%s, %s, checks at level %d)" % (len(names), platform, " and ".join(suites), level))
     log_base = "quire-" + "-".join(suites)
-    log = os.path.join(directory(level), "meson-logs", log_base + ".json")
+    log = os.path.join(directory(level, platform), "meson-logs", log_base + ".json")
     if os.path.exists(log):
         os.remove(log)
-    subprocess.run(["meson", "test", "-C", directory(level), "--no-rebuild", "--print-errorlogs", "--logbase", log_base]
-                   + names, stdin=subprocess.DEVNULL, check=False)
+    subprocess.run(["meson", "test", "-C", directory(level, platform), "--no-rebuild", "--print-errorlogs",
+                    "--logbase", log_base] + names, stdin=subprocess.DEVNULL, check=False)
     ran = set()
     if os.path.exists(log):
         with open(log, encoding="utf-8") as file:
@@ -130,8 +135,14 @@ def run_checks(pattern, count, level):
     count.program("source", "".join(output), process.wait() == 0)
 
 
+def others_names(level, pattern):
+    """Returns {other platform: names of its tests that run besides}."""
+    return {platform: meson_tests(level, ("representative",), pattern, platform) for platform in OTHER_PLATFORMS}
+
+
 def all_names(level):
-    return meson_tests(level, ("host", "sdk", "system", "bench", "checked"), "") + check_names()
+    names = meson_tests(level, ("host", "sdk", "system", "bench", "checked"), "") + check_names()
+    return names + sum(others_names(level, "").values(), [])
 
 
 def run_level(level, pattern, count):
@@ -147,32 +158,53 @@ def run_everything(level, pattern, count):
     run_checks(pattern, count, level)
     run_meson(level, ("sdk",), pattern, count)
     run_meson(level, ("system",) + {0: ("bench",), 2: ("checked",)}.get(level, ()), pattern, count)
+    for platform in OTHER_PLATFORMS:
+        run_meson(level, ("representative",), pattern, count, platform)
     for other in LEVELS:
         # With a pattern only what no run of the chosen level covers.
         if other != level and (not pattern or (other in (0, 2) and meson_tests(level, LEVEL_SUITES[other], pattern))):
             run_level(other, pattern, count)
 
 
+def choose(options, names):
+    """Lists the names, or makes sure that the pattern selects one. True: that was all."""
+    names = [name for name in names if options.pattern in name]
+    if not names:
+        sys.exit("quire: error: no test has '%s' in its name; ./quire test --list shows them all" % options.pattern)
+    if options.list:
+        print("\n".join(names))
+    return options.list
+
+
+def test_platform(options, count):
+    """The system's tests on another platform."""
+    suites = ("system", "checked") if options.level == 2 else ("system",)
+    if not build(options.level, count, options.platform):
+        return
+    if not choose(options, meson_tests(options.level, suites, "", options.platform)):
+        run_meson(options.level, suites, options.pattern, count, options.platform)
+
+
+def test_all(options, count):
+    # The other platforms' builds are small, and their tests' names are wanted.
+    if not all([build(options.level, count)] + [build(options.level, count, other) for other in OTHER_PLATFORMS]):
+        return
+    if not choose(options, all_names(options.level)):
+        run_everything(options.level, options.pattern, count)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--level", type=int, choices=LEVELS, default=1)
+    parser.add_argument("--platform", default=PLATFORM)
     parser.add_argument("--list", action="store_true", help="print the names of all tests and run none")
     parser.add_argument("pattern", nargs="?", default="")
     options = parser.parse_args()
 
     count = Count()
-    if not build(options.level, count):
+    (test_all if options.platform == PLATFORM else test_platform)(options, count)
+    if not options.list:
         count.print()
-        sys.exit(1)
-    if options.list or options.pattern:
-        names = [name for name in all_names(options.level) if options.pattern in name]
-        if not names:
-            sys.exit("quire: error: no test has '%s' in its name; ./quire test --list shows them all" % options.pattern)
-        if options.list:
-            print("\n".join(names))
-            return
-    run_everything(options.level, options.pattern, count)
-    count.print()
     sys.exit(1 if count.failed else 0)
 
 

@@ -38,7 +38,8 @@ struct machine {
     uint64_t image_base, image_size; /* this kernel, with root in it, page-aligned */
     uint64_t tree_base, tree_size;
     uint64_t archive_base, archive_size; /* 0, 0 if none */
-    uint64_t console_base;
+    uint64_t console_base;               /* its registers are on one page; 0: none */
+    const char *console_driver;          /* the console server's name for it */
     uint32_t console_irq;
     uint32_t cpu_count; /* that can be started; at most CPUS_MAX */
     uint64_t timer_frequency;

@@ -24,4 +24,7 @@ __attribute__((noreturn)) void kernel_secondary_main(uint32_t cpu);
  * kernel_virtual_to_physical(secondary_entry), MMU off, the CPU's number as argument. */
 extern const char secondary_entry[];
 
+/* The same for firmware that passes no argument: the CPU looks for itself in the platform's cpu_affinities. */
+extern const char secondary_entry_by_affinity[];
+
 #endif

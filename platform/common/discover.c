@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* From the device tree to struct machine: console, command line, memory, processors. */
+/* From the device tree to struct machine: console, command line, memory. */
 #include "discover.h"
 
 #include <string.h>
 
 #include <arch/mmu.h>
-#include <arch/registers.h>
 
 #include "device_tree.h"
-#include "log.h"
 #include "panic.h"
-#include "pl011.h"
 #include "regions.h"
+#include "uart.h"
 
 #define EXIT_ARGUMENT "quire.exit=semihosting"
 
 struct machine machine;
-uint64_t cpu_affinities[CPUS_MAX];
-
-uint32_t discover_this_cpu(void)
-{
-    uint64_t affinity = cpu_affinity();
-    for (uint32_t cpu = 0; cpu < machine.cpu_count; cpu++) {
-        if (cpu_affinities[cpu] == affinity)
-            return cpu;
-    }
-    panic("cpu %lx is not in the device tree", affinity);
-}
 
 void discover_kernel_device(const struct memory_region *range)
 {
@@ -39,27 +26,37 @@ void discover_kernel_device(const struct memory_region *range)
     machine.kernel_devices[machine.kernel_device_count++] = (struct memory_region){base, end - base};
 }
 
-static int find_console(void)
+/* The UART of stdout-path, else the first that the board has a driver for. */
+static const struct uart *find_console(int *node)
 {
     int chosen = device_tree_find_path("/chosen");
     const char *path = chosen >= 0 ? device_tree_string(chosen, "stdout-path") : NULL;
-    int node = path ? device_tree_find_path(path) : -1;
-    if (node >= 0 && device_tree_has_string(node, "compatible", PL011_COMPATIBLE) && device_tree_enabled(node))
-        return node;
-    return device_tree_next_compatible(-1, PL011_COMPATIBLE);
+    const struct uart *uart;
+
+    *node = path ? device_tree_find_path(path) : -1;
+    if (*node >= 0 && device_tree_enabled(*node) && (uart = uart_of_node(*node)))
+        return uart;
+    for (const struct uart *const *listed = board_uarts; *listed; listed++) {
+        *node = device_tree_next_compatible(-1, (*listed)->compatible);
+        if (*node >= 0)
+            return *listed;
+    }
+    return NULL;
 }
 
 void discover_console(void)
 {
     struct memory_region range;
-    int node = find_console();
-    if (node < 0 || !device_tree_range(node, 0, &range))
+    int node;
+    const struct uart *uart = find_console(&node);
+    if (!uart || !device_tree_range(node, 0, &range))
         return;
-    if (range.base % PAGE_SIZE || range.size < PL011_BYTES)
-        panic("device tree: the UART's registers are not on a page of their own");
-    device_map_range(range.base, PAGE_SIZE);
-    pl011_init(range.base);
+    if (range.size < uart->bytes || range.base % PAGE_SIZE + uart->bytes > PAGE_SIZE)
+        panic("device tree: the UART's registers are not on one page");
+    device_map_range(range.base & PAGE_MASK, PAGE_SIZE);
+    uart_open(uart, range.base);
     machine.console_base = range.base;
+    machine.console_driver = uart->driver;
     if (!device_tree_gic_interrupt(node, 0, &machine.console_irq))
         panic("device tree: the UART has no interrupt");
 }
@@ -184,33 +181,17 @@ void discover_memory(void)
     trim_reserved();
 }
 
-static void add_cpu(int node, bool is_boot_cpu)
+static bool overlap(uint64_t base, uint64_t size, const struct memory_region *range)
 {
-    uint64_t affinity;
-    if (!device_tree_cpu_address(node, &affinity) || affinity & ~MPIDR_AFFINITY)
-        panic("device tree: a CPU's reg is not an affinity");
-    if (is_boot_cpu != (affinity == cpu_affinity()))
-        return;
-    if (!is_boot_cpu && !device_tree_has_string(node, "enable-method", "psci"))
-        return;
-    for (uint32_t i = 0; i < machine.cpu_count; i++) {
-        if (cpu_affinities[i] == affinity)
-            panic("device tree: CPU %lx twice", affinity);
-    }
-    if (machine.cpu_count < CPUS_MAX)
-        cpu_affinities[machine.cpu_count++] = affinity;
+    return base < range->base + range->size && range->base < base + size;
 }
 
-void discover_cpus(void)
+void discover_reserve(const struct memory_region *range)
 {
-    int cpus = device_tree_find_path("/cpus");
-    for (int pass = 0; pass < 2; pass++) {
-        for (int node = -1; cpus >= 0 && (node = device_tree_next_child(cpus, node)) >= 0;) {
-            const char *type = device_tree_string(node, "device_type");
-            if (type && strcmp(type, "cpu") == 0 && device_tree_enabled(node))
-                add_cpu(node, pass == 0);
-        }
-        if (!machine.cpu_count)
-            panic("device tree: the boot CPU %lx is not in it", cpu_affinity());
-    }
+    if (overlap(machine.image_base, machine.image_size, range) ||
+        overlap(machine.tree_base, machine.tree_size, range) ||
+        overlap(machine.archive_base, machine.archive_size, range))
+        panic("memory at %lx is reserved and the kernel's", range->base);
+    reserve(*range);
+    trim_reserved();
 }

@@ -8,16 +8,13 @@
 
 #include "platform.h"
 
-/* Affinities of the CPUs that can be started; the boot CPU's is the first. Constant after discover_cpus(). */
-extern uint64_t cpu_affinities[CPUS_MAX];
-
-/* Number of the CPU that this runs on. */
-uint32_t discover_this_cpu(void);
-
-void discover_console(void);   /* the UART of stdout-path, else the first PL011; makes the log work */
+void discover_console(void);   /* the UART of stdout-path, else the first; makes the log work */
 void discover_arguments(void); /* the command line, and what the kernel itself takes from it */
 void discover_memory(void);    /* RAM, the boot archive, and what is reserved in RAM */
-void discover_cpus(void);
+
+/* Reserves pages as the tree could have done; what of them is not memory does not matter. After discover_memory().
+ * Panics if they are the kernel image's, the tree's or the archive's. */
+void discover_reserve(const struct memory_region *range);
 
 /* Notes registers that are the kernel's alone. */
 void discover_kernel_device(const struct memory_region *range);

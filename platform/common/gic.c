@@ -5,6 +5,7 @@
 #include <arch/mmu.h>
 #include <arch/registers.h>
 
+#include "cpus.h"
 #include "device_tree.h"
 #include "discover.h"
 #include "generic_timer.h"

@@ -6,7 +6,7 @@
 #include <arch/mmu.h>
 #include <arch/registers.h>
 
-#include "discover.h"
+#include "cpus.h"
 #include "gic.h"
 #include "panic.h"
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* PL011 registers, from Arm's technical reference manual of PrimeCell UART PL011. */
-#include "pl011.h"
-
-#include <arch/mmu.h>
 #include <arch/registers.h>
+
+#include "uart.h"
 
 #define DATA                0x00
 #define FLAGS               0x18
@@ -14,46 +13,28 @@
 #define CONTROL             0x30
 #define CONTROL_ON          0x301u /* UART, transmitter, receiver */
 #define CONTROL_ENABLE      0x1u
+#define BYTES               0x48u
 
-/* At 9600 baud a character takes a millisecond. */
-#define SPINS_MAX 1000000u
-
-static char *registers;
-
-void pl011_init(uint64_t base)
+static void init(volatile void *registers)
 {
-    registers = device_map(base);
-    if (device_read32(registers + CONTROL) & CONTROL_ENABLE)
+    if (device_read32((volatile char *)registers + CONTROL) & CONTROL_ENABLE)
         return;
-    device_write32(registers + LINE_CONTROL, LINE_8N1_FIFO);
-    device_write32(registers + CONTROL, CONTROL_ON);
+    device_write32((volatile char *)registers + LINE_CONTROL, LINE_8N1_FIFO);
+    device_write32((volatile char *)registers + CONTROL, CONTROL_ON);
 }
 
-static void wait_while(uint32_t flag)
+static bool put(volatile void *registers, char character)
 {
-    for (unsigned i = 0; device_read32(registers + FLAGS) & flag && i < SPINS_MAX; i++)
-        cpu_relax();
+    if (device_read32((volatile char *)registers + FLAGS) & FLAGS_TRANSMIT_FULL)
+        return false;
+    device_write32((volatile char *)registers + DATA, (unsigned char)character);
+    return true;
 }
 
-static void put(char character)
+static bool busy(volatile void *registers)
 {
-    wait_while(FLAGS_TRANSMIT_FULL);
-    device_write32(registers + DATA, (unsigned char)character);
+    return device_read32((volatile char *)registers + FLAGS) & FLAGS_BUSY;
 }
 
-void pl011_write(const char *text, size_t bytes)
-{
-    if (!registers)
-        return;
-    for (; bytes; text++, bytes--) {
-        if (*text == '\n')
-            put('\r');
-        put(*text);
-    }
-}
-
-void pl011_flush(void)
-{
-    if (registers)
-        wait_while(FLAGS_BUSY);
-}
+const struct uart uart_pl011 = {
+    .compatible = "arm,pl011", .driver = "pl011", .bytes = BYTES, .init = init, .put = put, .busy = busy};

@@ -2,9 +2,9 @@
 """How QEMU's virt board is started: the command line, and the disk that U-Boot boots from."""
 
 import os
-import subprocess
 
 import fdt
+from disk import run_quietly
 
 QEMU = "qemu-system-aarch64"
 UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
@@ -16,12 +16,6 @@ SECTOR_BYTES = 512
 GIBIBYTE = 1 << 30
 # Where things go when a machine starts with a device tree of our own.
 KERNEL_ADDRESS, STUB_ADDRESS, TREE_ADDRESS, ARCHIVE_ADDRESS = 0x40200000, 0x44000000, 0x45000000, 0x46000000
-
-
-def run_quietly(command):
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise SystemExit("quire: error: %s failed:\n%s" % (command[0], result.stdout + result.stderr))
 
 
 def make_uboot_disk(build, archive, directory, bootargs):

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* QEMU's virt board, put together from the common parts. Nothing in it is at a fixed address. */
-#include <errno.h>
-
-#include <arch/mmu.h>
 #include <arch/registers.h>
 
+#include "cpus.h"
 #include "device_tree.h"
 #include "discover.h"
 #include "generic_timer.h"
 #include "gic.h"
-#include "panic.h"
-#include "pl011.h"
 #include "platform.h"
 #include "psci.h"
 #include "semihosting.h"
-#include "start.h"
+#include "uart.h"
+
+const struct uart *const board_uarts[] = {&uart_pl011, NULL};
 
 void platform_discover(uint64_t tree)
 {
@@ -28,21 +26,9 @@ void platform_discover(uint64_t tree)
     generic_timer_discover();
 }
 
-void platform_log(const char *text, size_t bytes)
-{
-    pl011_write(text, bytes);
-}
-
-int cpu_start(uint32_t cpu)
-{
-    if (cpu < 1 || cpu >= machine.cpu_count)
-        return -EINVAL;
-    return psci_cpu_on(cpu_affinities[cpu], kernel_virtual_to_physical(secondary_entry), cpu);
-}
-
 void platform_power_off(int status)
 {
-    pl011_flush();
+    uart_flush();
     if (machine.exit_semihosting)
         semihosting_exit(status);
     psci_system_off();
@@ -51,7 +37,7 @@ void platform_power_off(int status)
 
 void platform_reset(void)
 {
-    pl011_flush();
+    uart_flush();
     psci_system_reset();
     cpu_halt();
 }

@@ -38,12 +38,14 @@ static uint64_t create_object(uint64_t type)
     return slot;
 }
 
-static void start(const char *driver_name, bool framed)
+static void start(const char *driver_name, unsigned long offset, bool framed)
 {
     console.uart = uart_find(driver_name);
     if (!console.uart)
         fail("console: no driver for this UART\n");
-    console.registers = (volatile void *)CONSOLE_REGISTERS_ADDRESS;
+    if (offset >= CONSOLE_REGISTERS_BYTES)
+        fail("console: the registers are not in the page\n");
+    console.registers = (volatile void *)(CONSOLE_REGISTERS_ADDRESS + offset);
     console.framed = framed;
     line_init(&console.line, echo_to_uart, &console);
     console.reply = SLOT_REPLY;
@@ -76,8 +78,10 @@ int main(int argument_count, char **arguments)
     struct message message;
     bool reply = false;
 
-    start(argument_count > 1 ? arguments[1] : "pl011",
-          argument_count > 2 && strcmp(arguments[2], CONSOLE_START_FRAMED) == 0);
+    if (argument_count < 3)
+        fail("console: arguments are missing\n");
+    start(arguments[1], strtoul(arguments[2], NULL, 10),
+          argument_count > 3 && strcmp(arguments[3], CONSOLE_START_FRAMED) == 0);
     for (;;) {
         const long error =
             reply ? sys_reply_recv(console.reply, SLOT_SERVE, &message) : sys_recv(console.reply, SLOT_SERVE, &message);

@@ -10,6 +10,7 @@
 
 static const struct uart_driver *const uart_drivers[] = {
     &uart_pl011,
+    &uart_mini,
 };
 
 const struct uart_driver *uart_find(const char *name)

@@ -25,7 +25,7 @@ struct uart_driver {
     void (*acknowledge)(volatile void *registers);
 };
 
-extern const struct uart_driver uart_pl011;
+extern const struct uart_driver uart_mini, uart_pl011;
 
 /* The driver of that name, or NULL. */
 const struct uart_driver *uart_find(const char *name);

@@ -42,18 +42,17 @@ struct service {
     unsigned quick_ends;
 };
 
-#define CONSOLE_PATH   "sbin/console"
-#define CONSOLE_FRAMED CONSOLE_PATH "\0pl011\0" CONSOLE_START_FRAMED /* what the command line can ask for */
-#define FRAMED_WORD    "quire.console=framed"
-#define FS_PATH        "sbin/fs"
-#define BLK_PATH       "sbin/blk"
-#define SHELL_PATH     "bin/shell"
+#define CONSOLE_PATH "sbin/console"
+#define FRAMED_WORD  "quire.console=framed"
+#define FS_PATH      "sbin/fs"
+#define BLK_PATH     "sbin/blk"
+#define SHELL_PATH   "bin/shell"
 
-static struct service console = {.arguments = CONSOLE_PATH,
-                                 .bytes = sizeof(CONSOLE_PATH),
-                                 .priority = PRIORITY_CONSOLE,
-                                 .server = true,
-                                 .endow = endow_console};
+#define OFFSET_DIGITS 4u /* of a byte within a page */
+static char
+    console_arguments[sizeof(CONSOLE_PATH) + BOOT_DRIVER_MAX + 1 + OFFSET_DIGITS + 1 + sizeof(CONSOLE_START_FRAMED)];
+static struct service console = {
+    .arguments = console_arguments, .priority = PRIORITY_CONSOLE, .server = true, .endow = endow_console};
 static struct service blk = {.priority = PRIORITY_BLK, .server = true, .dma = true, .endow = endow_blk};
 static struct service fs = {.arguments = FS_PATH,
                             .bytes = sizeof(FS_PATH),
@@ -189,14 +188,34 @@ static void start_blk(void)
         give_up_blk();
 }
 
+static void add_console_argument(const char *text, size_t bytes)
+{
+    memcpy(console_arguments + console.bytes, text, bytes);
+    console.bytes += bytes;
+    console_arguments[console.bytes++] = '\0';
+}
+
+/* See proto/console_start.h. */
+static void set_console_arguments(void)
+{
+    char offset[OFFSET_DIGITS];
+    uint64_t rest = boot_info->console_base % PAGE_SIZE;
+
+    for (size_t i = OFFSET_DIGITS; i-- > 0; rest /= 10)
+        offset[i] = (char)('0' + rest % 10);
+    console.bytes = 0;
+    add_console_argument(CONSOLE_PATH, strlen(CONSOLE_PATH));
+    add_console_argument(boot_info->console_driver, strnlen(boot_info->console_driver, BOOT_DRIVER_MAX));
+    add_console_argument(offset, sizeof(offset));
+    if (arguments_has(boot_info->arguments, FRAMED_WORD))
+        add_console_argument(CONSOLE_START_FRAMED, strlen(CONSOLE_START_FRAMED));
+}
+
 void services_start(const struct boot_info *info)
 {
     boot_info = info;
     run.dma = grant_is_given();
-    if (arguments_has(info->arguments, FRAMED_WORD)) {
-        console.arguments = CONSOLE_FRAMED;
-        console.bytes = sizeof(CONSOLE_FRAMED);
-    }
+    set_console_arguments();
     /* Without a console there is still the kernel's log, and a program may need neither. */
     (void)!service_start(&console);
     start_blk();

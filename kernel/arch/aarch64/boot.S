@@ -42,6 +42,8 @@
     .equ SCTLR_ON, SCTLR_MUST_BE_ONE | SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_SA0 | SCTLR_I | SCTLR_DZE | SCTLR_UCT | SCTLR_NTWI | SCTLR_NTWE | SCTLR_UCI
 
     .equ CNTKCTL_VIRTUAL_COUNTER, 1 << 1
+    .equ MPIDR_AFFINITY_MASK, 0xff00ffffff
+    .equ CPUS_LIMIT, 8
     .equ CURRENT_EL2, 2 << 2
     .equ SPSR_EL1_MASKED, 0x3c5
 
@@ -89,6 +91,13 @@ secondary_entry:
     msr daifset, #0xf
     bl leave_el2
     ldr x1, =secondary_high
+    b enable_mmu
+
+secondary_entry_by_affinity:
+    .global secondary_entry_by_affinity
+    msr daifset, #0xf
+    bl leave_el2
+    ldr x1, =secondary_find
     b enable_mmu
 
 /* Returns to the caller at EL1, with registers that EL1 owns in a known state and nothing trapping to EL2. x1, x2 are
@@ -299,6 +308,23 @@ boot_high:
     mov x29, xzr
     bl boot_main
     brk #0
+
+/* Which number has this CPU? The table can be read only from here on, because it is in the cache of the one that wrote
+ * it. Who is not in it has no business here. */
+secondary_find:
+    mrs x1, mpidr_el1
+    ldr x2, =MPIDR_AFFINITY_MASK
+    and x1, x1, x2
+    physical x2, cpu_affinities
+    mov x19, xzr
+1:  ldr x3, [x2, x19, lsl #3]
+    cmp x3, x1
+    b.eq secondary_high
+    add x19, x19, #1
+    cmp x19, #CPUS_LIMIT
+    b.lo 1b
+2:  wfe
+    b 2b
 
 secondary_high:
     drop_identity

@@ -22,6 +22,7 @@
 #define PTE_KERNEL_DEVICE (PTE_KERNEL_DATA | PTE_DEVICE)
 
 _Static_assert(PTE_DEVICE == MAIR_INDEX_DEVICE << 2, "the index is at bit 2 of an entry");
+_Static_assert(CPUS_MAX == 8, "boot.S looks through as many");
 _Static_assert(DIRECT_SIZE == 512UL << 30, "one entry of the top table");
 
 extern char __image_start[], __image_end[], __root_start[], __root_end[];

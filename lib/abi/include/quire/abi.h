@@ -288,6 +288,7 @@ enum frame_type {
 #define BOOT_INFO_MAGIC    0x6572697571UL
 #define BOOT_REGIONS_MAX   64u
 #define BOOT_ARGUMENTS_MAX 1024u
+#define BOOT_DRIVER_MAX    16u
 
 enum boot_region_kind {
     BOOT_REGION_FREE = 1,     /* user frames that nobody uses */
@@ -309,7 +310,8 @@ struct boot_info {
     uint64_t timer_frequency;            /* Hz of the counter that user space reads */
     uint64_t archive_base, archive_size; /* physical, bytes, exact */
     uint64_t tree_base, tree_size;
-    uint64_t console_base, console_irq; /* the UART of the tree's chosen node */
+    uint64_t console_base, console_irq;   /* the UART of the tree's chosen node; its registers are on one page */
+    char console_driver[BOOT_DRIVER_MAX]; /* what it is: the name of the console server's driver */
     uint64_t root_first_free_slot;
     uint64_t region_count;
     struct boot_region regions[BOOT_REGIONS_MAX];

@@ -33,6 +33,12 @@ static inline void cpu_relax(void)
     __asm__ volatile("yield" ::: "memory");
 }
 
+/* Wakes CPUs that wait for an event, after what was written before is there for them. */
+static inline void cpu_wake_waiting(void)
+{
+    __asm__ volatile("dsb sy\n\tsev" ::: "memory");
+}
+
 /* Stops this CPU for good. */
 __attribute__((noreturn)) static inline void cpu_halt(void)
 {

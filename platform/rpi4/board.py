@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""How the Raspberry Pi 4 is emulated, and how its SD card is made.
+
+QEMU plays the processor but not the GPU, whose firmware starts a real board. What it would do is done here: U-Boot and
+the device tree are taken from the card and put into memory, and the tree is told how much memory there is.
+"""
+
+import os
+import subprocess
+import tempfile
+
+import disk
+import fdt
+
+QEMU = "qemu-system-aarch64"
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORES, MEMORY = 4, "2G"
+TREE = "bcm2711-rpi-4-b.dtb"
+ENVIRONMENT_BYTES = 0x4000
+# Memory above the first GiB, which QEMU leaves to the firmware to tell of.
+UPPER_BASE, UPPER_BYTES = 1 << 30, 1 << 30
+# The card: what is at its start is left to whoever wants it; the rest is /.
+CARD_BYTES_MIN, CARD_BYTES = 256 << 20, 256 << 20
+BOOT_START, BOOT_BYTES, SWAP_BYTES = 1 << 20, 64 << 20, 64 << 20
+
+
+def debian_files():
+    """Returns the folder with what comes from Debian; see files.sh."""
+    result = subprocess.run([os.path.join(HERE, "files.sh")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                            check=False)
+    if result.returncode != 0:
+        raise SystemExit(1)
+    return result.stdout.strip()
+
+
+def boot_files(build, archive, directory, bootargs):
+    """Returns {name on the card: path} for the boot partition; what is made for it goes to the directory."""
+    debian = debian_files()
+    script, arguments, environment = (os.path.join(directory, name) for name in ("boot.scr", "quire.env", "uboot.env"))
+    disk.run_quietly(["mkimage", "-A", "arm64", "-T", "script", "-d", os.path.join(HERE, "boot.cmd"), script])
+    disk.run_quietly(["mkenvimage", "-s", str(ENVIRONMENT_BYTES), "-o", environment, os.path.join(HERE, "uboot.env")])
+    with open(arguments, "w", encoding="ascii") as file:
+        file.write("bootargs=%s\n" % bootargs)
+    paths = [os.path.join(HERE, "config.txt"), os.path.join(debian, "u-boot.bin"), os.path.join(debian, TREE),
+             script, arguments, environment, os.path.join(build, "quire.img")]
+    firmware = os.path.join(debian, "firmware")
+    paths += [os.path.join(firmware, name) for name in sorted(os.listdir(firmware))]
+    files = {os.path.basename(path): path for path in paths}
+    files["boot.cpio"] = archive
+    return files
+
+
+def make_image(build, archive, image, size=CARD_BYTES, bootargs=""):
+    """Writes an SD card's image: the boot partition, / and swap. size: bytes, a power of two."""
+    if size < CARD_BYTES_MIN or size & size - 1:
+        raise SystemExit("quire: error: a card has %d MiB or more, and a power of two" % (CARD_BYTES_MIN >> 20))
+    root_start = BOOT_START + BOOT_BYTES
+    swap_start = size - SWAP_BYTES
+    with open(image, "wb") as file:
+        file.truncate(size)
+    disk.write_table(image, [(disk.FAT32_LBA, BOOT_START, BOOT_BYTES, True),
+                             (disk.LINUX, root_start, swap_start - root_start, False),
+                             (disk.LINUX_SWAP, swap_start, SWAP_BYTES, False)])
+    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
+        disk.fill_fat(image, BOOT_START, BOOT_BYTES, boot_files(build, archive, directory, bootargs))
+    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
+        disk.unpack_archive(archive, directory)
+        disk.fill_ext2(image, root_start, swap_start - root_start, directory)
+    disk.fill_swap(image, swap_start, SWAP_BYTES)
+
+
+def prepared_tree(tree, path, uart):
+    """Writes the tree as the firmware hands it over; uart, if given, is the alias of the one that is the console."""
+    with open(tree, "rb") as file:
+        data = file.read()
+    root = fdt.read(data)
+    if uart:
+        chosen = next(child for child in root["children"] if child["name"] == "chosen")
+        chosen["properties"]["stdout-path"] = uart.encode() + b"\0"
+    # By this name, because QEMU replaces nodes that are called memory.
+    root["children"].append({"name": "upper-memory@%x" % UPPER_BASE, "children": [], "properties": {
+        "device_type": b"memory\0", "reg": fdt.cells(*fdt.wide(UPPER_BASE), UPPER_BYTES)}})
+    with open(path, "wb") as file:
+        file.write(fdt.write(root, fdt.reservations(data)))
+
+
+def check_machine(machine):
+    if machine.smp != CORES or machine.memory not in (MEMORY, "2048M"):
+        raise SystemExit("quire: error: the Raspberry Pi 4 that QEMU knows has %d cores and %s" % (CORES, MEMORY))
+    if machine.virtualization or machine.memory_map or machine.dma_limit:
+        raise SystemExit("quire: error: the Raspberry Pi 4 is as it is: it starts at EL2, and its memory is where it is")
+
+
+def serial_lines(machine, uart):
+    """The mini UART, which Debian's tree has as console, is QEMU's second line, the PL011 its first."""
+    lines = ["-serial", "stdio"] if machine.framed else ["-serial", "mon:stdio"]
+    other = ["-serial", "null"]
+    return ["-display", "none", "-monitor", "none"] + (lines + other if uart == "serial0" else other + lines)
+
+
+def card_of(machine, build, directory, bootargs):
+    """Returns the path of the machine's card, which is made unless it is the user's own, and its options for QEMU."""
+    if len(machine.disks) > 1:
+        raise SystemExit("quire: error: the Raspberry Pi 4 has one card")
+    path, *words = (machine.disks or ["image"])[0].split(",")
+    if set(words) - {"snapshot", "readonly"}:
+        raise SystemExit("quire: error: a card is a file, snapshot or readonly, and nothing more")
+    if path == "image":
+        path = os.path.join(directory, "sd.img")
+        make_image(build, machine.archive, path, bootargs=bootargs)
+    elif machine.uboot and bootargs:
+        raise SystemExit("quire: error: the kernel's arguments are on the card; use --kernel-boot")
+    return path, "".join(",%s=on" % word for word in words)
+
+
+def take_from_card(card, directory):
+    """Does what the firmware does first."""
+    start = disk.read_table(card)[0][1]
+    for name in ("u-boot.bin", TREE):
+        disk.run_quietly(["mcopy", "-n", "-i", "%s@@%d" % (card, start), "::" + name, directory])
+
+
+def command(machine, build, directory, bootargs):
+    """Returns QEMU's command line; see platform/qemu-virt/board.py. machine.uart may name another console (serial0)."""
+    check_machine(machine)
+    tree = os.path.join(directory, "tree.dtb")
+    line = [QEMU, "-M", "raspi4b", "-smp", str(CORES), "-m", MEMORY, "-dtb", tree] + serial_lines(machine, machine.uart)
+    # Where the board's own power switch is what matters, a reset must not look like it.
+    line += [] if machine.no_semihosting else ["-no-reboot"]
+    if machine.semihosting:
+        line += ["-semihosting-config", "enable=on,target=native"]
+    if machine.icount:
+        line += ["-icount", "shift=0"]
+    if machine.gdb:
+        line += ["-s", "-S"]
+    if machine.uboot or machine.disks:
+        card, words = card_of(machine, build, directory, bootargs)
+        line += ["-drive", "if=sd,format=raw,file=%s%s" % (card, words)]
+    if machine.uboot:
+        take_from_card(card, directory)
+        prepared_tree(os.path.join(directory, TREE), tree, machine.uart)
+        return line + ["-kernel", os.path.join(directory, "u-boot.bin")]
+    prepared_tree(os.path.join(debian_files(), TREE), tree, machine.uart)
+    line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
+    return line + (["-append", bootargs] if bootargs else [])
