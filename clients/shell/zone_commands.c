@@ -275,7 +275,8 @@ static int command_thp(int count, char **arguments)
            (unsigned long)thp.fault_fallback);
     printf("thp_collapse_alloc        %lu\nthp_collapse_alloc_failed %lu\n", (unsigned long)thp.collapse_alloc,
            (unsigned long)thp.collapse_alloc_failed);
-    printf("thp_split_page            %lu\n", (unsigned long)thp.split);
+    printf("thp_split_page            %lu\nthp_underused_split_page  %lu\n", (unsigned long)thp.split,
+           (unsigned long)thp.underused);
     printf("khugepaged\n  scan_sleep_millisecs    %lu\n  pages_to_scan           %lu\n", (unsigned long)thp.scan_sleep,
            (unsigned long)thp.scan_places << HUGE_PAGE_ORDER);
     printf("  pages_scanned           %lu\n  full_scans              %lu\n",

@@ -77,6 +77,26 @@ static __attribute__((noinline, cold)) void refuse_without_memory(struct space *
     refuse(space, m);
 }
 
+/* For fault *m there is no memory. It is repeated if there is some now, and otherwise refused. No lock is held. */
+static __attribute__((noinline, cold)) void answer_starving(struct memsrv_context *worker, struct message *m)
+{
+    struct fault_message fault;
+    struct space *space = space_find(m->badge);
+
+    worker->fault_starves = false;
+    memcpy(&fault, m->words, sizeof(fault));
+    const bool helped = huge_shrink(worker);
+    memcpy(m->words, &fault, sizeof(fault));
+    if (helped) {
+        answer_resume(m);
+    } else if (space_enter(space, m->badge)) {
+        refuse_without_memory(space, m);
+        space_leave(space);
+    } else {
+        answer_refuse(m);
+    }
+}
+
 /* True if there is an area and it allows the access. */
 static inline bool is_allowed(const struct vma *area, uint64_t access)
 {
@@ -161,7 +181,7 @@ static __attribute__((noinline)) void answer_object(struct memsrv_context *worke
     } else if (error == -EBUSY) {
         answer_resume(m); /* and comes again */
     } else if (error) {
-        refuse_without_memory(space, m);
+        worker->fault_starves = true;
     } else if (!fault.target) {
         event_count(worker, EVENT_FAULT_OBJECT);
         answer_resume(m);
@@ -197,7 +217,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
         break;
     case COW_RIGHTS:
         if (space_ready_to_change_locked(space, address, address + PAGE_SIZE, false)) {
-            refuse_without_memory(space, m);
+            worker->fault_starves = true;
             break;
         }
         cow_give_rights_locked(space, area, address, entry);
@@ -211,7 +231,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
     case COW_COPY: {
         struct page *page = take(worker, space, area, address);
         if (!page) {
-            refuse_without_memory(space, m);
+            worker->fault_starves = true;
             break;
         }
         cow_copy(page, source, area);
@@ -285,13 +305,17 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
     if (UNLIKELY(!is_allowed(area, access) || (area->flags & closer_look_flags) || area->object) &&
         answer_other(worker, space, m, &area)) {
         space_leave(space);
-        if (worker->fault_adds == HUGE_PAGES)
+        if (worker->fault_starves)
+            answer_starving(worker, m);
+        else if (worker->fault_adds == HUGE_PAGES)
             huge_zero(worker->fault_page);
         return;
     }
     if (m->words[3]) {
         answer_present(worker, space, m, area);
         space_leave(space);
+        if (UNLIKELY(worker->fault_starves))
+            answer_starving(worker, m);
         return;
     }
     area->touched = true;
@@ -302,8 +326,8 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
     }
     struct page *page = take(worker, space, area, address);
     if (UNLIKELY(!page)) {
-        refuse_without_memory(space, m);
         space_leave(space);
+        answer_starving(worker, m);
         return;
     }
     worker->fault_adds = 1;
@@ -348,14 +372,15 @@ void fault_retry(struct memsrv_context *worker, struct message *m, int error)
     space->resident -= adds;
     space->huge_entries -= adds == HUGE_PAGES;
     space->tables -= tables;
-    if (hopeless) {
-        memcpy(m->words, &worker->fault_lacking, sizeof(worker->fault_lacking));
-        refuse_without_memory(space, m);
-    }
+    const uint64_t pid = space->pid;
     spinlock_release(&space->lock);
     __atomic_store_n(&worker->settling, NULL, __ATOMIC_RELEASE);
-    if (hopeless)
+    if (hopeless) {
+        memcpy(m->words, &worker->fault_lacking, sizeof(worker->fault_lacking));
+        m->badge = pid;
+        answer_starving(worker, m);
         return;
+    }
     /* EEXIST: another worker mapped the page; EBUSY, ENOENT: it is not what it was when the fault was looked at; ENOMEM:
      * another thread's fault took a table. The next fault finds all that. Nothing else can happen to a page that was free. */
     if (error == -EEXIST || error == -EBUSY || error == -ENOENT || error == -ENOMEM || error == -ESRCH) {

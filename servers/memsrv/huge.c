@@ -124,6 +124,7 @@ int memsrv_handle_thp_info(struct memsrv_context *context, const struct message 
         .fault_fallback = event_sum(EVENT_THP_FAULT_FALLBACK),
         .collapse_alloc = event_sum(EVENT_THP_COLLAPSE_ALLOC),
         .collapse_alloc_failed = event_sum(EVENT_THP_COLLAPSE_FAILED),
+        .underused = event_sum(EVENT_THP_UNDERUSED),
         .split = event_sum(EVENT_THP_SPLIT),
         .scan_sleep = __atomic_load_n(&huge_scan_state.sleep_ms, __ATOMIC_RELAXED),
         .scan_places = __atomic_load_n(&huge_scan_state.places, __ATOMIC_RELAXED),

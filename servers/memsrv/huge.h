@@ -129,6 +129,12 @@ MUST_CHECK int huge_collapse_locked(struct memsrv_context *worker, struct space 
 MUST_CHECK int huge_collapse_if_worth_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
                                              uint64_t base) REQUIRES(space->lock);
 
+/*
+ * When there is no memory: looks through all spaces for a huge page some pages of which are zeros, and gives these back.
+ * True: there was one. No lock is held, and no answer of the worker is on its way. Makes system calls.
+ */
+MUST_CHECK bool huge_shrink(struct memsrv_context *worker);
+
 /* MADV_COLLAPSE: huge_collapse_locked() for all that [start, end) holds whole. ESRCH; EINVAL: an area refuses huge pages,
  * or the range holds none whole. The first error is told, after all were tried. No lock is held. */
 MUST_CHECK int huge_collapse_range(struct memsrv_context *worker, uint64_t pid, uint64_t start, uint64_t end);

@@ -91,6 +91,12 @@ int space_give_table_locked(struct space *space)
     return page ? give(space, page) : -ENOMEM;
 }
 
+int space_give_table_for_more_locked(struct space *space)
+{
+    struct page *page = take(GFP_RESERVED);
+    return page ? give(space, page) : -ENOMEM;
+}
+
 long space_give_reserved_table_locked(struct space *space)
 {
     struct page *page = mempool_alloc(&reserve, worker_index());

@@ -28,6 +28,9 @@ MUST_CHECK int space_give_table_locked(struct space *space) REQUIRES(space->lock
 #define TABLES_AT_ONCE 16u
 void space_give_tables_locked(struct space *space, uint64_t count) REQUIRES(space->lock);
 
+/* The same for who frees more pages than the one of the table: it may be the last of the machine. */
+MUST_CHECK int space_give_table_for_more_locked(struct space *space) REQUIRES(space->lock);
+
 /*
  * Before something in [start, end) changes: gives the kernel as many tables as it takes to make those that are used in
  * common the space's own, at both ends of the range, or (`all`) throughout, and to split the huge pages at both ends.

@@ -51,6 +51,9 @@ struct memsrv_context {
     struct page *fault_tables[FAULT_TABLES];
     uint32_t fault_table_count; /* with FAULT_TABLES_LACK if it would have carried more, had there been any */
 
+    /* There is no memory for the answer. */
+    bool fault_starves;
+
     /* With FAULT_TABLES_LACK: the fault. */
     struct fault_message fault_lacking;
 

@@ -15,6 +15,7 @@
 #define GIBIBYTE     (1UL << 30)
 #define MAPPINGS     8UL /* of a GiB: more than the machine has */
 #define STATUS_ALIVE 3
+#define STATUS_WRONG 4
 #define ROUNDS       3
 #define THREADS      6
 
@@ -24,13 +25,27 @@ static char *map_pages(uint64_t bytes, int protection)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Touches a page in every `step` bytes of a lot of memory. */
+static uint32_t mark(uint64_t mapping, uint64_t offset)
+{
+    return (uint32_t)(mapping << 24 | offset >> PAGE_SHIFT | 1);
+}
+
+/* Touches a page in every `step` bytes of a lot of memory, and looks at what is there in the end. */
 static int touch_all(uint64_t step)
 {
+    char *memory[MAPPINGS];
+
     for (uint64_t mapping = 0; mapping < MAPPINGS; mapping++) {
-        volatile char *memory = map_pages(GIBIBYTE, PROT_READ | PROT_WRITE);
-        for (uint64_t offset = 0; memory && offset < GIBIBYTE; offset += step)
-            memory[offset] = 1;
+        memory[mapping] = map_pages(GIBIBYTE, PROT_READ | PROT_WRITE);
+        for (uint64_t offset = 0; memory[mapping] && offset < GIBIBYTE; offset += step)
+            *(volatile uint32_t *)(void *)(memory[mapping] + offset) = mark(mapping, offset);
+    }
+    for (uint64_t mapping = 0; mapping < MAPPINGS; mapping++) {
+        for (uint64_t offset = 0; memory[mapping] && offset < GIBIBYTE; offset += step) {
+            const volatile uint32_t *word = (const volatile uint32_t *)(void *)(memory[mapping] + offset);
+            if (*word != mark(mapping, offset) || word[1] || (step > PAGE_SIZE && word[PAGE_SIZE / sizeof(*word)]))
+                return STATUS_WRONG;
+        }
     }
     return STATUS_ALIVE;
 }
