@@ -110,8 +110,11 @@ static void run_script(const struct script *script)
 
     if (pipe(up) < 0 || pipe(down) < 0)
         return;
+    /* It may end before it has read anything. */
+    (void)signal(SIGPIPE, SIG_IGN);
     const pid_t pid = fork();
     if (pid == 0) {
+        (void)signal(SIGPIPE, SIG_DFL);
         (void)dup2(down[0], 0);
         (void)dup2(up[1], 1);
         for (int i = 0; i < 2; i++) {
@@ -128,6 +131,7 @@ static void run_script(const struct script *script)
     close(down[0]);
     (void)!write(down[1], "x:y:z\n", 6);
     close(down[1]);
+    (void)signal(SIGPIPE, SIG_DFL);
     while (length < OUTPUT_BYTES && (got = read(up[0], output + length, OUTPUT_BYTES - length)) > 0)
         length += (size_t)got;
     close(up[0]);
