@@ -117,9 +117,8 @@ int ftw(const char *path, int (*function)(const char *path, const struct stat *s
     return walk_from(&walk, path);
 }
 
-int nftw(const char *path,
-         int (*function)(const char *path, const struct stat *status, int type, struct FTW *place), int descriptors,
-         int flags)
+int nftw(const char *path, int (*function)(const char *path, const struct stat *status, int type, struct FTW *place),
+         int descriptors, int flags)
 {
     struct walk walk = {.function = function, .flags = flags};
 

@@ -38,9 +38,8 @@ struct FTW {
 
 /* Whatever `descriptors` says, one is open at a time. */
 int ftw(const char *path, int (*function)(const char *path, const struct stat *status, int type), int descriptors);
-int nftw(const char *path,
-         int (*function)(const char *path, const struct stat *status, int type, struct FTW *place), int descriptors,
-         int flags);
+int nftw(const char *path, int (*function)(const char *path, const struct stat *status, int type, struct FTW *place),
+         int descriptors, int flags);
 
 #ifdef __cplusplus
 }
