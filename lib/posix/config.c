@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARGUMENT_BYTES_MAX 2048 /* what root takes */
-
 /* A count of pages out of memsrv's books; -1 with errno set if it does not answer. */
 static long memory_pages(int free_only)
 {
@@ -38,6 +36,14 @@ static long processors(void)
 static bool is_option(int name)
 {
     static const short options[] = {
+        _SC_FSYNC,
+        _SC_JOB_CONTROL,
+        _SC_MEMLOCK,
+        _SC_MEMLOCK_RANGE,
+        _SC_REGEXP,
+        _SC_SHARED_MEMORY_OBJECTS,
+        _SC_SHELL,
+        _SC_SPAWN,
         _SC_TIMERS,
         _SC_MONOTONIC_CLOCK,
         _SC_CLOCK_SELECTION,
@@ -78,6 +84,11 @@ static long limit(int name)
         return SEM_NSEMS_MAX;
     case _SC_SEM_VALUE_MAX:
         return SEM_VALUE_MAX;
+    case _SC_IOV_MAX:
+        return IOV_MAX;
+    case _SC_TTY_NAME_MAX:
+    case _SC_LOGIN_NAME_MAX:
+        return 32;
     case _SC_HOST_NAME_MAX:
         return HOST_NAME_MAX;
     default:
@@ -100,7 +111,7 @@ long sysconf(int name)
     case _SC_CLK_TCK:
         return CLOCKS_PER_SEC;
     case _SC_ARG_MAX:
-        return ARGUMENT_BYTES_MAX;
+        return ROOT_STRING_BYTES_MAX;
     case _SC_OPEN_MAX:
         return FS_HANDLES;
     default:

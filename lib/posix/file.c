@@ -10,6 +10,8 @@
 #include <proto/fs_client.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -41,6 +43,21 @@ static uint64_t open_flags(int flags)
     return result;
 }
 
+/* The descriptor that a path of /dev stands for; -1: it stands for none. */
+static int descriptor_of(const char *path)
+{
+    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    char *end;
+
+    for (int file = 0; file < 3; file++)
+        if (strcmp(path, names[file]) == 0)
+            return file;
+    if (strncmp(path, "/dev/fd/", 8) != 0 || path[8] < '0' || path[8] > '9')
+        return -1;
+    const long number = strtol(path + 8, &end, 10);
+    return *end == '\0' && number < (long)FS_HANDLES ? (int)number : -1;
+}
+
 int file_open(int directory, const char *path, int flags, mode_t mode)
 {
     const uint64_t wanted = open_flags(flags);
@@ -52,6 +69,9 @@ int file_open(int directory, const char *path, int flags, mode_t mode)
     long error = path_absolute(directory, path, absolute);
     if (error < 0)
         return (int)error;
+    const int same = descriptor_of(absolute);
+    if (same >= 0)
+        return file_control(same, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
     const int file = file_reserve(0);
     if (file < 0)
         return file;
@@ -88,42 +108,61 @@ static size_t part_of(size_t bytes)
     return bytes < PROTO_DATA_MAX ? bytes : PROTO_DATA_MAX;
 }
 
-/* One message; repeated while too many others wait. Where `offset` is null the description's own counts. */
-static long read_message(int file, void *data, size_t bytes, const uint64_t *offset)
+/* What one message asks for. Where `offset` is null the description's own counts. */
+struct transfer {
+    int file;
+    void *data; /* of a write it is only read */
+    size_t bytes;
+    const uint64_t *offset;
+};
+
+static int send_read(const struct transfer *asked, uint64_t *done)
+{
+    const uint64_t file = (uint64_t)asked->file;
+
+    if (asked->offset)
+        return fs_read_at(SLOT_FS, file, *asked->offset, asked->data, part_of(asked->bytes), done);
+    return fs_read(SLOT_FS, file, asked->data, part_of(asked->bytes), done);
+}
+
+static int send_write(const struct transfer *asked, uint64_t *done)
+{
+    const uint64_t file = (uint64_t)asked->file;
+
+    if (asked->offset)
+        return fs_write_at(SLOT_FS, file, *asked->offset, asked->data, part_of(asked->bytes), done);
+    return fs_write(SLOT_FS, file, asked->data, part_of(asked->bytes), done);
+}
+
+/* One message; repeated while too many others wait, after handlers that let it go on, and when a pipe has room again. */
+static long send_message(const struct transfer *asked, bool writes)
 {
     const uint64_t interruptions = signals_that_interrupt();
-    size_t got = 0;
+    uint64_t done = 0;
     int error;
 
     do {
-        if (offset)
-            error = fs_read_at(SLOT_FS, (uint64_t)file, *offset, data, part_of(bytes), &got);
-        else
-            error = fs_read(SLOT_FS, (uint64_t)file, data, part_of(bytes), &got);
+        error = writes ? send_write(asked, &done) : send_read(asked, &done);
         if (error == -EBUSY)
             files_pause();
-    } while (error == -EBUSY || (error == -EINTR && interruptions == signals_that_interrupt()));
-    return error == -EPIPE ? -EIO : error < 0 ? error : (long)got;
+    } while (error == -EBUSY || (error == -EINTR && interruptions == signals_that_interrupt()) ||
+             (writes && error == 0 && done == 0 && asked->bytes > 0));
+    return error < 0 ? error : (long)done;
+}
+
+static long read_message(int file, void *data, size_t bytes, const uint64_t *offset)
+{
+    const long got = send_message(&(struct transfer){file, data, bytes, offset}, false);
+    return got == -EPIPE ? -EIO : got; /* there is no file server */
 }
 
 static long write_message(int file, const void *data, size_t bytes, const uint64_t *offset)
 {
-    const uint64_t interruptions = signals_that_interrupt();
-    uint64_t written = 0;
-    int error;
+    const long written = send_message(&(struct transfer){file, (void *)data, bytes, offset}, true);
 
-    do {
-        if (offset)
-            error = fs_write_at(SLOT_FS, (uint64_t)file, *offset, data, part_of(bytes), &written);
-        else
-            error = fs_write(SLOT_FS, (uint64_t)file, data, part_of(bytes), &written);
-        if (error == -EBUSY)
-            files_pause();
-    } while (error == -EBUSY || (error == -EINTR && interruptions == signals_that_interrupt()) ||
-             (error == 0 && written == 0 && bytes > 0));
-    if (error == -EPIPE)
+    if (written == -EPIPE)
         (void)raise(SIGPIPE);
-    return error < 0 ? error : (long)written;
+    return written;
 }
 
 /* One request of at most *asked bytes, which is set to as many as it asked for. */
@@ -294,6 +333,36 @@ ssize_t writev(int file, const struct iovec *vector, int count)
             break;
     }
     return done;
+}
+
+/* readv() and writev() at an offset, piece by piece. */
+static ssize_t at_offset(int file, const struct iovec *vector, int count, off_t offset, bool writes)
+{
+    const long bytes = vector_bytes(vector, count);
+    ssize_t done = 0;
+
+    if (bytes < 0)
+        return posix_result(bytes);
+    for (int i = 0; i < count; i++) {
+        const ssize_t part = writes ? pwrite(file, vector[i].iov_base, vector[i].iov_len, offset + done)
+                                    : pread(file, vector[i].iov_base, vector[i].iov_len, offset + done);
+        if (part < 0)
+            return done > 0 ? done : part;
+        done += part;
+        if ((size_t)part < vector[i].iov_len)
+            break;
+    }
+    return done;
+}
+
+ssize_t preadv(int file, const struct iovec *vector, int count, off_t offset)
+{
+    return at_offset(file, vector, count, offset, false);
+}
+
+ssize_t pwritev(int file, const struct iovec *vector, int count, off_t offset)
+{
+    return at_offset(file, vector, count, offset, true);
 }
 
 off_t _lseek(int file, off_t offset, int from)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for several descriptors: the file server is asked again and again, more and more seldom. The terminal always
- * counts as ready.
+ * Waiting for several descriptors: the file server signals the thread's notification when it is worth asking again. Where
+ * it cannot, it is asked again and again, more and more seldom. The terminal always counts as ready.
  */
 #include "files.h"
+#include "signals.h"
+#include "thread_record.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -55,24 +57,76 @@ static long ask(struct pollfd *files, nfds_t first, nfds_t end, int *ready)
     return (long)first;
 }
 
+/* Asks about all of the array; how many there is something to be told of. */
+static int ask_all(struct pollfd *files, nfds_t count)
+{
+    int ready = 0;
+
+    for (nfds_t next = 0; next < count;) {
+        const long reached = ask(files, next, count, &ready);
+        if (reached < 0)
+            return (int)reached;
+        next = (nfds_t)reached;
+    }
+    return ready;
+}
+
+/* Has the thread told when one of the descriptors is ready. False: that cannot be. *ready: one is already. */
+static bool watch(const struct pollfd *files, nfds_t count, bool *ready)
+{
+    struct fs_readiness asked[FS_WATCH_HANDLES];
+    uint64_t now = 0;
+    size_t used = 0;
+
+    for (nfds_t i = 0; i < count; i++) {
+        if (files[i].fd < 0)
+            continue;
+        if (used == FS_WATCH_HANDLES)
+            return false;
+        asked[used++] = (struct fs_readiness){.number = (uint64_t)files[i].fd, .events = (uint64_t)files[i].events};
+    }
+    const uint64_t parking = used ? thread_parking(thread_self()) : SLOT_NONE;
+    if (parking == SLOT_NONE || fs_watch(SLOT_FS, thread_number_of_caller(), asked, used, parking, &now) < 0)
+        return used == 0; /* of nothing there is nothing to be told */
+    *ready = now != 0;
+    return true;
+}
+
+/* Waits until it is worth asking again. The next pause, if it was one. */
+static uint64_t wait_to_ask(const struct pollfd *files, nfds_t count, uint64_t deadline, uint64_t pause)
+{
+    const uint64_t now = clock_now_ns();
+    bool ready = false;
+    uint64_t bits;
+
+    if (!watch(files, count, &ready)) {
+        clock_sleep_until(deadline - now < pause ? deadline : now + pause);
+        return pause < PAUSE_NS_MAX ? 2 * pause : pause;
+    }
+    if (!ready)
+        (void)!sys_wait(thread_parking(thread_self()), deadline, &bits);
+    return pause;
+}
+
 static int poll_until(struct pollfd *files, nfds_t count, uint64_t deadline)
 {
+    const uint64_t handled = signals_handled();
     uint64_t pause = PAUSE_NS;
+    bool waited = false;
+    int ready;
 
     for (;;) {
-        const uint64_t now = clock_now_ns();
-        int ready = 0;
-        for (nfds_t next = 0; next < count;) {
-            const long reached = ask(files, next, count, &ready);
-            if (reached < 0)
-                return (int)reached;
-            next = (nfds_t)reached;
-        }
-        if (ready > 0 || now >= deadline)
-            return ready;
-        clock_sleep_until(deadline - now < pause ? deadline : now + pause);
-        pause = pause < PAUSE_NS_MAX ? 2 * pause : pause;
+        ready = ask_all(files, count);
+        if (ready == 0 && signals_handled() != handled)
+            ready = -EINTR;
+        if (ready != 0 || clock_now_ns() >= deadline)
+            break;
+        pause = wait_to_ask(files, count, deadline, pause);
+        waited = true;
     }
+    if (waited)
+        (void)!fs_watch_end(SLOT_FS, thread_number_of_caller());
+    return ready;
 }
 
 static uint64_t deadline_after(uint64_t ns)

@@ -53,11 +53,11 @@ static int look(const char *path, int descriptor, struct program_file *file)
     long error = path ? path_absolute(AT_FDCWD, path, absolute) : 0;
 
     if (error == 0)
-        error = files_error(path ? fs_program(SLOT_FS, absolute, strlen(absolute) + 1, &file->object, &file->size,
-                                              &file->closing, file->head, sizeof(file->head), &file->head_bytes)
-                                 : fs_opened_program(SLOT_FS, (uint64_t)descriptor, &file->object, &file->size,
-                                                     &file->closing, file->head, sizeof(file->head),
-                                                     &file->head_bytes));
+        error =
+            files_error(path ? fs_program(SLOT_FS, absolute, strlen(absolute) + 1, &file->object, &file->size,
+                                          &file->closing, file->head, sizeof(file->head), &file->head_bytes)
+                             : fs_opened_program(SLOT_FS, (uint64_t)descriptor, &file->object, &file->size,
+                                                 &file->closing, file->head, sizeof(file->head), &file->head_bytes));
     return (int)error;
 }
 

@@ -37,7 +37,7 @@ int pipe2(int files[2], int flags);
 /* What a child is to become, and how. */
 struct spawn_wish {
     const char *path;
-    bool searches; /* along PATH */
+    bool searches;                                    /* along PATH */
     const struct __posix_spawn_file_actions *actions; /* or NULL */
     const struct __posix_spawnattr *attributes;       /* or NULL */
     char *const *arguments, *const *environment;

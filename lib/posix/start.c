@@ -3,8 +3,8 @@
  * From the first instruction to main() and from its return to the end: arguments, environment, thread-local variables,
  * constructors and destructors.
  */
-#include "internal.h"
 #include "start.h"
+#include "internal.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

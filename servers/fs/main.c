@@ -7,6 +7,7 @@
 
 #include <proto/root_client.h>
 #include <quire/clock.h>
+#include <quire/slots.h>
 #include <stdlib.h>
 
 static struct fs_context server;
@@ -23,6 +24,7 @@ static void start(void)
         fail("fs: no memory\n");
     handles_init(&server.table, &server.fs);
     server.reply = SLOT_REPLY;
+    server.arrival = slot_allocate();
     if (seed(&server.fs) < 0)
         fail("fs: the boot archive's files cannot be listed\n");
 }
@@ -50,6 +52,7 @@ int main(void)
             reply = false;
         }
         waiters_run(&server);
+        ipc_buffer()->receive_slots[0] = server.arrival == SLOT_NONE ? 0 : server.arrival;
         const long error =
             reply ? sys_reply_recv(server.reply, SLOT_SERVE, &message) : sys_recv(server.reply, SLOT_SERVE, &message);
         if (error == 0) {

@@ -215,41 +215,10 @@ int fs_handle_pipe(struct fs_context *context, const struct message *request, ui
     return 0;
 }
 
-/* What is to be told of a pipe's end, whether asked for or not. */
-static uint64_t pipe_events(const struct description *description)
-{
-    const struct pipe *pipe = description->pipe;
-
-    if (description->flags & DESCRIPTION_READ)
-        return (pipe_used(pipe) > 0 ? FS_READY_IN : 0) | (pipe->writers == 0 ? FS_READY_HANGUP : 0);
-    return pipe->readers == 0 ? FS_READY_ERROR : pipe_room(pipe) >= PIPE_BUF_BYTES ? FS_READY_OUT : 0;
-}
-
-static uint64_t events_of(struct fs_context *context, const struct message *request, const struct fs_readiness *asked)
-{
-    const uint64_t always = FS_READY_ERROR | FS_READY_HANGUP | FS_READY_INVALID;
-    struct description *description;
-
-    if (description_of(context, request, asked->number, &description) < 0)
-        return FS_READY_INVALID;
-    const uint64_t events = description->pipe ? pipe_events(description) : (uint64_t)(FS_READY_IN | FS_READY_OUT);
-    return events & (asked->events | always);
-}
-
-int fs_handle_poll(struct fs_context *context, const struct message *request, const struct fs_readiness *asked,
-                   size_t asked_count, struct fs_readiness *ready, size_t ready_capacity, size_t *ready_count)
-{
-    for (size_t i = 0; i < asked_count && *ready_count < ready_capacity; i++) {
-        const uint64_t events = events_of(context, request, &asked[i]);
-        if (events)
-            ready[(*ready_count)++] = (struct fs_readiness){.number = asked[i].number, .events = events};
-    }
-    return 0;
-}
-
 static void client_end(struct fs_context *context, struct client *client)
 {
     waiters_forget(context, client->pid);
+    watches_forget(context, client->pid);
     transfer_release(client);
     client_free(&context->table, client);
 }

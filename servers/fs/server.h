@@ -21,6 +21,14 @@ struct waiter {
     size_t bytes;                    /* to be read at most, or to be written */
 };
 
+/* A thread that is to be told when one of its handles is ready. */
+struct watch {
+    uint64_t pid, thread;
+    uint64_t notification; /* slot */
+    size_t count;
+    struct fs_readiness asked[FS_WATCH_HANDLES];
+};
+
 struct fs_context {
     struct tmpfs fs;
     struct handle_table table;
@@ -29,6 +37,9 @@ struct fs_context {
     size_t spare_count, reply_count;    /* not in use; made so far, without `reply` */
     struct waiter waiters[WAITERS_MAX]; /* in order of arrival */
     size_t waiter_count;
+    uint64_t arrival; /* empty slot, for the notification that a request may bring */
+    struct watch watches[FS_WATCHES_MAX];
+    size_t watch_count;
 };
 
 /* --- serve.c --- */
@@ -84,6 +95,14 @@ void waiters_run(struct fs_context *context);
 
 /* Drops what threads of a program wait for. */
 void waiters_forget(struct fs_context *context, uint64_t pid);
+
+/* --- watches.c --- */
+
+/* Tells all whose handles are ready. */
+void watches_run(struct fs_context *context);
+
+/* Drops what threads of a program watch. */
+void watches_forget(struct fs_context *context, uint64_t pid);
 
 /* --- seed.c --- */
 

@@ -104,6 +104,7 @@ void waiters_run(struct fs_context *context)
             answer(context, &context->waiters[index]);
             waiter_remove(context, index);
         }
+        watches_run(context);
     }
 }
 

@@ -52,7 +52,7 @@ struct member {
     struct kernel_object object;
     uint64_t name;           /* thread: its number; otherwise: the identifier that the program knows */
     uint64_t buffer_address; /* thread: of its IPC buffer */
-    bool halting, halted; /* thread: another processor was told to stop it; space_halt has stopped it */
+    bool halting, halted;    /* thread: another processor was told to stop it; space_halt has stopped it */
     bool fault_refused;
     uint32_t fault_kind;        /* MEMSRV_FAULT_KIND_* */
     struct fault_message fault; /* thread: that was refused and that nobody has asked for yet */

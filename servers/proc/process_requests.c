@@ -100,8 +100,8 @@ int root_handle_spawn_image(struct root_context *context, const struct message *
 }
 
 /* Checks the program in an object, and builds its stack out of the caller's memory. */
-static int prepare_object(const struct process *caller, const struct root_program_image *image,
-                          struct program *program, const struct stack_image **stack)
+static int prepare_object(const struct process *caller, const struct root_program_image *image, struct program *program,
+                          const struct stack_image **stack)
 {
     const struct exec_strings strings = {image->strings, image->bytes, image->arguments, image->environment,
                                          image->flags};

@@ -56,7 +56,7 @@ enum signal_disposition {
 #define SIGNALS_STOPS                                                                                                  \
     (SIGNAL_BIT(SIGNAL_STOP) | SIGNAL_BIT(SIGNAL_TERMINAL_STOP) | SIGNAL_BIT(SIGNAL_TERMINAL_IN) |                     \
      SIGNAL_BIT(SIGNAL_TERMINAL_OUT))
-#define SIGNALS_FORCED     (SIGNAL_BIT(SIGNAL_KILL) | SIGNAL_BIT(SIGNAL_STOP)) /* neither blocked nor caught */
+#define SIGNALS_FORCED (SIGNAL_BIT(SIGNAL_KILL) | SIGNAL_BIT(SIGNAL_STOP)) /* neither blocked nor caught */
 
 struct signal_action {
     uint64_t handler, mask, flags;

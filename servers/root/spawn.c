@@ -18,9 +18,9 @@
 
 /* A program's endpoints name it, so it can use them and not pass them on. */
 #define RIGHTS_OF_ENDPOINT RIGHT_SEND
-/* Requests to root may carry a notification for it to signal. */
-#define RIGHTS_OF_ROOT (RIGHT_SEND | RIGHT_GRANT)
-#define RIGHTS_OF_OWN  RIGHT_CONTROL
+/* Requests to root and to the file server may carry a notification for them to signal. */
+#define RIGHTS_OF_TELLER (RIGHT_SEND | RIGHT_GRANT)
+#define RIGHTS_OF_OWN    RIGHT_CONTROL
 
 static int write_memory(uint64_t pid, uint64_t address, const void *bytes, size_t count)
 {
@@ -122,7 +122,7 @@ static int give_capabilities(const struct process *process, const struct workpla
         {SLOT_TABLE, table, RIGHTS_OF_OWN, 0},
         {SLOT_THREAD, place->thread, RIGHTS_OF_OWN, 0},
         {SLOT_MEMSRV, ROOT_SLOT_MEMSRV_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
-        {SLOT_ROOT, ROOT_SLOT_ENDPOINT, RIGHTS_OF_ROOT, process->pid},
+        {SLOT_ROOT, ROOT_SLOT_ENDPOINT, RIGHTS_OF_TELLER, process->pid},
         {SLOT_CONSOLE, ROOT_SLOT_CONSOLE_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid},
     };
 
@@ -138,7 +138,7 @@ int give_files(const struct process *process, const struct workplace *place)
 {
     if (sys_cap_query(ROOT_SLOT_FS_ENDPOINT, NULL) <= 0)
         return 0;
-    return capability_give(place->table, SLOT_FS, ROOT_SLOT_FS_ENDPOINT, RIGHTS_OF_ENDPOINT, process->pid);
+    return capability_give(place->table, SLOT_FS, ROOT_SLOT_FS_ENDPOINT, RIGHTS_OF_TELLER, process->pid);
 }
 
 static int create_thread(const struct process *process, const struct workplace *place, unsigned priority)

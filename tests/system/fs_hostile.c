@@ -10,6 +10,7 @@
 #include <proto/fs_client.h>
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
+#include <quire/slots.h>
 #include <quire/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +163,44 @@ static void test_shared_memory(void)
     tap_equal((long)find("fs"), (long)server, "which is the same");
 }
 
+/* A notification of the program's own; its slot. */
+static uint64_t notification(void)
+{
+    const uint64_t slot = slot_allocate();
+    uint64_t identifier;
+
+    return memsrv_object_create(SLOT_MEMSRV, CAP_NOTIFICATION, &identifier, slot) == 0 ? slot : SLOT_NONE;
+}
+
+/* No program can take all watches, and what it leaves behind goes. */
+static void test_watches(void)
+{
+    struct fs_readiness asked[FS_WATCH_HANDLES + 1];
+    const uint64_t slot = notification();
+    uint64_t ready, bits;
+    int files[2], made = 0, error = 0;
+
+    pipe(files);
+    for (size_t i = 0; i <= FS_WATCH_HANDLES; i++)
+        asked[i] = (struct fs_readiness){.number = (uint64_t)files[0], .events = FS_READY_IN};
+    tap_equal(fs_watch(SLOT_FS, 1, asked, FS_WATCH_HANDLES + 1, slot, &ready), -EINVAL, "a watch of too many handles");
+    tap_equal(fs_watch(SLOT_FS, 1, asked, 0, slot, &ready), -EINVAL, "or of none");
+    tap_equal(fs_watch(SLOT_FS, 1, asked, 1, SLOT_NONE, &ready), -EINVAL, "or without a notification");
+    for (uint64_t thread = 0; error == 0 && thread < 2 * FS_WATCHES_MAX; thread++) {
+        error = fs_watch(SLOT_FS, thread, asked, 1, slot, &ready);
+        made += error == 0 && !ready;
+    }
+    tap_ok(error == -EBUSY && made == FS_WATCHES_MAX / 4, "a program has %d watches at most", made);
+    tap_equal(fs_watch(SLOT_FS, 3, asked, FS_WATCH_HANDLES, slot, &ready), 0, "another takes the place of the last");
+    write(files[1], "x", 1);
+    tap_ok(sys_wait(slot, DEADLINE_NEVER, &bits) == 0 && bits == 1, "all are told");
+    tap_ok(fs_watch(SLOT_FS, 3, asked, 1, slot, &ready) == 0 && ready == 1, "what is ready is not watched");
+    tap_equal(fs_watch_end(SLOT_FS, 77), 0, "a watch that is not there ends");
+    close(files[0]);
+    close(files[1]);
+    slot_free(slot);
+}
+
 static int ends[2];
 
 static int wait_at_pipe(void *argument)
@@ -199,10 +238,11 @@ static void test_restart(void)
 
 int main(void)
 {
-    tap_plan(20 + 2 + 9 + 11);
+    tap_plan(20 + 2 + 9 + 8 + 11);
     test_shapes();
     test_random();
     test_shared_memory();
+    test_watches();
     test_restart();
     return tap_done();
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <proto/fs_client.h>
+#include <pthread.h>
 #include <quire/process.h>
 #include <quire/thread.h>
 #include <stdatomic.h>
@@ -286,6 +287,55 @@ static void test_poll(void)
     close(files[0].fd);
 }
 
+static void *close_later(void *end)
+{
+    usleep(SLEEP_US);
+    close(*(int *)end);
+    return NULL;
+}
+
+static void note_signal(int number)
+{
+    (void)number;
+}
+
+/* Waiting in poll() for what other threads and signals do. */
+static void test_watch(void)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    struct pollfd files[20];
+    pthread_t thread;
+    int ends[2], others[2];
+
+    pipe(ends);
+    pipe(others);
+    for (size_t i = 0; i < 20; i++)
+        files[i] = (struct pollfd){.fd = i % 2 ? others[0] : ends[0], .events = POLLIN};
+    (void)pthread_create(&thread, NULL, close_later, &ends[1]);
+    tap_ok(poll(files, 2, 10000) == 1 && files[0].revents == POLLHUP && files[1].revents == 0,
+           "the end of a writer ends a wait for two pipes");
+    pthread_join(thread, NULL);
+    (void)pthread_create(&thread, NULL, close_later, &others[1]);
+    files[0].fd = files[2].fd = -1;
+    tap_ok(poll(files + 1, 1, -1) == 1 && files[1].revents == POLLHUP, "without a limit of time, too");
+    pthread_join(thread, NULL);
+    pipe(ends);
+    for (size_t i = 0; i < 20; i++)
+        files[i] = (struct pollfd){.fd = ends[0], .events = POLLIN};
+    (void)pthread_create(&thread, NULL, close_later, &ends[1]);
+    tap_ok(poll(files, 20, 10000) == 20, "more than the file server watches");
+    pthread_join(thread, NULL);
+    (void)sigaction(SIGALRM, &action, NULL);
+    pipe(ends);
+    files[0].fd = ends[0];
+    (void)ualarm(SLEEP_US, 0);
+    errno = 0;
+    tap_ok(poll(files, 1, -1) == -1 && errno == EINTR, "a handler ends the wait, whatever its flags");
+    (void)ualarm(SLEEP_US, 0);
+    tap_ok(poll(NULL, 0, 5000) == -1 && errno == EINTR, "also a wait for nothing");
+    tap_equal(poll(NULL, 0, 5), 0, "which ends by itself otherwise");
+}
+
 /* A child that ends with its pipes open, one thread waiting: nothing of it stays. */
 static void test_end(void)
 {
@@ -370,13 +420,14 @@ int main(int argument_count, char **arguments)
     (void)signal(SIGPIPE, SIG_IGN); /* writing to nobody is an error here */
     if (argument_count > 1)
         return strcmp(arguments[1], "inherit") == 0 ? child_inherit() : child();
-    tap_plan(15 + 8 + 5 + 2 + 4 + 10 + 6 + 4 + 1);
+    tap_plan(15 + 8 + 5 + 2 + 4 + 10 + 6 + 6 + 4 + 1);
     test_simple();
     test_nonblocking();
     test_stream();
     test_atomic();
     test_wake();
     test_poll();
+    test_watch();
     test_inherit();
     test_fork();
     test_end();

@@ -226,7 +226,8 @@ static void test_attributes(void)
 
     (void)signal(SIGUSR2, SIG_IGN);
     (void)signal(SIGINT, handler);
-    tap_equal(spawn(NULL, NULL, "signals", NULL), 2 + 4, "ignored signals stay ignored, caught ones do not stay caught");
+    tap_equal(spawn(NULL, NULL, "signals", NULL), 2 + 4,
+              "ignored signals stay ignored, caught ones do not stay caught");
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);

@@ -290,7 +290,8 @@ static void test_damage(void)
         (void)write_file(COPY, damaged, self_bytes, 0755);
         refused += run(COPY, words) == FAILED + ENOEXEC;
     }
-    tap_ok(refused > DAMAGES / 4, "%d of %d damaged headers are refused, others run or end themselves", refused, DAMAGES);
+    tap_ok(refused > DAMAGES / 4, "%d of %d damaged headers are refused, others run or end themselves", refused,
+           DAMAGES);
     free(damaged);
     (void)write_file(COPY, self, self_bytes, 0755);
     tap_equal(run(COPY, words), 0, "and the whole one runs");

@@ -195,7 +195,8 @@ static void test_calls(void)
         (void)clock_gettime(CLOCK_MONOTONIC, &start);
         const int result = usleep(100 * MS);
         (void)clock_gettime(CLOCK_MONOTONIC, &end);
-        _exit(result == 0 && (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000 >= 99 ? 1 : 2);
+        _exit(result == 0 && (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000 >= 99 ? 1
+                                                                                                                : 2);
     }
     usleep(10 * MS);
     (void)kill(child, SIGSTOP);

@@ -65,6 +65,35 @@ static void pending(void)
     EXPECT(signals_change_mask(&state.first, 99, 0, &old) == -EINVAL);
 }
 
+/* What a stop and going on take from each other. */
+static void opposites(void)
+{
+    EXPECT(signals_opposite(SIGNAL_CONTINUE) == SIGNALS_STOPS && signals_opposite(SIGNAL_CHILD) == 0);
+    EXPECT(signals_opposite(SIGNAL_STOP) == SIGNAL_BIT(SIGNAL_CONTINUE));
+    EXPECT(signals_opposite(SIGNAL_TERMINAL_IN) == SIGNAL_BIT(SIGNAL_CONTINUE));
+    EXPECT(signals_opposite(SIGNAL_KILL) == 0);
+}
+
+static void orphaned_groups(void)
+{
+    struct process *leader = process_new("leader", PID_ROOT);
+    struct process *child = process_new("child", leader->pid);
+    struct process *grandchild = process_new("grandchild", child->pid);
+
+    /* All are of one group, and the leader's parent is of another session. */
+    EXPECT(process_group_is_orphaned(leader->group));
+    EXPECT(process_set_group(child, 0, 0) == 0 && child->group == child->pid);
+    EXPECT(!process_group_is_orphaned(child->group) && !process_group_is_orphaned(leader->group));
+    EXPECT(process_set_group(grandchild, 0, child->group) == 0 && process_group_is_orphaned(leader->group));
+    leader->state = PROCESS_ENDED;
+    EXPECT(process_group_is_orphaned(child->group));
+    leader->state = PROCESS_RUNNING;
+    EXPECT(process_new_session(grandchild) == 0 && process_group_is_orphaned(grandchild->group));
+    process_free(grandchild);
+    process_free(child);
+    process_free(leader);
+}
+
 static void handlers(void)
 {
     struct signal_frame frame;
@@ -291,6 +320,8 @@ static void random_processes(void)
 }
 
 static const struct test_row rows[] = {
+    {"opposites", "a stop and going on take each other away", opposites},
+    {"orphaned_groups", "a group is orphaned if nobody of its session would let it go on", orphaned_groups},
     {"actions", "KILL and STOP have no action; default actions are POSIX's", actions},
     {"pending", "blocked signals stay pending, KILL comes first, ignored ones are gone", pending},
     {"handlers", "a handler's mask holds while it runs, the suspended mask comes back", handlers},

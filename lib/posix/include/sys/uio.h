@@ -21,6 +21,10 @@ struct iovec {
 ssize_t readv(int file, const struct iovec *vector, int count);
 ssize_t writev(int file, const struct iovec *vector, int count);
 
+/* As pread() and pwrite() of the pieces. */
+ssize_t preadv(int file, const struct iovec *vector, int count, off_t offset);
+ssize_t pwritev(int file, const struct iovec *vector, int count, off_t offset);
+
 #ifdef __cplusplus
 }
 #endif
