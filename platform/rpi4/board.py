@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORES, MEMORY = 4, "2G"
 TREE = "bcm2711-rpi-4-b.dtb"
 ENVIRONMENT_BYTES = 0x4000
+SEED_BYTES = 64
 # Memory above the first GiB, which QEMU leaves to the firmware to tell of.
 UPPER_BASE, UPPER_BYTES = 1 << 30, 1 << 30
 # The card: what is at its start is left to whoever wants it; the rest is /.
@@ -74,8 +75,9 @@ def prepared_tree(tree, path, uart):
     with open(tree, "rb") as file:
         data = file.read()
     root = fdt.read(data)
+    chosen = next(child for child in root["children"] if child["name"] == "chosen")
+    chosen["properties"]["rng-seed"] = os.urandom(SEED_BYTES)
     if uart:
-        chosen = next(child for child in root["children"] if child["name"] == "chosen")
         chosen["properties"]["stdout-path"] = uart.encode() + b"\0"
     # By this name, because QEMU replaces nodes that are called memory.
     root["children"].append({"name": "upper-memory@%x" % UPPER_BASE, "children": [], "properties": {
