@@ -6,6 +6,7 @@ the device tree are taken from the card and put into memory, and the tree is tol
 """
 
 import os
+import re
 import subprocess
 import tempfile
 
@@ -17,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORES, MEMORY = 4, "2G"
 TREE = "bcm2711-rpi-4-b.dtb"
 ENVIRONMENT_BYTES = 0x4000
+SEED_BYTES = 64
 # Memory above the first GiB, which QEMU leaves to the firmware to tell of.
 UPPER_BASE, UPPER_BYTES = 1 << 30, 1 << 30
 # The card: what is at its start is left to whoever wants it; the rest is /.
@@ -74,8 +76,9 @@ def prepared_tree(tree, path, uart):
     with open(tree, "rb") as file:
         data = file.read()
     root = fdt.read(data)
+    chosen = next(child for child in root["children"] if child["name"] == "chosen")
+    chosen["properties"]["rng-seed"] = os.urandom(SEED_BYTES)
     if uart:
-        chosen = next(child for child in root["children"] if child["name"] == "chosen")
         chosen["properties"]["stdout-path"] = uart.encode() + b"\0"
     # By this name, because QEMU replaces nodes that are called memory.
     root["children"].append({"name": "upper-memory@%x" % UPPER_BASE, "children": [], "properties": {
@@ -99,15 +102,19 @@ def serial_lines(machine, uart):
 
 
 def card_of(machine, build, directory, bootargs):
-    """Returns the path of the machine's card, which is made unless it is the user's own, and its options for QEMU."""
+    """Returns the path of the machine's card, and its options for QEMU. The card is made if it is `image` (which a size
+    may follow, as in image,size=4G), and otherwise the user's own."""
     if len(machine.disks) > 1:
         raise SystemExit("quire: error: the Raspberry Pi 4 has one card")
     path, *words = (machine.disks or ["image"])[0].split(",")
-    if set(words) - {"snapshot", "readonly"}:
+    sizes = [word for word in words if re.fullmatch(r"size=\d+G", word)]
+    words = [word for word in words if word not in sizes]
+    if set(words) - {"snapshot", "readonly"} or (sizes and path != "image"):
         raise SystemExit("quire: error: a card is a file, snapshot or readonly, and nothing more")
     if path == "image":
         path = os.path.join(directory, "sd.img")
-        make_image(build, machine.archive, path, bootargs=bootargs)
+        size = int(sizes[0][5:-1]) << 30 if sizes else CARD_BYTES
+        make_image(build, machine.archive, path, size, bootargs)
     elif machine.uboot and bootargs:
         raise SystemExit("quire: error: the kernel's arguments are on the card; use --kernel-boot")
     return path, "".join(",%s=on" % word for word in words)

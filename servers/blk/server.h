@@ -13,6 +13,7 @@
 #include <proto/blk_dispatch.h>
 #include <proto/blk_start.h>
 
+#include "sd_card.h"
 #include "virtio_blk.h"
 
 _Static_assert(SECTOR_BYTES == BLK_SECTOR_BYTES && BLK_PAGE_SECTORS * SECTOR_BYTES == PAGE_SIZE, "units agree");
@@ -68,13 +69,65 @@ struct injection {
     uint64_t first, end; /* sectors of the disk */
 };
 
+struct disk;
+
+/* A kind of disk. What is said to end with an error has EIO, unless it says another. */
+struct disk_kind {
+    const char *argument;  /* what an argument for such a disk begins with */
+    const char *name;      /* of such disks, before their letter or number */
+    const char *separator; /* between that and a partition's number */
+    char first;            /* the first one's letter or number */
+    size_t memory_bytes;   /* that a disk needs in one piece, seen by the device */
+
+    /* Resets the device, which uses nobody's memory then, and sets it to work. Sets the disk's sectors, block_bytes,
+     * read_only and cached. ENXIO: there is none, and nothing is wrong. */
+    int (*start)(struct disk *disk, volatile void *registers);
+
+    /* Whether give() may be called. */
+    bool (*has_room)(const struct disk *disk);
+
+    /* Gives the device a request and puts it into a slot; several, then notify(). An error: the request goes nowhere. */
+    int (*give)(struct disk *disk, struct request *request);
+    void (*notify)(struct disk *disk);
+
+    /* Withdraws the interrupt and does what it asks for. False: the device says that it is broken. */
+    bool (*acknowledge)(struct disk *disk);
+
+    /* Takes a request that the device has done with out of its slot. 1: there was one, and *status is how it ended; 0:
+     * none; EIO: the device says what cannot be. */
+    int (*take)(struct disk *disk, struct request **request, int *status);
+
+    /* Resets the device for good; an error: it may go on using memory. */
+    int (*stop)(struct disk *disk);
+
+    /* While the server starts: reads up to a page of sectors, or the serial number into `text` of
+     * VIRTIO_BLK_SERIAL_BYTES + 1. ETIMEDOUT: the disk is broken then. */
+    int (*read_now)(struct disk *disk, uint64_t sector, uint32_t count, void *bytes);
+    int (*read_serial)(struct disk *disk, char *text);
+};
+extern const struct disk_kind virtio_kind, sd_kind;
+
 struct disk {
+    const struct disk_kind *kind;
     unsigned number;
+    unsigned place; /* among those of its kind */
     uint64_t irq_slot;
     bool broken; /* it has been reset, and all requests fail */
-    struct virtio_blk device;
-    struct virtqueue queue;
-    struct disk_memory *memory;
+    bool absent; /* a reader without a card */
+    uint64_t sectors;
+    uint32_t block_bytes;
+    bool read_only, cached;
+    union {
+        struct {
+            struct virtio_blk device;
+            struct virtqueue queue;
+        };
+        struct sd_card card;
+    };
+    union {
+        void *shared; /* memory that the device sees */
+        struct disk_memory *memory;
+    };
     uint64_t physical;   /* of the memory */
     struct list waiting; /* struct request: not given to the device yet */
     struct list held;    /* struct request: by an injected fault */
@@ -112,7 +165,7 @@ void server_start(struct blk_context *context, int argument_count, char **argume
 
 /* --- disk.c --- */
 
-/* Starts a disk: resets the device, which uses nobody's memory then, and sets it to work. A negative errno: it is of no use. */
+/* Starts a disk. A negative errno: it is of no use. */
 PROTO_MUST_CHECK int disk_start(struct disk *disk, volatile void *registers);
 
 /* Takes a request, which ends later or, if the disk is broken, before this returns. */
@@ -127,11 +180,11 @@ void disk_interrupt(struct blk_context *context, struct disk *disk);
 /* Injects a fault; requests that were held go on. */
 void disk_inject(struct blk_context *context, struct disk *disk, const struct injection *injection);
 
+/* Writes a line about the disk into the log. */
+void disk_say(const struct disk *disk, const char *text);
+
 /* Reads sectors while the server starts: nothing else is on its way. 0, EIO, or ETIMEDOUT: the disk is broken then. */
 PROTO_MUST_CHECK int disk_read_now(struct disk *disk, uint64_t sector, uint32_t count, void *bytes);
-
-/* Reads the serial number, as disk_read_now(); `text` has room for VIRTIO_BLK_SERIAL_BYTES and a zero. */
-PROTO_MUST_CHECK int disk_read_serial(struct disk *disk, char *text);
 
 /* --- volumes.c --- */
 

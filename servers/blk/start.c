@@ -2,6 +2,7 @@
 /* How the block server comes to serve: its objects, its memory, its disks. */
 #include "server.h"
 
+#include <base/bits.h>
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
 #include <quire/clock.h>
@@ -30,27 +31,41 @@ static int take_memory(struct disk *disk)
 {
     uint64_t id, pfn, address;
 
-    int error = memsrv_memory_dma(SLOT_DMA, sizeof(*disk->memory), 0, &id, &pfn);
+    int error = memsrv_memory_dma(SLOT_DMA, disk->kind->memory_bytes, 0, &id, &pfn);
     if (!error)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, sizeof(*disk->memory), MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
+        error = memsrv_map_object(SLOT_MEMSRV, 0, disk->kind->memory_bytes, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
                                   MEMSRV_MAP_SHARED | MEMSRV_MAP_POPULATE, id, 0, &address);
     if (error)
         return error;
-    disk->memory = (struct disk_memory *)address;
+    disk->shared = (void *)address;
     disk->physical = pfn << PAGE_SHIFT;
     return 0;
 }
 
-/* Where the registers of the disk of an argument are in their page; false: the argument is no disk's. */
-static bool read_argument(const char *argument, uint64_t *offset)
+/* The kind of the disk of an argument, and where its registers are in their page; NULL: the argument is no disk's. */
+static const struct disk_kind *read_argument(const char *argument, uint64_t *offset)
 {
-    const size_t length = strlen(BLK_START_VIRTIO_MMIO);
+    static const struct disk_kind *const kinds[] = {&virtio_kind, &sd_kind};
     char *end;
 
-    if (strncmp(argument, BLK_START_VIRTIO_MMIO, length) != 0)
-        return false;
-    *offset = strtoul(argument + length, &end, 16);
-    return end != argument + length && *end == '\0' && *offset < PAGE_SIZE && *offset % sizeof(uint32_t) == 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        const size_t length = strlen(kinds[i]->argument);
+        if (strncmp(argument, kinds[i]->argument, length) != 0)
+            continue;
+        *offset = strtoul(argument + length, &end, 16);
+        if (end != argument + length && *end == '\0' && *offset < PAGE_SIZE && *offset % sizeof(uint32_t) == 0)
+            return kinds[i];
+    }
+    return NULL;
+}
+
+/* How many disks of the kind there are. */
+static unsigned count_kind(const struct blk_context *context, const struct disk_kind *kind)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < context->disk_count; i++)
+        count += context->disks[i].kind == kind && !context->disks[i].absent;
+    return count;
 }
 
 /* Starts the disk of the argument of that number. A negative errno. */
@@ -60,8 +75,10 @@ static int start_disk(struct blk_context *context, unsigned number, const char *
     uint64_t offset;
 
     *disk = (struct disk){.number = number, .irq_slot = BLK_SLOT_IRQ + number};
-    if (!read_argument(argument, &offset))
+    disk->kind = read_argument(argument, &offset);
+    if (!disk->kind)
         return -EINVAL;
+    disk->place = count_kind(context, disk->kind);
     int error = take_memory(disk);
     if (!error)
         error = disk_start(disk, (volatile void *)(BLK_REGISTERS_ADDRESS + number * PAGE_SIZE + offset));
@@ -71,7 +88,7 @@ static int start_disk(struct blk_context *context, unsigned number, const char *
     if (disk->broken)
         return 0; /* it is there, and all that is asked of it fails */
     /* The interrupts of what was read until now are of no interest any more. */
-    (void)!virtio_blk_acknowledge(&disk->device);
+    (void)!disk->kind->acknowledge(disk);
     return (int)sys_irq_bind(disk->irq_slot, SLOT_NOTIFICATION, 1UL << number);
 }
 
@@ -85,6 +102,9 @@ static void start_disks(struct blk_context *context, int count, char **arguments
         if (error == 0)
             continue;
         context->disks[i].broken = true;
+        context->disks[i].absent = error == -ENXIO;
+        if (error == -ENXIO)
+            continue;
         const int length = snprintf(line, sizeof(line), "blk: disk %d cannot be used: error %d\n", i, error);
         (void)!root_log(SLOT_ROOT, line, (size_t)length);
     }

@@ -20,11 +20,11 @@ static struct volume *add(struct blk_context *context, struct disk *disk, uint64
 
     *volume = (struct volume){.disk = disk};
     volume->record.id = context->volume_count;
-    volume->record.block = disk->device.block_bytes;
+    volume->record.block = disk->block_bytes;
     volume->record.flags = flags;
-    if (disk->device.features & VIRTIO_BLK_READ_ONLY)
+    if (disk->read_only)
         volume->record.flags |= BLK_READ_ONLY;
-    if (disk->device.features & VIRTIO_BLK_FLUSH)
+    if (disk->cached)
         volume->record.flags |= BLK_CACHED;
     return volume;
 }
@@ -32,12 +32,13 @@ static struct volume *add(struct blk_context *context, struct disk *disk, uint64
 static void name_it(struct volume *volume, unsigned partition)
 {
     char *name = volume->record.name;
-    const char letter = (char)('a' + volume->disk->number);
+    const struct disk_kind *kind = volume->disk->kind;
+    const char letter = (char)(kind->first + (int)volume->disk->place);
 
     if (partition == 0)
-        (void)snprintf(name, sizeof(volume->record.name), "vd%c", letter);
+        (void)snprintf(name, sizeof(volume->record.name), "%s%c", kind->name, letter);
     else
-        (void)snprintf(name, sizeof(volume->record.name), "vd%c%u", letter, partition);
+        (void)snprintf(name, sizeof(volume->record.name), "%s%c%s%u", kind->name, letter, kind->separator, partition);
 }
 
 static int read_table(void *context, uint64_t sector, uint32_t count, void *bytes)
@@ -50,7 +51,7 @@ static void read_partitions(struct disk *disk, struct partition_table *table)
 {
     static struct partition_workspace workspace;
     const struct partition_source source = {
-        .context = disk, .sectors = disk->device.sectors, .block_bytes = disk->device.block_bytes, .read = read_table};
+        .context = disk, .sectors = disk->sectors, .block_bytes = disk->block_bytes, .read = read_table};
     char line[96];
 
     const int error = partition_table_read(&source, &workspace, table);
@@ -66,10 +67,10 @@ void volumes_add(struct blk_context *context, struct disk *disk)
     static struct partition_table table;
     struct volume *whole = add(context, disk, 0);
 
-    whole->record.sectors = disk->device.sectors;
+    whole->record.sectors = disk->sectors;
     name_it(whole, 0);
     /* A disk without a serial number has no label. */
-    (void)!disk_read_serial(disk, whole->record.label);
+    (void)!disk->kind->read_serial(disk, whole->record.label);
     read_partitions(disk, &table);
     for (unsigned i = 0; i < table.count; i++) {
         const struct partition *partition = &table.partitions[i];

@@ -39,6 +39,7 @@ struct object {
     uint64_t charged; /* pages that were promised at once; 0: each page is a promise when it is taken */
     bool charges_pages;
     bool pinned; /* its pages are those of object_create_dma(): none comes or goes */
+    uint64_t row_pfn, row_pages; /* which these are; 0, 0 if it is not pinned */
 
     struct spinlock lock;           /* order: after a space's and the registry's */
     uint64_t size GUARDED_BY(lock); /* bytes */
@@ -78,6 +79,10 @@ MUST_CHECK int object_create_dma(struct memsrv_context *worker, struct space *ow
 
 /* The lowest number above `pid` of a process that has ended and for which objects are still held; 0: none. */
 MUST_CHECK uint64_t objects_held_after(uint64_t pid);
+
+/* Copies `bytes` bytes between pages of objects that are held for devices: from the first of each of the pairs of page
+ * frame numbers to the second, the last perhaps in part. EFAULT: a page is none of these; those before it were copied. */
+MUST_CHECK int objects_dma_copy(struct memsrv_context *worker, const uint64_t *pairs, uint64_t bytes);
 
 /* Objects of a process that has ended are no longer held for devices. */
 void objects_settle(struct memsrv_context *worker, uint64_t pid);

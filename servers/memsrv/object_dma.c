@@ -4,6 +4,7 @@
  * held until its driver, which outlives the program or has reset the device, says that it is not.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <mm/buddy.h>
 
@@ -127,11 +128,13 @@ int object_create_dma(struct memsrv_context *worker, struct space *owner, uint64
         ASSERT(ignored == 0);
         (void)ignored;
     } else {
-        hold(object, owner->pid);
         *id = object->id;
         spinlock_acquire(&object->lock);
         *pfn = page_pfn(index_find(&object->pages, 0));
         spinlock_release(&object->lock);
+        object->row_pages = pages;
+        object->row_pfn = *pfn;
+        hold(object, owner->pid); /* from here on others find it */
     }
     object_put(worker, object);
     return error;
@@ -189,4 +192,48 @@ void objects_settle(struct memsrv_context *worker, uint64_t pid)
 
     while (pid && (object = take_held(pid)))
         object_put(worker, object);
+}
+
+/* The object of which the page is, with a use more, which keeps the page; NULL: none is held. */
+static struct object *use_of_page(uint64_t pfn)
+{
+    struct object *found = NULL;
+
+    spinlock_acquire(&registry_lock);
+    LIST_FOR_EACH (link, &held_objects) {
+        struct object *object = CONTAINER_OF(link, struct object, held_link);
+        if (pfn < object->row_pfn || pfn - object->row_pfn >= object->row_pages)
+            continue;
+        object->uses++;
+        found = object;
+        break;
+    }
+    spinlock_release(&registry_lock);
+    return found;
+}
+
+static int copy_page(struct memsrv_context *worker, uint64_t from, uint64_t to, uint64_t bytes)
+{
+    struct object *source = use_of_page(from);
+    struct object *target = use_of_page(to);
+
+    if (source && target)
+        memmove(window(to << PAGE_SHIFT), window(from << PAGE_SHIFT), bytes);
+    if (source)
+        object_put(worker, source);
+    if (target)
+        object_put(worker, target);
+    return source && target ? 0 : -EFAULT;
+}
+
+int objects_dma_copy(struct memsrv_context *worker, const uint64_t *pairs, uint64_t bytes)
+{
+    int error = 0;
+
+    for (; bytes > 0 && !error; pairs += 2) {
+        const uint64_t part = bytes < PAGE_SIZE ? bytes : PAGE_SIZE;
+        error = copy_page(worker, pairs[0], pairs[1], part);
+        bytes -= part;
+    }
+    return error;
 }

@@ -132,6 +132,19 @@ int memsrv_handle_dma_orphan(struct memsrv_context *context, const struct messag
     return *pid ? 0 : -ENOENT;
 }
 
+int memsrv_handle_dma_copy(struct memsrv_context *context, const struct message *request, uint64_t bytes,
+                           const void *pairs, size_t pairs_bytes)
+{
+    uint64_t numbers[PROTO_DATA_MAX / sizeof(uint64_t)];
+
+    if (bytes == 0 || pairs_bytes % (2 * sizeof(uint64_t)) ||
+        bytes > (pairs_bytes / sizeof(uint64_t) / 2) * PAGE_SIZE ||
+        align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT != pairs_bytes / sizeof(uint64_t) / 2)
+        return -EINVAL;
+    memcpy(numbers, pairs, pairs_bytes);
+    return objects_dma_copy(context, numbers, bytes);
+}
+
 int memsrv_handle_dma_settle(struct memsrv_context *context, const struct message *request, uint64_t pid)
 {
     objects_settle(context, pid);

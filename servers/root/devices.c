@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds disks: the tree names virtio transports, of which only some have a device, and only some of these are disks. */
+/* Finds disks: the tree names virtio transports, of which only some have a device, and only some of these are disks; and
+ * controllers of SD cards, with a card or without. */
 #include "devices.h"
 
 #include <libfdt.h>
@@ -10,6 +11,7 @@
 #include "memory.h"
 #include "objects.h"
 #include "slots.h"
+#include "tree.h"
 
 #define TRANSPORTS_MAX  64u
 #define TRANSPORT_BYTES 0x200u
@@ -28,7 +30,12 @@
 struct transport {
     uint64_t address; /* physical, of the registers */
     uint64_t irq;
+    const char *argument; /* for the block server, without the address */
 };
+
+/* Controllers of SD cards, in the order in which they are tried. The first is the Raspberry Pi 4's own for its card; the
+ * emulated board has the card in the second, which on a real one is connected to the radio. */
+static const char *const sd_controllers[] = {"brcm,bcm2711-emmc2", "brcm,bcm2835-sdhci"};
 
 static struct transport disks[BLK_DISKS_MAX];
 static unsigned disk_count;
@@ -44,22 +51,19 @@ static bool is_apart_from_memory(const struct boot_info *info, uint64_t page)
     return true;
 }
 
-/* Reads a transport of the tree's root. False: it is not described as those of such machines are. */
-static bool read_transport(const void *tree, int node, struct transport *transport)
+/* Reads where a device's registers are, and its one interrupt. False: it is not described as those of such machines are. */
+static bool read_transport(const struct boot_info *info, const void *tree, int node, struct transport *transport)
 {
-    int reg_bytes = 0, interrupt_bytes = 0;
-    const fdt32_t *reg = fdt_getprop(tree, node, "reg", &reg_bytes);
-    const fdt32_t *interrupt = fdt_getprop(tree, node, "interrupts", &interrupt_bytes);
-    const int address_cells = fdt_address_cells(tree, 0), size_cells = fdt_size_cells(tree, 0);
+    int bytes = 0;
+    const fdt32_t *interrupt = fdt_getprop(tree, node, "interrupts", &bytes);
 
-    if (fdt_parent_offset(tree, node) != 0 || !reg || !interrupt || address_cells != 2 || size_cells < 1 ||
-        reg_bytes < (address_cells + size_cells) * (int)sizeof(*reg) || interrupt_bytes != 3 * (int)sizeof(*interrupt))
+    if (!interrupt || bytes != 3 * (int)sizeof(*interrupt) || fdt32_to_cpu(interrupt[0]) != INTERRUPT_SHARED ||
+        !tree_registers(tree, node, &transport->address))
         return false;
-    transport->address = (uint64_t)fdt32_to_cpu(reg[0]) << 32 | fdt32_to_cpu(reg[1]);
     transport->irq = (uint64_t)fdt32_to_cpu(interrupt[1]) + INTERRUPT_FIRST_SHARED;
-    return fdt32_to_cpu(interrupt[0]) == INTERRUPT_SHARED && transport->address % sizeof(uint32_t) == 0 &&
-           transport->address < ENTRY_ADDRESS - PAGE_SIZE &&
-           (transport->address & ~PAGE_MASK) <= PAGE_SIZE - TRANSPORT_BYTES;
+    return transport->address % sizeof(uint32_t) == 0 && transport->address < ENTRY_ADDRESS - PAGE_SIZE &&
+           (transport->address & ~PAGE_MASK) <= PAGE_SIZE - TRANSPORT_BYTES &&
+           is_apart_from_memory(info, transport->address & PAGE_MASK);
 }
 
 /* Puts a transport into a list that is in order of addresses. */
@@ -79,7 +83,7 @@ static unsigned find_transports(const struct boot_info *info, const void *tree, 
     for (int node = fdt_node_offset_by_compatible(tree, -1, "virtio,mmio"); node >= 0 && count < TRANSPORTS_MAX;
          node = fdt_node_offset_by_compatible(tree, node, "virtio,mmio")) {
         struct transport transport;
-        if (read_transport(tree, node, &transport) && is_apart_from_memory(info, transport.address & PAGE_MASK))
+        if (fdt_parent_offset(tree, node) == 0 && read_transport(info, tree, node, &transport))
             insert(list, count++, transport);
     }
     return count;
@@ -95,23 +99,57 @@ static bool is_disk(const struct transport *transport)
     return found;
 }
 
-void devices_find(const struct boot_info *info, const void *tree)
+/* True if there is room for one more. */
+static bool add_disk(struct transport disk, const char *argument)
+{
+    if (disk_count == BLK_DISKS_MAX) {
+        log_line("there are more disks than %lu; the others are not used", (uint64_t)BLK_DISKS_MAX);
+        return false;
+    }
+    disk.argument = argument;
+    disks[disk_count++] = disk;
+    return true;
+}
+
+static void find_virtio(const struct boot_info *info, const void *tree)
 {
     static struct transport transports[TRANSPORTS_MAX];
-    const unsigned count = tree ? find_transports(info, tree, transports) : 0;
+    const unsigned count = find_transports(info, tree, transports);
 
     if (count == 0)
         return;
     add_tables(SLOT_ASPACE, 1);
     for (unsigned i = 0; i < count; i++) {
-        if (!is_disk(&transports[i]))
-            continue;
-        if (disk_count == BLK_DISKS_MAX) {
-            log_line("there are more disks than %lu; the others are not used", (uint64_t)BLK_DISKS_MAX);
+        if (is_disk(&transports[i]) && !add_disk(transports[i], BLK_START_VIRTIO_MMIO))
             return;
-        }
-        disks[disk_count++] = transports[i];
     }
+}
+
+static bool is_on(const void *tree, int node)
+{
+    const char *status = fdt_getprop(tree, node, "status", NULL);
+    return !status || strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
+}
+
+static void find_sd(const struct boot_info *info, const void *tree)
+{
+    for (unsigned i = 0; i < sizeof(sd_controllers) / sizeof(sd_controllers[0]); i++) {
+        for (int node = fdt_node_offset_by_compatible(tree, -1, sd_controllers[i]); node >= 0;
+             node = fdt_node_offset_by_compatible(tree, node, sd_controllers[i])) {
+            struct transport controller;
+            if (is_on(tree, node) && read_transport(info, tree, node, &controller) &&
+                !add_disk(controller, BLK_START_SDHCI))
+                return;
+        }
+    }
+}
+
+void devices_find(const struct boot_info *info, const void *tree)
+{
+    if (!tree)
+        return;
+    find_virtio(info, tree);
+    find_sd(info, tree);
 }
 
 /* Writes `text` and the digits of a number below PAGE_SIZE; returns where the final zero is. */
@@ -140,23 +178,40 @@ const char *devices_blk_arguments(const char *path, size_t *bytes)
         return NULL;
     memcpy(block, path, length);
     for (unsigned i = 0; i < disk_count; i++)
-        place = write_argument(place, BLK_START_VIRTIO_MMIO, disks[i].address % PAGE_SIZE) + 1;
+        place = write_argument(place, disks[i].argument, disks[i].address % PAGE_SIZE) + 1;
     *bytes = (size_t)(place - block);
     return block;
 }
 
-static int endow_disk(const struct process *process, unsigned number)
+/* Makes the object of an interrupt and gives it to all disks that have this interrupt. */
+static int endow_interrupt(const struct process *process, uint64_t irq)
 {
-    const struct transport *disk = &disks[number];
+    int status = memsrv_space_irq_create(SLOT_MEMSRV, process->pid, irq, ROOT_SLOT_BLK_IRQ);
 
-    int status = memsrv_space_map_device(SLOT_MEMSRV, process->pid, BLK_REGISTERS_ADDRESS + number * PAGE_SIZE,
-                                         disk->address & PAGE_MASK, PAGE_SIZE);
-    if (status == 0)
-        status = memsrv_space_irq_create(SLOT_MEMSRV, process->pid, disk->irq, ROOT_SLOT_BLK_IRQ);
-    if (status == 0)
-        status = capability_give(process_table_slot(process), BLK_SLOT_IRQ + number, ROOT_SLOT_BLK_IRQ, RIGHT_ALL, 0);
+    for (unsigned i = 0; i < disk_count && status == 0; i++) {
+        if (disks[i].irq == irq)
+            status = capability_give(process_table_slot(process), BLK_SLOT_IRQ + i, ROOT_SLOT_BLK_IRQ, RIGHT_ALL, 0);
+    }
     capability_drop(ROOT_SLOT_BLK_IRQ);
     return status;
+}
+
+static bool is_first_with_its_interrupt(unsigned number)
+{
+    for (unsigned i = 0; i < number; i++) {
+        if (disks[i].irq == disks[number].irq)
+            return false;
+    }
+    return true;
+}
+
+static int endow_disk(const struct process *process, unsigned number)
+{
+    const int status = memsrv_space_map_device(SLOT_MEMSRV, process->pid, BLK_REGISTERS_ADDRESS + number * PAGE_SIZE,
+                                               disks[number].address & PAGE_MASK, PAGE_SIZE);
+    if (status < 0 || !is_first_with_its_interrupt(number))
+        return status;
+    return endow_interrupt(process, disks[number].irq);
 }
 
 int devices_endow_blk(const struct process *process)

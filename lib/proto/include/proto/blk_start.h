@@ -2,8 +2,8 @@
 /*
  * How root starts the block server: with SLOT_MEMSRV, SLOT_ROOT, SLOT_DMA, SLOT_SERVE (the endpoint, with
  * RIGHT_RECEIVE), SLOT_REPLY, and SLOT_NOTIFICATION, which is bound to the endpoint and may be signalled. Each argument
- * is a disk: BLK_START_VIRTIO_MMIO and, in hexadecimal, where its registers are in the page that is mapped for it at
- * BLK_REGISTERS_ADDRESS + n * PAGE_SIZE; its interrupt is in slot BLK_SLOT_IRQ + n.
+ * is a disk: BLK_START_VIRTIO_MMIO or BLK_START_SDHCI (a reader, with a card or without) and, in hexadecimal, where its registers are in the page that is mapped for it at
+ * BLK_REGISTERS_ADDRESS + n * PAGE_SIZE; its interrupt is in slot BLK_SLOT_IRQ + n, the same in several if they share it.
  */
 #ifndef PROTO_BLK_START_H
 #define PROTO_BLK_START_H
@@ -14,6 +14,7 @@
 #define BLK_SLOT_IRQ          16u
 #define BLK_DISKS_MAX         8u
 #define BLK_START_VIRTIO_MMIO "virtio-mmio@"
+#define BLK_START_SDHCI       "sdhci@"
 
 /* root signals this when a program has ended that may transfer data. The other bits are the server's. */
 #define BLK_EVENT_ENDED (1UL << 63)
