@@ -41,6 +41,7 @@ struct ext2 {
     struct ext2_cache cache;
     ext2_filsys lib;
     uint32_t block_bytes, blocks_per_page;
+    bool unflushed;         /* content has been written since the device was last flushed */
     bool was_valid;         /* on disk, when it was mounted */
     bool with_types;        /* entries of directories tell types */
     size_t entry_limit;     /* bytes of a directory's block that entries may use */

@@ -26,6 +26,7 @@ static void run_write(struct run *run)
     if (ext2->device->write(ext2->device, run->first * ext2->block_bytes, ext2->bounce,
                             run->count * ext2->block_bytes) < 0)
         run->error = -EIO;
+    ext2->unflushed = true;
     run->count = 0;
 }
 
