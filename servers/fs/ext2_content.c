@@ -11,9 +11,9 @@
 #include "memory.h"
 #include "storage_pages.h"
 
-#define BOUNCE_PAGES  (EXT2_BOUNCE / PAGE_SIZE)
-#define RELATIME_NS   (24UL * 3600 * 1000000000)
-#define SECTOR_BYTES  512u
+#define BOUNCE_PAGES (EXT2_BOUNCE / PAGE_SIZE)
+#define RELATIME_NS  (24UL * 3600 * 1000000000)
+#define SECTOR_BYTES 512u
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -68,8 +68,8 @@ static int read_scattered(struct ext2 *ext2, const struct page_blocks *blocks)
     for (uint64_t i = 0; i < ext2->blocks_per_page; i++) {
         if (!blocks->block[i])
             continue;
-        if (ext2->device->read(ext2->device, blocks->block[i] * ext2->block_bytes,
-                               ext2->bounce + i * ext2->block_bytes, ext2->block_bytes) < 0)
+        if (ext2->device->read(ext2->device, blocks->block[i] * ext2->block_bytes, ext2->bounce + i * ext2->block_bytes,
+                               ext2->block_bytes) < 0)
             return -EIO;
     }
     return 0;
