@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The file server: start and main loop. One endpoint brings requests and, by the notification that root has bound to
- * it, the news that programs have ended, so one thread serves both. The server calls memsrv and root alone.
+ * it, the news that programs have ended, so one thread serves both. The server calls memsrv, root and the block server
+ * alone.
  */
 #include "server.h"
 
@@ -20,13 +21,15 @@ static _Noreturn void fail(const char *reason)
 
 static void start(void)
 {
-    if (tmpfs_init(&server.fs, clock_now_ns, seed_load) < 0)
+    if (tmpfs_init(&server.tmpfs, clock_now_ns, seed_load) < 0)
         fail("fs: no memory\n");
-    handles_init(&server.table, &server.fs);
+    handles_init(&server.table, clock_now_ns);
+    server.tree.base = &server.tmpfs.fs;
     server.reply = SLOT_REPLY;
     server.arrival = slot_allocate();
-    if (seed(&server.fs) < 0)
+    if (seed(&server.tree) < 0)
         fail("fs: the boot archive's files cannot be listed\n");
+    volumes_mount(&server);
 }
 
 /* Has a message handled; true if it now holds a reply. */
@@ -47,11 +50,14 @@ int main(void)
     start();
     for (;;) {
         /* Answers to others use the IPC buffer, so the reply in hand goes first. */
-        if (server.table.pipes_changed && reply) {
+        const bool due = volumes_due(&server);
+        if (reply && (server.table.pipes_changed || due)) {
             (void)!sys_reply(server.reply, &message);
             reply = false;
         }
         waiters_run(&server);
+        if (due)
+            volumes_settle(&server);
         ipc_buffer()->receive_slots[0] = server.arrival == SLOT_NONE ? 0 : server.arrival;
         const long error =
             reply ? sys_reply_recv(server.reply, SLOT_SERVE, &message) : sys_recv(server.reply, SLOT_SERVE, &message);
