@@ -91,7 +91,8 @@ def record(options):
     with tempfile.TemporaryDirectory(prefix="quire-") as directory:
         pipe, monitor = os.path.join(directory, "trace"), os.path.join(directory, "monitor")
         os.mkfifo(pipe)
-        line = machine.command(options, directory, [bench.PROGRAM, options.row], exit_with_status=True)
+        line = machine.command(options, directory, [bench.PROGRAM, options.row, bench.FIXED],
+                               exit_with_status=True)
         line[line.index("-nographic"):line.index("-nographic") + 1] = ["-display", "none", "-serial", "stdio"]
         line += ["-monitor", "unix:%s,server,nowait" % monitor, "-D", pipe]
         trace = Trace(pipe, options.limit)

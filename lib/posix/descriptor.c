@@ -9,6 +9,7 @@
 #include <proto/fs_client.h>
 #include <quire/clock.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #define STANDARD_FILES  3
@@ -61,8 +62,8 @@ static int attach(bool forked)
             if (handles[i].number < FS_HANDLES)
                 found[handles[i].number] = (uint8_t)file_kind_of(handles[i].kind);
     } while (cursor != 0);
-    for (size_t i = 0; i < FS_HANDLES; i++)
-        kinds[i] = found[i];
+    /* Nobody looks at the table before it is filled. */
+    memcpy((void *)kinds, found, sizeof(found));
     return 0;
 }
 

@@ -60,7 +60,10 @@ int pthread_setspecific(pthread_key_t key, const void *value)
     const uint32_t generation = __atomic_load_n(&keys[key].generation, __ATOMIC_ACQUIRE);
     if (!exists(generation))
         return EINVAL;
-    thread_self()->values[key] = (struct thread_key_value){.value = value, .generation = generation};
+    struct thread *self = thread_self();
+    self->values[key] = (struct thread_key_value){.value = value, .generation = generation};
+    if (key >= self->key_end)
+        self->key_end = key + 1;
     return 0;
 }
 
@@ -94,7 +97,7 @@ void thread_keys_end(struct thread *self)
     /* A destructor may set values again. */
     for (int round = 0; again && round < PTHREAD_DESTRUCTOR_ITERATIONS; round++) {
         again = false;
-        for (pthread_key_t key = 0; key < PTHREAD_KEYS_MAX; key++)
+        for (pthread_key_t key = 0; key < self->key_end; key++)
             again |= destroy_value(self, key);
     }
 }

@@ -51,6 +51,7 @@ struct thread {
     uint64_t interruptions; /* those among them that let calls end with EINTR; atomic */
     uint64_t signal_mask;   /* that it begins with, if `signals` is set */
     bool signals;
+    uint32_t key_end; /* values of keys from this one on were never set */
     struct thread_key_value values[PTHREAD_KEYS_MAX];
     struct _reent reent; /* not used by the first thread, whose is newlib's own */
 };

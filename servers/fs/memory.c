@@ -28,14 +28,12 @@ static void **free_pages; /* could not be unmapped: each holds the address of th
 /* What fs_page_count() tells; zeros if memsrv does not answer. */
 static struct fs_page_count pages_now(void)
 {
-    struct memsrv_memory memory;
-    size_t count;
+    uint64_t total, all_free;
 
-    if (memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 || count != 1)
+    if (memsrv_memory_room(SLOT_MEMSRV, &total, &all_free) < 0)
         return (struct fs_page_count){0};
-    const uint64_t reserve = RESERVE_PAGES + memory.total / RESERVE_PART;
-    const uint64_t limit = memory.total > reserve ? memory.total - reserve : 0;
-    const uint64_t all_free = memory.free + memory.lists;
+    const uint64_t reserve = RESERVE_PAGES + total / RESERVE_PART;
+    const uint64_t limit = total > reserve ? total - reserve : 0;
     const uint64_t takeable = all_free > reserve ? all_free - reserve : 0;
     return (struct fs_page_count){.used = limit - takeable, .limit = limit};
 }

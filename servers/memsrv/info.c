@@ -78,6 +78,14 @@ int memsrv_handle_memory_info(struct memsrv_context *context, const struct messa
     return 0;
 }
 
+int memsrv_handle_memory_room(struct memsrv_context *context, const struct message *request, uint64_t *total,
+                              uint64_t *free)
+{
+    *total = boot_account.total;
+    *free = memory_free_pages() + memory_listed_pages();
+    return 0;
+}
+
 int memsrv_handle_vmalloc_info(struct memsrv_context *context, const struct message *request, uint64_t address,
                                uint64_t *start, uint64_t *end, uint64_t *caller)
 {

@@ -369,14 +369,14 @@ void signals_deliver(struct signal_caller *caller)
 {
     /* Ending a process sends another signal to its parent. */
     while (signals_are_due())
-        for (size_t i = 0; i < PROCESS_COUNT; i++) {
-            if (!(due[i / 64] >> i % 64 & 1))
-                continue;
-            due[i / 64] &= ~(1UL << i % 64);
-            struct process *process = process_at(i);
-            if (process->state == PROCESS_RUNNING)
-                deliver_process(process, caller);
-        }
+        for (size_t word = 0; word < PROCESS_COUNT / 64; word++)
+            while (due[word]) {
+                const unsigned bit = (unsigned)__builtin_ctzl(due[word]);
+                due[word] &= due[word] - 1;
+                struct process *process = process_at(word * 64 + bit);
+                if (process->state == PROCESS_RUNNING)
+                    deliver_process(process, caller);
+            }
 }
 
 void signal_return(struct process *process, uint64_t number, uint64_t frame_address)

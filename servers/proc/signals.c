@@ -170,15 +170,17 @@ struct signal_thread *signals_thread(struct signal_threads *threads, uint64_t pi
 {
     struct signal_thread *place = NULL;
 
-    for (size_t i = 0; i < SIGNAL_THREADS_MAX; i++) {
+    for (size_t i = 0; i < threads->end; i++) {
         struct signal_thread *thread = &threads->entries[i];
         if (thread->pid == pid && thread->number == number)
             return thread;
-        if (thread->pid == 0)
+        if (thread->pid == 0 && !place)
             place = thread;
     }
-    if (!make || !place)
+    if (!make || (!place && threads->end == SIGNAL_THREADS_MAX))
         return NULL;
+    if (!place)
+        place = &threads->entries[threads->end++];
     *place = (struct signal_thread){.pid = pid, .number = number};
     return place;
 }
@@ -186,7 +188,7 @@ struct signal_thread *signals_thread(struct signal_threads *threads, uint64_t pi
 struct signal_thread *signals_next_thread(struct signal_threads *threads, uint64_t pid,
                                           const struct signal_thread *last)
 {
-    for (size_t i = last ? (size_t)(last - threads->entries) + 1 : 0; i < SIGNAL_THREADS_MAX; i++)
+    for (size_t i = last ? (size_t)(last - threads->entries) + 1 : 0; i < threads->end; i++)
         if (threads->entries[i].pid == pid)
             return &threads->entries[i];
     return NULL;

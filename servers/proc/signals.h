@@ -90,6 +90,7 @@ struct signal_process {
 #define SIGNAL_THREADS_MAX 256u
 struct signal_threads {
     struct signal_thread entries[SIGNAL_THREADS_MAX];
+    size_t end; /* no entry from here on was ever in use */
 };
 
 static inline bool signal_is_valid(uint64_t signal)
