@@ -269,43 +269,45 @@ int utime(const char *path, const struct utimbuf *times)
                      0);
 }
 
-static long volume_status(struct statvfs *status)
+static void fill_volume(const struct fs_volume *volume, struct statvfs *status)
 {
-    struct fs_volume volume;
-    size_t count = 0;
-    const long error = files_error(fs_volume(SLOT_FS, &volume, 1, &count));
-
-    if (error < 0 || count != 1)
-        return error < 0 ? error : -EIO;
     *status = (struct statvfs){
-        .f_bsize = PAGE_SIZE,
-        .f_frsize = PAGE_SIZE,
-        .f_blocks = volume.pages,
-        .f_bfree = volume.free_pages,
-        .f_bavail = volume.free_pages,
-        /* An inode takes less than a page, so there can be at least as many more. */
-        .f_files = volume.inodes + volume.free_pages,
-        .f_ffree = volume.free_pages,
-        .f_favail = volume.free_pages,
-        .f_fsid = 1,
+        .f_bsize = volume->block_bytes,
+        .f_frsize = volume->block_bytes,
+        .f_blocks = volume->blocks,
+        .f_bfree = volume->free_blocks,
+        .f_bavail = volume->available_blocks,
+        .f_files = volume->inodes,
+        .f_ffree = volume->free_inodes,
+        .f_favail = volume->free_inodes,
+        .f_fsid = volume->number,
+        .f_flag = volume->flags & FS_VOLUME_READ_ONLY ? ST_RDONLY : 0,
         .f_namemax = FS_NAME_MAX,
     };
-    return 0;
 }
 
 int statvfs(const char *restrict path, struct statvfs *restrict status)
 {
-    struct fs_status record;
-    long error = path_record(AT_FDCWD, path, FS_FOLLOW, &record);
+    char absolute[FS_PATH_BYTES];
+    struct fs_volume volume;
+    size_t count = 0;
 
+    long error = path_absolute(AT_FDCWD, path, absolute);
     if (error == 0)
-        error = volume_status(status);
-    return (int)posix_result(error);
+        error = files_error(fs_volume(SLOT_FS, absolute, strlen(absolute) + 1, &volume, 1, &count));
+    if (error == 0 && count == 1)
+        fill_volume(&volume, status);
+    return (int)posix_result(error == 0 && count != 1 ? -EIO : error);
 }
 
 int fstatvfs(int file, struct statvfs *status)
 {
     const int kind = file_kind(file);
+    struct fs_volume volume;
+    size_t count = 0;
 
-    return (int)posix_result(kind < 0 ? kind : volume_status(status));
+    const long error = kind < 0 ? kind : files_error(fs_volume_of(SLOT_FS, (uint64_t)file, &volume, 1, &count));
+    if (error == 0 && count == 1)
+        fill_volume(&volume, status);
+    return (int)posix_result(error == 0 && count != 1 ? -EIO : error);
 }

@@ -10,10 +10,10 @@
 #include "device.h"
 #include "memory.h"
 
-void handles_init(struct handle_table *table, struct tmpfs *fs)
+void handles_init(struct handle_table *table, uint64_t (*now)(void))
 {
     memset(table, 0, sizeof(*table));
-    table->fs = fs;
+    table->now = now;
     table->next_pipe = 1;
     list_init(&table->clients);
     list_init(&table->pool_free);
@@ -138,7 +138,7 @@ static struct description *end_of_pipe(struct handle_table *table, struct pipe *
 int description_pipe(struct handle_table *table, uint32_t flags, struct description **reader,
                      struct description **writer)
 {
-    struct pipe *pipe = pipe_new(table->next_pipe, table->fs->now());
+    struct pipe *pipe = pipe_new(table->next_pipe, table->now());
 
     if (!pipe)
         return -ENFILE;
@@ -179,7 +179,7 @@ void description_put(struct handle_table *table, struct description *description
     if (description->pipe)
         leave_pipe(table, description);
     if (description->inode)
-        inode_put(table->fs, description->inode);
+        inode_put(description->inode);
     fs_free(description);
     table->descriptions--;
 }

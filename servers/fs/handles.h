@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What programs have open: handles of each program, and the open file descriptions that they lead to. Pure, like the
- * tmpfs. One thread; no lock.
+ * file systems. One thread; no lock.
  */
 #ifndef FS_HANDLES_H
 #define FS_HANDLES_H
@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "inode.h"
 #include "pipe.h"
-#include "tmpfs.h"
 
 #define HANDLE_COUNT 256u
 
@@ -59,7 +59,7 @@ struct client {
 #define CLIENT_POOL 16u
 
 struct handle_table {
-    struct tmpfs *fs;
+    uint64_t (*now)(void);
     struct list clients;
     struct client pool[CLIENT_POOL]; /* the records that are used first: each has room for all handles */
     struct list pool_free;
@@ -69,8 +69,8 @@ struct handle_table {
     bool pipes_changed;
 };
 
-/* Makes an empty table for the files of `fs`. */
-void handles_init(struct handle_table *table, struct tmpfs *fs);
+/* Makes an empty table; `now` is the clock for pipes. */
+void handles_init(struct handle_table *table, uint64_t (*now)(void));
 
 /* The program of that number; NULL if it is not known. */
 struct client *client_find(const struct handle_table *table, uint64_t pid);

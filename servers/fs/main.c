@@ -20,12 +20,13 @@ static _Noreturn void fail(const char *reason)
 
 static void start(void)
 {
-    if (tmpfs_init(&server.fs, clock_now_ns, seed_load) < 0)
+    if (tmpfs_init(&server.tmpfs, clock_now_ns, seed_load) < 0)
         fail("fs: no memory\n");
-    handles_init(&server.table, &server.fs);
+    handles_init(&server.table, clock_now_ns);
+    server.tree.base = &server.tmpfs.fs;
     server.reply = SLOT_REPLY;
     server.arrival = slot_allocate();
-    if (seed(&server.fs) < 0)
+    if (seed(&server.tree) < 0)
         fail("fs: the boot archive's files cannot be listed\n");
 }
 

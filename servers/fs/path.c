@@ -5,32 +5,36 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tmpfs_internal.h"
+#include "tree.h"
 
 /* A walk under way. */
 struct progress {
     struct inode *directory;
-    char rest[TMPFS_PATH_BYTES]; /* what is still to be walked */
-    size_t at;                   /* the next byte of it */
-    unsigned links;              /* symbolic links followed so far */
+    char rest[TREE_PATH_BYTES]; /* what is still to be walked */
+    size_t at;                  /* the next byte of it */
+    unsigned links;             /* symbolic links followed so far */
 };
 
 /* Puts the target of a symbolic link in front of what is left. */
-static int follow(const struct tmpfs *fs, struct progress *progress, const struct inode *symlink)
+static int follow(const struct tree *tree, struct progress *progress, struct inode *symlink)
 {
     const size_t left = strlen(progress->rest + progress->at);
+    char target[TREE_PATH_BYTES];
 
-    if (++progress->links > TMPFS_LINKS_MAX)
+    if (++progress->links > TREE_LINKS_MAX)
         return -ELOOP;
     if (symlink->size + 1 + left + 1 > sizeof(progress->rest))
         return -ENAMETOOLONG;
-    memmove(progress->rest + symlink->size + 1, progress->rest + progress->at, left + 1);
-    memcpy(progress->rest, symlink->target, symlink->size);
+    const long length = symlink->fs->operations->readlink(symlink, target, symlink->size);
+    if (length < 0)
+        return (int)length;
+    memmove(progress->rest + length + 1, progress->rest + progress->at, left + 1);
+    memcpy(progress->rest, target, (size_t)length);
     /* An empty part is harmless within a path; at its end it would ask for a directory. */
-    progress->rest[symlink->size] = left ? '/' : '\0';
+    progress->rest[length] = left ? '/' : '\0';
     progress->at = 0;
-    if (symlink->target[0] == '/')
-        progress->directory = fs->root;
+    if (target[0] == '/')
+        progress->directory = tree->base->root;
     return 0;
 }
 
@@ -43,7 +47,7 @@ static int next_part(struct progress *progress, struct walk *walk)
     walk->length = strcspn(rest, "/");
     if (walk->length == 0)
         return -ENOENT;
-    if (walk->length > TMPFS_NAME_MAX)
+    if (walk->length > FILE_NAME_MAX)
         return -ENAMETOOLONG;
     memcpy(walk->name, rest, walk->length);
     walk->name[walk->length] = '\0';
@@ -59,23 +63,37 @@ static int next_part(struct progress *progress, struct walk *walk)
     return 0;
 }
 
-/* What the part that *walk holds means in the directory that the walk has reached. */
-static void look_up(const struct tmpfs *fs, const struct progress *progress, struct walk *walk)
+struct inode *tree_parent(const struct tree *tree, const struct inode *directory)
 {
-    const struct entry *entry;
+    struct inode *parent = directory->parent;
 
-    walk->parent = progress->directory;
-    switch (walk->last) {
-    case LAST_DOTDOT:
-        walk->inode = progress->directory->parent;
-        break;
-    case LAST_NAME:
-        entry = entry_find(fs, progress->directory, walk->name, walk->length);
-        walk->inode = entry ? entry->inode : NULL;
-        break;
-    default:
-        walk->inode = progress->directory;
+    return tree->over && parent == tree->over->root ? tree->base->root : parent;
+}
+
+/* What a name means in a directory; NULL: nothing. */
+static int look_up_name(const struct tree *tree, struct walk *walk)
+{
+    struct inode *directory = walk->parent;
+
+    walk->inode = NULL;
+    if (tree->over && directory == tree->base->root) {
+        const int error = tree->over->operations->lookup(tree->over->root, walk->name, walk->length, &walk->inode);
+        if (error < 0 || walk->inode)
+            return error;
     }
+    return directory->fs->operations->lookup(directory, walk->name, walk->length, &walk->inode);
+}
+
+/* What the part that *walk holds means in the directory that the walk has reached. */
+static int look_up(const struct tree *tree, const struct progress *progress, struct walk *walk)
+{
+    walk->parent = progress->directory;
+    walk->inode = progress->directory;
+    if (walk->last == LAST_NAME)
+        return look_up_name(tree, walk);
+    if (walk->last == LAST_DOTDOT)
+        walk->inode = tree_parent(tree, progress->directory);
+    return 0;
 }
 
 /* True if the part in hand is a symbolic link that is to be followed. */
@@ -84,9 +102,9 @@ static bool to_be_followed(const struct walk *walk, bool is_last, unsigned flags
     return walk->inode && inode_is(walk->inode, MODE_SYMLINK) && (!is_last || walk->slash || (flags & WALK_FOLLOW));
 }
 
-int tmpfs_walk(struct tmpfs *fs, const char *path, unsigned flags, struct walk *walk)
+int tree_walk(const struct tree *tree, const char *path, unsigned flags, struct walk *walk)
 {
-    struct progress progress = {.directory = fs->root};
+    struct progress progress = {.directory = tree->base->root};
     const size_t length = strlen(path);
     int error;
 
@@ -97,15 +115,17 @@ int tmpfs_walk(struct tmpfs *fs, const char *path, unsigned flags, struct walk *
     if (path[0] != '/')
         return -EINVAL;
     memcpy(progress.rest, path, length + 1);
-    *walk = (struct walk){.parent = fs->root, .inode = fs->root, .last = LAST_ROOT};
+    *walk = (struct walk){.parent = tree->base->root, .inode = tree->base->root, .last = LAST_ROOT};
     while ((error = next_part(&progress, walk)) == 0) {
         const bool is_last = progress.rest[progress.at] == '\0';
-        look_up(fs, &progress, walk);
+        error = look_up(tree, &progress, walk);
+        if (error < 0)
+            return error;
         if (to_be_followed(walk, is_last, flags)) {
             /* The slash behind the link is the directory's behind its target. */
             if (walk->slash)
                 progress.at--;
-            error = follow(fs, &progress, walk->inode);
+            error = follow(tree, &progress, walk->inode);
             if (error < 0)
                 return error;
             /* Until the next part is seen the walk is where it was: "/" alone may be all that follows. */
@@ -127,10 +147,10 @@ int tmpfs_walk(struct tmpfs *fs, const char *path, unsigned flags, struct walk *
     return 0;
 }
 
-int tmpfs_find(struct tmpfs *fs, const char *path, unsigned flags, struct inode **inode)
+int tree_find(const struct tree *tree, const char *path, unsigned flags, struct inode **inode)
 {
     struct walk walk;
-    const int error = tmpfs_walk(fs, path, flags, &walk);
+    const int error = tree_walk(tree, path, flags, &walk);
 
     if (error < 0)
         return error;
@@ -140,41 +160,41 @@ int tmpfs_find(struct tmpfs *fs, const char *path, unsigned flags, struct inode 
     return 0;
 }
 
-int tmpfs_directory_path(const struct tmpfs *fs, const struct inode *directory, char *path, size_t bytes)
+int tree_directory_path(const struct tree *tree, const struct inode *directory, char *path, size_t bytes)
 {
     size_t start = bytes;
 
     if (bytes < 2)
         return -ERANGE;
     path[--start] = '\0';
-    if (directory == fs->root)
+    if (directory == tree->base->root)
         path[--start] = '/';
-    for (; directory != fs->root; directory = directory->parent) {
-        const struct entry *entry = directory->entry;
-        if (!entry)
+    for (; directory != tree->base->root; directory = tree_parent(tree, directory)) {
+        const size_t length = directory->name ? strlen(directory->name) : 0;
+        if (length == 0)
             return -ENOENT;
-        if (start < entry->length + 1)
+        if (start < length + 1)
             return -ERANGE;
-        start -= entry->length;
-        memcpy(path + start, entry->name, entry->length);
+        start -= length;
+        memcpy(path + start, directory->name, length);
         path[--start] = '/';
     }
     memmove(path, path + start, bytes - start);
     return 0;
 }
 
-int tmpfs_resolve(struct tmpfs *fs, const char *path, char *resolved, size_t bytes)
+int tree_resolve(const struct tree *tree, const char *path, char *resolved, size_t bytes)
 {
     struct walk walk;
-    int error = tmpfs_walk(fs, path, WALK_FOLLOW, &walk);
+    int error = tree_walk(tree, path, WALK_FOLLOW, &walk);
 
     if (error < 0)
         return error;
     if (!walk.inode)
         return -ENOENT;
     if (inode_is(walk.inode, MODE_DIRECTORY))
-        return tmpfs_directory_path(fs, walk.inode, resolved, bytes);
-    error = tmpfs_directory_path(fs, walk.parent, resolved, bytes);
+        return tree_directory_path(tree, walk.inode, resolved, bytes);
+    error = tree_directory_path(tree, walk.parent, resolved, bytes);
     if (error < 0)
         return error;
     size_t length = strlen(resolved);

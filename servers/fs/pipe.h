@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes: bytes between those who hold its two ends. Pure, like the tmpfs; nothing here waits. One thread; no lock.
+ * Pipes: bytes between those who hold its two ends. Pure; nothing here waits. One thread; no lock.
  */
 #ifndef FS_PIPE_H
 #define FS_PIPE_H

@@ -41,7 +41,7 @@ int seed_load(uint64_t source, uint64_t offset, void *data, size_t bytes)
 }
 
 /* One entry of the archive; its directories come first. Names that cannot be are left out. */
-static int seed_entry(struct tmpfs *fs, const struct root_archive_file *file)
+static int seed_entry(const struct tree *tree, const struct root_archive_file *file)
 {
     char path[sizeof(file->name) + 1] = "/";
     const uint32_t mode = (uint32_t)file->mode;
@@ -49,13 +49,13 @@ static int seed_entry(struct tmpfs *fs, const struct root_archive_file *file)
     memcpy(path + 1, file->name, strnlen(file->name, sizeof(file->name) - 1));
     int error = 0;
     if ((mode & MODE_TYPE) == MODE_DIRECTORY)
-        error = tmpfs_mkdir(fs, path, mode & MODE_BITS);
+        error = tree_mkdir(tree, path, mode & MODE_BITS);
     else if ((mode & MODE_TYPE) == MODE_FILE)
-        error = tmpfs_seed(fs, path, mode & MODE_BITS, file->offset, file->size);
+        error = tree_seed(tree, path, mode & MODE_BITS, file->offset, file->size);
     return error == -ENOSPC ? error : 0;
 }
 
-static int seed_archive(struct tmpfs *fs)
+static int seed_archive(const struct tree *tree)
 {
     struct root_archive_file list[FILES_AT_ONCE];
     uint64_t cursor = 0;
@@ -64,20 +64,20 @@ static int seed_archive(struct tmpfs *fs)
         size_t count = 0;
         int error = root_archive_list(SLOT_ROOT, cursor, &cursor, list, FILES_AT_ONCE, &count);
         for (size_t i = 0; error == 0 && i < count; i++)
-            error = seed_entry(fs, &list[i]);
+            error = seed_entry(tree, &list[i]);
         if (error < 0)
             return error;
     } while (cursor != 0);
     return 0;
 }
 
-int seed(struct tmpfs *fs)
+int seed(const struct tree *tree)
 {
     int error = 0;
 
     for (size_t i = 0; error == 0 && i < sizeof(directories) / sizeof(directories[0]); i++)
-        error = tmpfs_mkdir(fs, directories[i].path, directories[i].mode);
+        error = tree_mkdir(tree, directories[i].path, directories[i].mode);
     for (size_t i = 0; error == 0 && i < sizeof(devices) / sizeof(devices[0]); i++)
-        error = tmpfs_device(fs, devices[i].path, devices[i].mode, devices[i].device);
-    return error < 0 ? error : seed_archive(fs);
+        error = tree_device(tree, devices[i].path, devices[i].mode, devices[i].device);
+    return error < 0 ? error : seed_archive(tree);
 }

@@ -20,7 +20,7 @@ _Static_assert(FS_KIND_FILE == DESCRIPTION_FILE && FS_KIND_DIRECTORY == DESCRIPT
                    FS_KIND_CONSOLE == DESCRIPTION_CONSOLE && FS_KIND_CONSOLE_ERROR == DESCRIPTION_CONSOLE_ERROR,
                "kinds of descriptions are the protocol's");
 _Static_assert(FS_HANDLES == HANDLE_COUNT && FS_PIPE_BYTES == PIPE_BYTES && FS_PIPE_BUF == PIPE_BUF_BYTES &&
-                   FS_PATH_BYTES == TMPFS_PATH_BYTES && FS_NAME_MAX == TMPFS_NAME_MAX &&
+                   FS_PATH_BYTES == TREE_PATH_BYTES && FS_NAME_MAX == FILE_NAME_MAX &&
                    FS_FILE_BYTES_MAX == STORAGE_BYTES_MAX,
                "limits are the protocol's");
 
@@ -96,7 +96,7 @@ int fs_handle_attach(struct fs_context *context, const struct message *request, 
     return 0;
 }
 
-/* The flags of an open as the tmpfs knows them. */
+/* The flags of an open as the tree knows them. */
 static unsigned open_flags(uint64_t flags)
 {
     return (flags & FS_OPEN_CREATE ? OPEN_CREATE : 0) | (flags & FS_OPEN_EXCLUSIVE ? OPEN_EXCLUSIVE : 0) |
@@ -118,13 +118,13 @@ int fs_handle_open(struct fs_context *context, const struct message *request, ui
         return -ENFILE;
     int error = check_new_handle(client, number);
     if (error == 0)
-        error = tmpfs_open(&context->fs, path, open_flags(flags), (uint32_t)mode & MODE_BITS, &inode);
+        error = tree_open(&context->tree, path, open_flags(flags), (uint32_t)mode & MODE_BITS, &inode);
     if (error < 0)
         return error;
     struct description *description = description_new(&context->table, inode, (uint32_t)(flags & STATUS_FLAGS));
     if (!description) {
         /* A file that was just made stays, empty; who asks again finds it. */
-        inode_put(&context->fs, inode);
+        inode_put(inode);
         return -ENFILE;
     }
     handle_set(client, number, description, (flags & FS_OPEN_CLOEXEC) != 0);

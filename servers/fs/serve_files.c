@@ -43,7 +43,7 @@ long read_here(struct fs_context *context, struct description *description, uint
 {
     switch (description->kind) {
     case DESCRIPTION_FILE:
-        return inode_read(&context->fs, description->inode, offset, content, capacity);
+        return inode_read(description->inode, offset, content, capacity);
     case DESCRIPTION_DEVICE:
         return (long)device_read(description->inode->device, content, capacity);
     case DESCRIPTION_DIRECTORY:
@@ -121,7 +121,7 @@ long write_here(struct fs_context *context, struct description *description, uin
     case DESCRIPTION_FILE:
         if (description->flags & DESCRIPTION_APPEND)
             *offset = description->inode->size;
-        return inode_write(&context->fs, description->inode, *offset, content, bytes);
+        return inode_write(description->inode, *offset, content, bytes);
     case DESCRIPTION_DEVICE:
         return device_write(description->inode->device, bytes);
     case DESCRIPTION_PIPE:
@@ -221,7 +221,7 @@ int fs_handle_truncate(struct fs_context *context, const struct message *request
         return error;
     if (description->kind != DESCRIPTION_FILE || size > INT64_MAX)
         return -EINVAL;
-    return inode_truncate(&context->fs, description->inode, size);
+    return inode_truncate(description->inode, size);
 }
 
 /* What a lock is asked for: the file and whether the range can be. */
@@ -291,9 +291,7 @@ int fs_handle_chmod(struct fs_context *context, const struct message *request, u
     struct inode *inode;
     const int error = inode_of(context, request, number, &inode);
 
-    if (error == 0)
-        inode_chmod(&context->fs, inode, (uint32_t)mode);
-    return error;
+    return error < 0 ? error : inode_chmod(inode, (uint32_t)mode);
 }
 
 int fs_handle_chown(struct fs_context *context, const struct message *request, uint64_t number, uint64_t user,
@@ -302,9 +300,7 @@ int fs_handle_chown(struct fs_context *context, const struct message *request, u
     struct inode *inode;
     const int error = inode_of(context, request, number, &inode);
 
-    if (error == 0)
-        inode_chown(&context->fs, inode, (uint32_t)user, (uint32_t)group);
-    return error;
+    return error < 0 ? error : inode_chown(inode, (uint32_t)user, (uint32_t)group);
 }
 
 int fs_handle_times(struct fs_context *context, const struct message *request, uint64_t number, uint64_t accessed,
@@ -313,40 +309,51 @@ int fs_handle_times(struct fs_context *context, const struct message *request, u
     struct inode *inode;
     const int error = inode_of(context, request, number, &inode);
 
-    if (error == 0)
-        inode_set_times(&context->fs, inode, accessed, modified);
-    return error;
+    return error < 0 ? error : inode_set_times(inode, accessed, modified);
 }
 
-static void fill_entry(struct fs_directory_entry *record, const struct inode *inode, const char *name, size_t length,
-                       uint64_t next)
+/* The answer to a listing. */
+struct list_answer {
+    struct fs_directory_entry *entries;
+    size_t capacity, count;
+};
+
+static bool list_add(void *argument, const struct listed *entry)
 {
-    *record = (struct fs_directory_entry){.inode = inode->number, .next = next, .mode = inode->mode & MODE_TYPE};
-    memcpy(record->name, name, length);
+    struct list_answer *answer = argument;
+
+    if (answer->count == answer->capacity)
+        return false;
+    struct fs_directory_entry *record = &answer->entries[answer->count++];
+    *record = (struct fs_directory_entry){.inode = entry->number, .next = entry->cookie + 1, .mode = entry->type};
+    memcpy(record->name, entry->name, entry->length);
+    return true;
 }
 
 int fs_handle_list(struct fs_context *context, const struct message *request, uint64_t number, uint64_t cursor,
                    struct fs_directory_entry *entries, size_t entries_capacity, size_t *entries_count)
 {
+    struct list_answer answer = {.entries = entries, .capacity = entries_capacity};
     struct inode *directory;
-    const int error = inode_of(context, request, number, &directory);
 
+    int error = inode_of(context, request, number, &directory);
     if (error == -EBADF)
         return error;
     if (error < 0 || !inode_is(directory, MODE_DIRECTORY))
         return -ENOTDIR;
-    for (; cursor < 2 && *entries_count < entries_capacity; cursor++)
-        fill_entry(&entries[(*entries_count)++], cursor == 0 ? directory : directory->parent, "..", cursor + 1,
-                   cursor + 1);
-    if (cursor < 2)
-        return 0;
-    const struct entry *entry = tmpfs_entry_from(directory, cursor);
-    while (entry && *entries_count < entries_capacity) {
-        fill_entry(&entries[(*entries_count)++], entry->inode, entry->name, entry->length, entry->cookie + 1);
-        const struct list *link = entry->link.next;
-        entry = link == &directory->entries ? NULL : CONTAINER_OF(link, struct entry, link);
+    for (; cursor < 2 && answer.count < answer.capacity; cursor++) {
+        const struct inode *named = cursor == 0 ? directory : tree_parent(&context->tree, directory);
+        (void)!list_add(
+            &answer,
+            &(struct listed){
+                .cookie = cursor, .number = named->number, .type = MODE_DIRECTORY, .length = cursor + 1, .name = ".."});
     }
-    directory->accessed = context->fs.now();
+    if (answer.count < answer.capacity)
+        error = tree_list(&context->tree, directory, cursor, list_add, &answer);
+    if (error < 0 && answer.count == 0)
+        return error;
+    *entries_count = answer.count;
+    directory->accessed = directory->fs->now();
     return 0;
 }
 
@@ -360,7 +367,7 @@ int fs_handle_directory_path(struct fs_context *context, const struct message *r
         return error;
     if (error < 0 || !inode_is(directory, MODE_DIRECTORY))
         return -ENOTDIR;
-    const int found = tmpfs_directory_path(&context->fs, directory, path, path_capacity);
+    const int found = tree_directory_path(&context->tree, directory, path, path_capacity);
     if (found == 0)
         *path_bytes = strlen(path) + 1;
     return found;

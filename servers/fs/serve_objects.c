@@ -22,6 +22,17 @@ static uint64_t rights_of(const struct client *client, const struct inode *inode
     return rights;
 }
 
+/* Lets a program map a file's content. */
+static int grant(const struct client *client, struct inode *inode, uint64_t *object)
+{
+    const uint64_t rights = rights_of(client, inode);
+    const int error = inode_object(inode, (rights & MEMSRV_PROTECT_WRITE) != 0, object);
+
+    if (error < 0)
+        return error;
+    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights) < 0 ? -ENOSPC : 0;
+}
+
 int fs_handle_map_object(struct fs_context *context, const struct message *request, uint64_t number,
                          uint64_t protection, uint64_t *object)
 {
@@ -38,12 +49,7 @@ int fs_handle_map_object(struct fs_context *context, const struct message *reque
     if (!(description->flags & DESCRIPTION_READ) ||
         ((protection & MEMSRV_PROTECT_WRITE) && !(description->flags & DESCRIPTION_WRITE)))
         return -EACCES;
-    const int failed = inode_object(&context->fs, description->inode, object);
-    if (failed < 0)
-        return failed;
-    const struct client *client = client_of(context, request);
-    const uint64_t rights = rights_of(client, description->inode);
-    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights) < 0 ? -ENOSPC : 0;
+    return grant(client_of(context, request), description->inode, object);
 }
 
 long prepare_program(struct fs_context *context, const struct message *request, struct inode *inode, void *head,
@@ -59,12 +65,8 @@ long prepare_program(struct fs_context *context, const struct message *request, 
     *object = 0;
     if (inode->size == 0)
         return 0;
-    const int error = inode_object(&context->fs, inode, object);
-    if (error < 0)
-        return error;
-    if (memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights_of(client, inode)) < 0)
-        return -ENOSPC;
-    return inode_read(&context->fs, inode, 0, head, capacity);
+    const int error = grant(client, inode, object);
+    return error < 0 ? error : inode_read(inode, 0, head, capacity);
 }
 
 int fs_handle_opened_program(struct fs_context *context, const struct message *request, uint64_t number,

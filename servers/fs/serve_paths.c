@@ -5,13 +5,12 @@
 #include "server.h"
 
 #include "device.h"
-#include "memory.h"
 #include "serve_status.h"
 
 #define BLOCK_BYTES       512u
 #define DIRECTORY_BYTES   4096u
-#define DEVICE_FILES      1u /* numbers of the file systems that stat tells */
-#define DEVICE_PIPES      2u
+#define DEVICE_FILES      FILES_NUMBER_MEMORY /* numbers of the file systems that stat tells */
+#define DEVICE_PIPES      FILES_NUMBER_PIPES
 #define CONSOLE_MODE_BITS 0600u
 
 _Static_assert(FS_TIME_KEEP == TIME_KEEP && FS_TIME_NOW == TIME_NOW, "times are the protocol's");
@@ -32,16 +31,16 @@ static const char *second_string(const char *text)
     return text + strlen(text) + 1;
 }
 
-static int find(struct fs_context *context, const void *path, size_t bytes, uint64_t flags, struct inode **inode)
+static int find(const struct fs_context *context, const void *path, size_t bytes, uint64_t flags, struct inode **inode)
 {
     const int error = check_strings(path, bytes, 1);
-    return error < 0 ? error : tmpfs_find(&context->fs, path, flags & FS_FOLLOW ? WALK_FOLLOW : 0, inode);
+    return error < 0 ? error : tree_find(&context->tree, path, flags & FS_FOLLOW ? WALK_FOLLOW : 0, inode);
 }
 
-void status_of_inode(const struct inode *inode, struct fs_status *status)
+void status_of_inode(struct inode *inode, struct fs_status *status)
 {
     *status = (struct fs_status){
-        .device = DEVICE_FILES,
+        .device = inode->fs->number,
         .inode = inode->number,
         .mode = inode->mode,
         .links = inode->links,
@@ -101,7 +100,7 @@ int fs_handle_path_truncate(struct fs_context *context, const struct message *re
         return error;
     if (inode_is(inode, MODE_DIRECTORY))
         return -EISDIR;
-    return size > INT64_MAX ? -EINVAL : inode_truncate(&context->fs, inode, size);
+    return size > INT64_MAX ? -EINVAL : inode_truncate(inode, size);
 }
 
 int fs_handle_link(struct fs_context *context, const struct message *request, uint64_t flags, const void *paths,
@@ -109,14 +108,14 @@ int fs_handle_link(struct fs_context *context, const struct message *request, ui
 {
     if (check_strings(paths, paths_bytes, 2) < 0)
         return -EINVAL;
-    return tmpfs_link(&context->fs, paths, second_string(paths), flags & FS_FOLLOW ? WALK_FOLLOW : 0);
+    return tree_link(&context->tree, paths, second_string(paths), flags & FS_FOLLOW ? WALK_FOLLOW : 0);
 }
 
 int fs_handle_symlink(struct fs_context *context, const struct message *request, const void *paths, size_t paths_bytes)
 {
     if (check_strings(paths, paths_bytes, 2) < 0)
         return -EINVAL;
-    return tmpfs_symlink(&context->fs, paths, second_string(paths));
+    return tree_symlink(&context->tree, paths, second_string(paths));
 }
 
 int fs_handle_readlink(struct fs_context *context, const struct message *request, const void *path, size_t path_bytes,
@@ -124,7 +123,7 @@ int fs_handle_readlink(struct fs_context *context, const struct message *request
 {
     if (check_strings(path, path_bytes, 1) < 0)
         return -EINVAL;
-    const long got = tmpfs_readlink(&context->fs, path, target, target_capacity);
+    const long got = tree_readlink(&context->tree, path, target, target_capacity);
     if (got < 0)
         return (int)got;
     *target_bytes = (size_t)got;
@@ -135,23 +134,23 @@ int fs_handle_rename(struct fs_context *context, const struct message *request, 
 {
     if (check_strings(paths, paths_bytes, 2) < 0)
         return -EINVAL;
-    return tmpfs_rename(&context->fs, paths, second_string(paths));
+    return tree_rename(&context->tree, paths, second_string(paths));
 }
 
 int fs_handle_unlink(struct fs_context *context, const struct message *request, const void *path, size_t path_bytes)
 {
-    return check_strings(path, path_bytes, 1) < 0 ? -EINVAL : tmpfs_unlink(&context->fs, path);
+    return check_strings(path, path_bytes, 1) < 0 ? -EINVAL : tree_unlink(&context->tree, path);
 }
 
 int fs_handle_rmdir(struct fs_context *context, const struct message *request, const void *path, size_t path_bytes)
 {
-    return check_strings(path, path_bytes, 1) < 0 ? -EINVAL : tmpfs_rmdir(&context->fs, path);
+    return check_strings(path, path_bytes, 1) < 0 ? -EINVAL : tree_rmdir(&context->tree, path);
 }
 
 int fs_handle_mkdir(struct fs_context *context, const struct message *request, uint64_t mode, const void *path,
                     size_t path_bytes)
 {
-    return check_strings(path, path_bytes, 1) < 0 ? -EINVAL : tmpfs_mkdir(&context->fs, path, (uint32_t)mode);
+    return check_strings(path, path_bytes, 1) < 0 ? -EINVAL : tree_mkdir(&context->tree, path, (uint32_t)mode);
 }
 
 int fs_handle_path_chmod(struct fs_context *context, const struct message *request, uint64_t mode, const void *path,
@@ -160,9 +159,7 @@ int fs_handle_path_chmod(struct fs_context *context, const struct message *reque
     struct inode *inode;
     const int error = find(context, path, path_bytes, FS_FOLLOW, &inode);
 
-    if (error == 0)
-        inode_chmod(&context->fs, inode, (uint32_t)mode);
-    return error;
+    return error < 0 ? error : inode_chmod(inode, (uint32_t)mode);
 }
 
 int fs_handle_path_chown(struct fs_context *context, const struct message *request, uint64_t flags, uint64_t user,
@@ -171,9 +168,7 @@ int fs_handle_path_chown(struct fs_context *context, const struct message *reque
     struct inode *inode;
     const int error = find(context, path, path_bytes, flags, &inode);
 
-    if (error == 0)
-        inode_chown(&context->fs, inode, (uint32_t)user, (uint32_t)group);
-    return error;
+    return error < 0 ? error : inode_chown(inode, (uint32_t)user, (uint32_t)group);
 }
 
 int fs_handle_path_times(struct fs_context *context, const struct message *request, uint64_t flags, uint64_t accessed,
@@ -182,9 +177,7 @@ int fs_handle_path_times(struct fs_context *context, const struct message *reque
     struct inode *inode;
     const int error = find(context, path, path_bytes, flags, &inode);
 
-    if (error == 0)
-        inode_set_times(&context->fs, inode, accessed, modified);
-    return error;
+    return error < 0 ? error : inode_set_times(inode, accessed, modified);
 }
 
 int fs_handle_resolve(struct fs_context *context, const struct message *request, uint64_t flags, const void *path,
@@ -196,23 +189,37 @@ int fs_handle_resolve(struct fs_context *context, const struct message *request,
     if (error == 0 && (flags & FS_RESOLVE_DIRECTORY) && !inode_is(inode, MODE_DIRECTORY))
         error = -ENOTDIR;
     if (error == 0)
-        error = tmpfs_resolve(&context->fs, path, resolved, resolved_capacity);
+        error = tree_resolve(&context->tree, path, resolved, resolved_capacity);
     if (error == 0)
         *resolved_bytes = strlen(resolved) + 1;
     return error;
 }
 
-int fs_handle_volume(struct fs_context *context, const struct message *request, struct fs_volume *volume,
-                     size_t volume_capacity, size_t *volume_count)
+static void fill_volume(const struct inode *inode, struct fs_volume *record)
 {
-    const struct fs_page_count count = fs_page_count();
+    struct volume volume;
 
-    if (volume_capacity == 0)
-        return 0;
-    *volume = (struct fs_volume){.pages = count.limit,
-                                 .free_pages = count.limit > count.used ? count.limit - count.used : 0,
-                                 .inodes = context->fs.inodes,
-                                 .names = context->fs.entries};
+    inode->fs->operations->volume(inode->fs, &volume);
+    *record = (struct fs_volume){.number = inode->fs->number,
+                                 .flags = inode->fs->read_only ? FS_VOLUME_READ_ONLY : 0,
+                                 .block_bytes = volume.block_bytes,
+                                 .blocks = volume.blocks,
+                                 .free_blocks = volume.free_blocks,
+                                 .available_blocks = volume.available_blocks,
+                                 .inodes = volume.inodes,
+                                 .free_inodes = volume.free_inodes,
+                                 .names = volume.names};
+}
+
+int fs_handle_volume(struct fs_context *context, const struct message *request, const void *path, size_t path_bytes,
+                     struct fs_volume *volume, size_t volume_capacity, size_t *volume_count)
+{
+    struct inode *inode;
+    const int error = find(context, path, path_bytes, FS_FOLLOW, &inode);
+
+    if (error < 0 || volume_capacity == 0)
+        return error;
+    fill_volume(inode, volume);
     *volume_count = 1;
     return 0;
 }
@@ -232,4 +239,30 @@ int fs_handle_program(struct fs_context *context, const struct message *request,
     *size = inode->size;
     *head_bytes = (size_t)got;
     return 0;
+}
+
+int fs_handle_volume_of(struct fs_context *context, const struct message *request, uint64_t number,
+                        struct fs_volume *volume, size_t volume_capacity, size_t *volume_count)
+{
+    struct description *description;
+    const int error = description_of(context, request, number, &description);
+
+    if (error < 0 || volume_capacity == 0)
+        return error;
+    /* Pipes and a program's own console are in no file system; they tell of the one that is in memory. */
+    fill_volume(description->inode ? description->inode : context->tmpfs.fs.root, volume);
+    *volume_count = 1;
+    return 0;
+}
+
+int fs_handle_sync(struct fs_context *context, const struct message *request, uint64_t number)
+{
+    struct description *description;
+
+    if (number == FS_SYNC_ALL)
+        return tree_sync(&context->tree);
+    const int error = description_of(context, request, number, &description);
+    if (error < 0)
+        return error;
+    return description->inode ? inode_sync(description->inode) : -EINVAL;
 }

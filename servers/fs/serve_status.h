@@ -7,10 +7,10 @@
 
 #include <proto/fs_protocol.h>
 
+#include "inode.h"
 #include "pipe.h"
-#include "tmpfs.h"
 
-void status_of_inode(const struct inode *inode, struct fs_status *status);
+void status_of_inode(struct inode *inode, struct fs_status *status);
 void status_of_pipe(const struct pipe *pipe, struct fs_status *status);
 
 /* The console of a program to which nobody gave any handle. */

@@ -9,6 +9,7 @@
 
 #include "handles.h"
 #include "tmpfs.h"
+#include "tree.h"
 
 #define WAITERS_MAX             FS_WAITING_MAX
 #define WAITERS_PER_PROCESS_MAX 16u
@@ -30,7 +31,8 @@ struct watch {
 };
 
 struct fs_context {
-    struct tmpfs fs;
+    struct tmpfs tmpfs; /* the boot archive's files, /tmp, /dev */
+    struct tree tree;
     struct handle_table table;
     uint64_t reply; /* holds the caller of the request in hand */
     uint64_t spare_replies[WAITERS_MAX];
@@ -108,7 +110,7 @@ void watches_forget(struct fs_context *context, uint64_t pid);
 
 /* Makes the directories that there are always, the devices, and a file for each of the boot archive's. 0 or a negative
  * errno. */
-PROTO_MUST_CHECK int seed(struct tmpfs *fs);
+PROTO_MUST_CHECK int seed(const struct tree *tree);
 
 /* tmpfs.load of seeded files. */
 PROTO_MUST_CHECK int seed_load(uint64_t source, uint64_t offset, void *data, size_t bytes);

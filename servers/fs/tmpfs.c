@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file system's beginning, end, and walker.
+ * The tmpfs as a file system, its beginning, its end, and its walker.
  */
 #include "tmpfs.h"
 
 #include <errno.h>
+#include <quire/abi.h>
 #include <string.h>
 
 #include "memory.h"
@@ -12,73 +13,233 @@
 
 #define ROOT_MODE 0755u
 
-int tmpfs_init(struct tmpfs *fs, uint64_t (*now)(void),
-               int (*load)(uint64_t source, uint64_t offset, void *data, size_t bytes))
+/* --- Names: what file_system_operations asks for --- */
+
+static int lookup(struct inode *directory, const char *name, size_t length, struct inode **inode)
 {
-    *fs = (struct tmpfs){.next_long_number = TMPFS_SHORT_NUMBERS, .now = now, .load = load};
-    fs->numbers[0] = 1;
-    entries_grow(fs);
-    if (!fs->buckets)
-        return -ENOMEM;
-    fs->root = inode_new(fs, MODE_DIRECTORY | ROOT_MODE);
-    if (!fs->root) {
-        fs_free(fs->buckets);
-        return -ENOMEM;
-    }
-    fs->root->links = 2; /* its own ".." */
+    const struct tmpfs_entry *entry = entry_find(directory, name, length);
+
+    *inode = entry ? entry->inode : NULL;
     return 0;
 }
 
-void tmpfs_destroy(struct tmpfs *fs)
+static int list(struct inode *directory, uint64_t cookie, list_function function, void *argument)
 {
-    struct inode *directory = fs->root;
+    LIST_FOR_EACH (link, &tmpfs_inode_of(directory)->entries) {
+        const struct tmpfs_entry *entry = CONTAINER_OF(link, struct tmpfs_entry, link);
+        const struct listed listed = {.cookie = entry->cookie,
+                                      .number = entry->inode->number,
+                                      .type = entry->inode->mode & MODE_TYPE,
+                                      .length = entry->length,
+                                      .name = entry->name};
+        if (entry->cookie >= cookie && !function(argument, &listed))
+            break;
+    }
+    return 0;
+}
+
+/* Gives a new inode what its kind has. ENOSPC. */
+static int fill(struct inode *inode, const struct new_inode *new)
+{
+    struct tmpfs_inode *own = tmpfs_inode_of(inode);
+
+    inode->device = new->device;
+    if (inode_is(inode, MODE_SYMLINK)) {
+        const size_t length = strlen(new->target);
+        own->target = fs_allocate(length + 1);
+        if (!own->target)
+            return -ENOSPC;
+        memcpy(own->target, new->target, length + 1);
+        inode->size = length;
+    } else if (inode_is(inode, MODE_FILE)) {
+        own->source = new->size ? new->source : 0;
+        inode->size = new->size;
+    }
+    return 0;
+}
+
+static int create(struct inode *directory, const char *name, size_t length, const struct new_inode *new,
+                  struct inode **inode)
+{
+    struct tmpfs_entry *entry = entry_new(name, length);
+    struct inode *made = entry ? tmpfs_inode_new(tmpfs_of(directory), new->mode) : NULL;
+
+    if (!made || fill(made, new) < 0) {
+        if (made) {
+            made->links = 0;
+            inode_put(made);
+        }
+        fs_free(entry);
+        return -ENOSPC;
+    }
+    entries_grow(tmpfs_of(directory));
+    entry_insert(directory, entry, made);
+    *inode = made;
+    return 0;
+}
+
+static int link_name(struct inode *directory, const char *name, size_t length, struct inode *inode)
+{
+    struct tmpfs_entry *entry = entry_new(name, length);
+
+    if (!entry)
+        return -ENOSPC;
+    entries_grow(tmpfs_of(directory));
+    entry_insert(directory, entry, inode);
+    return 0;
+}
+
+static int unlink_name(struct inode *directory, const char *name, size_t length, struct inode *inode)
+{
+    entry_remove(entry_find(directory, name, length));
+    return 0;
+}
+
+static int rename_name(struct inode *from, const char *from_name, size_t from_length, struct inode *inode,
+                       struct inode *to, const char *to_name, size_t to_length, struct inode *replaced)
+{
+    if (replaced) {
+        entry_replace(entry_find(to, to_name, to_length), inode);
+    } else {
+        const int error = link_name(to, to_name, to_length, inode);
+        if (error < 0)
+            return error;
+    }
+    entry_remove(entry_find(from, from_name, from_length));
+    return 0;
+}
+
+static long read_link(struct inode *inode, char *target, size_t bytes)
+{
+    if (bytes > inode->size)
+        bytes = inode->size;
+    memcpy(target, tmpfs_inode_of(inode)->target, bytes);
+    return (long)bytes;
+}
+
+/* --- The whole --- */
+
+static void touched(struct inode *inode)
+{
+    /* There is no copy that could be out of date. */
+}
+
+static int sync_all(struct file_system *fs, struct inode *inode)
+{
+    return 0;
+}
+
+static void volume(struct file_system *fs, struct volume *volume)
+{
+    const struct tmpfs *tmpfs = CONTAINER_OF(fs, struct tmpfs, fs);
+    const struct fs_page_count count = fs_page_count();
+    const uint64_t left = count.limit > count.used ? count.limit - count.used : 0;
+
+    /* An inode takes less than a page, so there can be at least as many more. */
+    *volume = (struct volume){.block_bytes = PAGE_SIZE,
+                              .blocks = count.limit,
+                              .free_blocks = left,
+                              .available_blocks = left,
+                              .inodes = tmpfs->inodes + left,
+                              .free_inodes = left,
+                              .names = tmpfs->entries};
+}
+
+static void settle(struct file_system *fs)
+{
+    /* An inode stays as long as it has a name. */
+}
+
+static const struct file_system_operations operations = {
+    .lookup = lookup,
+    .list = list,
+    .create = create,
+    .link = link_name,
+    .unlink = unlink_name,
+    .rename = rename_name,
+    .readlink = read_link,
+    .release = tmpfs_release,
+    .read = tmpfs_read,
+    .write = tmpfs_write,
+    .truncate = tmpfs_truncate,
+    .object = tmpfs_object,
+    .touched = touched,
+    .stored = tmpfs_stored,
+    .sync = sync_all,
+    .volume = volume,
+    .settle = settle,
+};
+
+int tmpfs_init(struct tmpfs *tmpfs, uint64_t (*now)(void),
+               int (*load)(uint64_t source, uint64_t offset, void *data, size_t bytes))
+{
+    *tmpfs = (struct tmpfs){
+        .fs = {.operations = &operations, .number = FILES_NUMBER_MEMORY, .links_max = TMPFS_HARD_MAX, .now = now},
+        .next_long_number = TMPFS_SHORT_NUMBERS,
+        .load = load};
+    tmpfs->numbers[0] = 1;
+    entries_grow(tmpfs);
+    if (!tmpfs->buckets)
+        return -ENOMEM;
+    tmpfs->fs.root = tmpfs_inode_new(tmpfs, MODE_DIRECTORY | ROOT_MODE);
+    if (!tmpfs->fs.root) {
+        fs_free(tmpfs->buckets);
+        return -ENOMEM;
+    }
+    tmpfs->fs.root->links = 2; /* its own ".." */
+    return 0;
+}
+
+void tmpfs_destroy(struct tmpfs *tmpfs)
+{
+    struct inode *directory = tmpfs->fs.root;
 
     /* Goes down to a directory without entries, and up again by removing it. */
     for (;;) {
-        struct list *first = list_first(&directory->entries);
+        struct list *first = list_first(&tmpfs_inode_of(directory)->entries);
         if (!first) {
-            if (directory == fs->root)
+            if (directory == tmpfs->fs.root)
                 break;
-            struct entry *own = entry_find(fs, directory->parent, directory->entry->name, directory->entry->length);
+            struct tmpfs_entry *own = entry_find(directory->parent, directory->name, strlen(directory->name));
             directory = directory->parent;
-            entry_remove(fs, own);
+            entry_remove(own);
             continue;
         }
-        struct entry *entry = CONTAINER_OF(first, struct entry, link);
+        struct tmpfs_entry *entry = CONTAINER_OF(first, struct tmpfs_entry, link);
         if (inode_is(entry->inode, MODE_DIRECTORY))
             directory = entry->inode;
         else
-            entry_remove(fs, entry);
+            entry_remove(entry);
     }
-    fs->root->links = 0;
-    inode_put(fs, fs->root);
-    fs_free(fs->buckets);
+    tmpfs->fs.root->links = 0;
+    inode_put(tmpfs->fs.root);
+    fs_free(tmpfs->buckets);
 }
 
 /* What an entry and its surroundings promise each other; for a directory also what it says of itself. */
-static bool entry_sound(const struct tmpfs *fs, const struct entry *entry)
+static bool entry_sound(const struct tmpfs_entry *entry)
 {
     const struct inode *inode = entry->inode;
 
-    if (entry->length == 0 || entry->length > TMPFS_NAME_MAX || strlen(entry->name) != entry->length ||
-        memchr(entry->name, '/', entry->length) ||
-        entry_find(fs, entry->directory, entry->name, entry->length) != entry)
+    if (entry->length == 0 || entry->length > FILE_NAME_MAX || strlen(entry->name) != entry->length ||
+        memchr(entry->name, '/', entry->length) || entry_find(entry->directory, entry->name, entry->length) != entry)
         return false;
     if (inode_is(inode, MODE_DIRECTORY))
-        return inode->entry == entry && inode->parent == entry->directory;
+        return tmpfs_inode_of(inode)->entry == entry && inode->name == entry->name && inode->parent == entry->directory;
     return inode->links > 0;
 }
 
 /* Walks one directory's list: cookies rise, the size is right, links are 2 and one for each directory in it. */
-static bool directory_sound(const struct tmpfs *fs, const struct inode *directory)
+static bool directory_sound(const struct inode *directory)
 {
+    const struct tmpfs_inode *own = tmpfs_inode_of(directory);
     uint64_t cookie = 1, count = 0;
     uint32_t links = 2;
 
-    LIST_FOR_EACH (link, &directory->entries) {
-        const struct entry *entry = CONTAINER_OF(link, struct entry, link);
-        if (entry->cookie <= cookie || entry->cookie >= directory->next_cookie || entry->directory != directory ||
-            !entry_sound(fs, entry))
+    LIST_FOR_EACH (link, &own->entries) {
+        const struct tmpfs_entry *entry = CONTAINER_OF(link, struct tmpfs_entry, link);
+        if (entry->cookie <= cookie || entry->cookie >= own->next_cookie || entry->directory != directory ||
+            !entry_sound(entry))
             return false;
         cookie = entry->cookie;
         count++;
@@ -87,23 +248,24 @@ static bool directory_sound(const struct tmpfs *fs, const struct inode *director
     return count == directory->size && links == directory->links;
 }
 
-bool tmpfs_check(const struct tmpfs *fs)
+bool tmpfs_check(const struct tmpfs *tmpfs)
 {
+    const struct inode *root = tmpfs->fs.root;
     uint64_t entries = 0;
 
-    if (!directory_sound(fs, fs->root) || fs->root->parent != fs->root || fs->root->entry)
+    if (!directory_sound(root) || root->parent != root || root->name)
         return false;
-    for (uint64_t i = 0; i < fs->bucket_count; i++) {
-        for (const struct entry *entry = fs->buckets[i]; entry; entry = entry->chain) {
+    for (uint64_t i = 0; i < tmpfs->bucket_count; i++) {
+        for (const struct tmpfs_entry *entry = tmpfs->buckets[i]; entry; entry = entry->chain) {
             const struct inode *inode = entry->inode;
             entries++;
-            if (!entry_sound(fs, entry) || entry_find(fs, entry->directory, entry->name, entry->length) != entry)
+            if (!entry_sound(entry) || entry_find(entry->directory, entry->name, entry->length) != entry)
                 return false;
-            if (inode_is(inode, MODE_DIRECTORY) && !directory_sound(fs, inode))
+            if (inode_is(inode, MODE_DIRECTORY) && !directory_sound(inode))
                 return false;
-            if (inode_is(inode, MODE_FILE) && !storage_check(&inode->storage))
+            if (inode_is(inode, MODE_FILE) && !storage_check(&tmpfs_inode_of(inode)->storage))
                 return false;
         }
     }
-    return entries == fs->entries;
+    return entries == tmpfs->entries;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "../../servers/fs/handles.h"
+#include "../../servers/fs/tmpfs.h"
+#include "../../servers/fs/tree.h"
 #include "fs_memory.h"
 #include "harness.h"
 
@@ -14,6 +16,7 @@
 #define CHECK_EVERY 256u
 
 static struct tmpfs fs;
+static const struct tree tree = {.base = &fs.fs};
 static struct handle_table table;
 
 static uint64_t test_now(void)
@@ -30,7 +33,7 @@ static void begin(void)
 {
     fs_test_memory = (struct fs_test_memory){.fail_at = FS_MEMORY_NEVER_FAIL};
     EXPECT(tmpfs_init(&fs, test_now, test_load) == 0);
-    handles_init(&table, &fs);
+    handles_init(&table, test_now);
 }
 
 static void end(void)
@@ -125,13 +128,13 @@ static void step_handles(struct client *client)
             handle_close(&table, client, other);
         handle_set(client, other, description, random_chance(30));
     } else if (!description && random_chance(50)) {
-        if (tmpfs_open(&fs, random_chance(50) ? "/one" : "/two", OPEN_CREATE, 0644, &inode) < 0)
+        if (tree_open(&tree, random_chance(50) ? "/one" : "/two", OPEN_CREATE, 0644, &inode) < 0)
             return;
         description = description_new(&table, inode, DESCRIPTION_READ);
         if (description)
             handle_set(client, number, description, random_chance(30));
         else
-            inode_put(&fs, inode);
+            inode_put(inode);
     } else if (!description && number != other && !client->handles[other].description) {
         if (description_pipe(&table, 0, &description, &writer) == 0) {
             handle_set(client, number, description, false);

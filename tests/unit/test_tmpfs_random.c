@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../../servers/fs/tmpfs.h"
+#include "../../servers/fs/tree.h"
 #include "fs_memory.h"
 #include "harness.h"
 
@@ -31,6 +32,7 @@ struct node {
 };
 
 static struct tmpfs fs;
+static const struct tree tree = {.base = &fs.fs};
 static struct node nodes[NODES];
 static struct thing things[THINGS];
 static struct {
@@ -155,11 +157,11 @@ static void step_make(void)
     random_path(path);
     if (random_chance(60)) {
         const int wanted = model_new(path);
-        if (agrees(tmpfs_mkdir(&fs, path, 0755), wanted))
+        if (agrees(tree_mkdir(&tree, path, 0755), wanted))
             name(path, thing_new(MODE_DIRECTORY));
     } else {
         const int wanted = model_new(path);
-        if (agrees(tmpfs_symlink(&fs, "/nowhere/at/all", path), wanted))
+        if (agrees(tree_symlink(&tree, "/nowhere/at/all", path), wanted))
             name(path, thing_new(MODE_SYMLINK));
     }
 }
@@ -188,14 +190,14 @@ static void step_open(void)
     char path[40];
 
     if (opened[place].inode) {
-        inode_put(&fs, opened[place].inode);
+        inode_put(opened[place].inode);
         opened[place].thing->opens--;
         opened[place].inode = NULL;
         return;
     }
     random_path(path);
     struct node *node = node_at(path);
-    if (!agrees(tmpfs_open(&fs, path, flags, 0644, &inode), model_open(path, flags, node)))
+    if (!agrees(tree_open(&tree, path, flags, 0644, &inode), model_open(path, flags, node)))
         return;
     struct thing *thing = node ? node->thing : thing_new(MODE_FILE);
     if (!node)
@@ -221,19 +223,19 @@ static void step_content(void)
     if (random_chance(50)) {
         const long wanted =
             offset >= thing->size ? 0 : (long)(count < thing->size - offset ? count : thing->size - offset);
-        EXPECT(inode_read(&fs, inode, offset, bytes, count) == wanted);
+        EXPECT(inode_read(inode, offset, bytes, count) == wanted);
         EXPECT(memcmp(bytes, thing->content + offset, (size_t)wanted) == 0);
     } else if (random_chance(80)) {
         if (offset + count > FILE_BYTES)
             return;
         memset(bytes, (int)random_below(256), count);
-        long written = inode_write(&fs, inode, offset, bytes, count);
+        long written = inode_write(inode, offset, bytes, count);
         EXPECT(written == (long)count || fs_test_memory.failed);
         written = written < 0 ? 0 : written;
         memcpy(thing->content + offset, bytes, (size_t)written);
         if (written > 0 && offset + (size_t)written > thing->size)
             thing->size = offset + (size_t)written;
-    } else if (agrees(inode_truncate(&fs, inode, offset), 0)) {
+    } else if (agrees(inode_truncate(inode, offset), 0)) {
         if (offset < thing->size)
             memset(thing->content + offset, 0, thing->size - offset);
         thing->size = offset;
@@ -252,14 +254,14 @@ static void step_remove(void)
     if (random_chance(50)) {
         if (wanted == 0 && is_directory(node))
             wanted = -EISDIR;
-        if (agrees(tmpfs_unlink(&fs, path), wanted))
+        if (agrees(tree_unlink(&tree, path), wanted))
             unname(node);
     } else {
         if (wanted == 0 && !is_directory(node))
             wanted = -ENOTDIR;
         if (wanted == 0 && !is_empty(path))
             wanted = -ENOTEMPTY;
-        if (agrees(tmpfs_rmdir(&fs, path), wanted))
+        if (agrees(tree_rmdir(&tree, path), wanted))
             unname(node);
     }
 }
@@ -278,7 +280,7 @@ static void step_link(void)
         wanted = -EPERM;
     if (wanted == 0)
         wanted = model_new(to);
-    if (agrees(tmpfs_link(&fs, from, to, 0), wanted))
+    if (agrees(tree_link(&tree, from, to, 0), wanted))
         name(to, node->thing);
 }
 
@@ -326,7 +328,7 @@ static void step_rename(void)
     if (!fits(from, to))
         return;
     struct node *old = node_at(from), *new = node_at(to);
-    if (!agrees(tmpfs_rename(&fs, from, to), model_rename(from, to)) || (new &&new->thing == old->thing))
+    if (!agrees(tree_rename(&tree, from, to), model_rename(from, to)) || (new &&new->thing == old->thing))
         return;
     if (new)
         unname(new);
@@ -365,7 +367,7 @@ static void compare(void)
             continue;
         const struct thing *thing = nodes[i].thing;
         count++;
-        EXPECT(tmpfs_find(&fs, nodes[i].path, 0, &inode) == 0 && inode_is(inode, thing->type));
+        EXPECT(tree_find(&tree, nodes[i].path, 0, &inode) == 0 && inode_is(inode, thing->type));
         if (thing->type == MODE_DIRECTORY) {
             EXPECT(inode->size == model_entries(nodes[i].path));
         } else {
@@ -374,7 +376,7 @@ static void compare(void)
         if (thing->type != MODE_FILE)
             continue;
         EXPECT(inode->size == thing->size);
-        EXPECT(inode_read(&fs, inode, 0, bytes, FILE_BYTES) == (long)thing->size);
+        EXPECT(inode_read(inode, 0, bytes, FILE_BYTES) == (long)thing->size);
         EXPECT(memcmp(bytes, thing->content, thing->size) == 0);
     }
     EXPECT(count == fs.entries);
@@ -397,7 +399,7 @@ static void run(unsigned fail_percent)
     compare();
     for (size_t i = 0; i < OPEN_COUNT; i++)
         if (opened[i].inode)
-            inode_put(&fs, opened[i].inode);
+            inode_put(opened[i].inode);
     tmpfs_destroy(&fs);
     EXPECT(fs_test_memory.blocks == 0 && fs_test_memory.pages == 0);
 }
