@@ -3,7 +3,8 @@
 #
 # Builds the kept third-party libraries for the target, once per set of inputs, and prints where they are:
 # newlib (C library of servers and clients), libfdt (device tree; one flavour for the kernel, one for user programs) and
-# the sources of linenoise (line editing) and dash (/bin/sh). A result is moved into the cache only when it is complete, under a name made
+# the sources of linenoise (line editing), dash (/bin/sh) and libext2fs (file systems on disks). A result is moved
+# into the cache only when it is complete, under a name made
 # from its inputs, so an interrupted build or a changed flag never leaves a stale library behind.
 #
 # Usage: scripts/deps.sh            prints NAME=DIRECTORY lines
@@ -150,6 +151,44 @@ build_dash() {
     (cd "$work" && echo *.c bltin/*.c) >"$work/sources"
 }
 
+# What e2fsprogs' configure script would find out, for the target and the host alike.
+EXT2FS_CONFIG='#define HAVE_ERRNO_H 1
+#define HAVE_INTPTR_T 1
+#define HAVE_INTTYPES_H 1
+#define HAVE_STDINT_H 1
+#define HAVE_STDLIB_H 1
+#define HAVE_STRING_H 1
+#define HAVE_SYS_STAT_H 1
+#define HAVE_SYS_TYPES_H 1
+#define HAVE_TYPE_SSIZE_T 1
+#define HAVE_UNISTD_H 1
+#define OMIT_COM_ERR 1
+#define SIZEOF_INT 4
+#define SIZEOF_LONG 8
+#define SIZEOF_LONG_LONG 8
+#define SIZEOF_OFF_T 8
+#define SIZEOF_SHORT 2
+#define SIZEOF_TIME_T 8'
+
+# Only prepared here: the build compiles it for the target and, with sanitizers, for the host. The header of errors and one
+# table of numbers are made as e2fsprogs makes them.
+build_libext2fs() {
+    local work=$1 from=$1/source/lib include=$1/include
+    fetch_source e2fsprogs "$work/source" || return 1
+    mkdir -p "$work/build" "$include/ext2fs" "$include/et" "$work/ext2fs"
+    cp "$from"/ext2fs/*.c "$work/ext2fs/" && cp "$from"/ext2fs/*.h "$include/ext2fs/" &&
+        cp "$from/et/com_err.h" "$include/et/" && cp "$work/source/NOTICE" "$work/COPYING.LIBEXT2FS" || return 1
+    printf '%s\n' "$EXT2FS_CONFIG" >"$include/config.h"
+    sed -e 's/@ASM_TYPES_HEADER@//;s/@PUBLIC_CONFIG_HEADER@//;s/@SIZEOF_INT@/4/;s/@SIZEOF_SHORT@/2/' \
+        -e 's/@SIZEOF_LONG@/8/;s/@SIZEOF_LONG_LONG@/8/' "$from/ext2fs/ext2_types.h.in" >"$include/ext2fs/ext2_types.h"
+    sed "s/@E2FSPROGS_VERSION@/kept/" "$from/ext2fs/ext2_err.et.in" >"$work/build/ext2_err.et"
+    (cd "$include/ext2fs" && awk -f "$from/et/et_h.awk" outfile=ext2_err.h outfn=ext2_err.h \
+        "$work/build/ext2_err.et") || return 1
+    cc -I "$include" -I "$include/ext2fs" -I "$include/et" -o "$work/build/table" \
+        "$from/ext2fs/gen_crc32ctable.c" >"$work/build/log" 2>&1 || { tail -5 "$work/build/log" >&2; return 1; }
+    "$work/build/table" >"$include/ext2fs/crc32c_table.h"
+}
+
 NEWLIB_TARBALL=$(find /usr/src/newlib -name 'newlib-*.tar.xz' 2>/dev/null | sort | tail -1)
 [ -n "$NEWLIB_TARBALL" ] || fail "newlib's source is missing" "Install it: apt-get install newlib-source"
 
@@ -164,3 +203,4 @@ cached libfdt 1 "$(compiler_version)" "$USER_CFLAGS" "$KERNEL_CFLAGS"
 cached linenoise 1
 DASH_CONFIG=$(dirname "$(realpath "$0")")/../clients/sh/config.h
 cached dash 1 "$(cat "$DASH_CONFIG")"
+cached libext2fs 1 "$EXT2FS_CONFIG"

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order in which changes reach the device. Content of files comes first. Then the superblock says that the file
+ * system is not in order, all else is written, and it says that it is in order again; each step waits until the one
+ * before lasts. Between two syncs the device therefore has a file system in order, the one of the last sync.
+ */
+#include <errno.h>
+
+#include "ext2_internal.h"
+
+#define SUPERBLOCK_PLACE 1024u
+
+/* Applies a function to all inodes in memory; the first error, after all have had their turn. */
+static int for_all(struct ext2 *ext2, int (*function)(struct ext2_node *node))
+{
+    int first = 0;
+
+    for (size_t i = 0; i < EXT2_TABLE; i++) {
+        LIST_FOR_EACH (link, &ext2->table[i]) {
+            const int error = function(CONTAINER_OF(link, struct ext2_node, chain));
+            first = first < 0 ? first : error;
+        }
+    }
+    return first;
+}
+
+static int write_if_dirty(struct ext2_node *node)
+{
+    /* An orphan tells which is the next one, whatever has become of itself. */
+    return node->dirty || node->orphan ? ext2_node_write(node) : 0;
+}
+
+static void note_orphans(struct ext2 *ext2)
+{
+    const struct list *first = list_first(&ext2->orphans);
+    const uint32_t ino = first ? ino_of(CONTAINER_OF(first, struct ext2_node, member)) : 0;
+
+    if (ext2->lib->super->s_last_orphan == ino)
+        return;
+    ext2->lib->super->s_last_orphan = ino;
+    ext2fs_mark_super_dirty(ext2->lib);
+}
+
+/* Writes the superblock, with or without saying that all is in order. */
+static int write_super(struct ext2 *ext2, bool valid)
+{
+    if (valid)
+        ext2->lib->super->s_state |= EXT2_VALID_FS;
+    else
+        ext2->lib->super->s_state &= (uint16_t)~EXT2_VALID_FS;
+    ext2fs_mark_super_dirty(ext2->lib);
+    const errcode_t error = ext2fs_flush2(ext2->lib, EXT2_FLAG_FLUSH_NO_SYNC);
+    if (error)
+        return ext2_error(error);
+    const int failed = ext2_cache_write_block(&ext2->cache, SUPERBLOCK_PLACE / ext2->block_bytes);
+    return failed < 0 ? failed : ext2->device->flush(ext2->device) < 0 ? -EIO : 0;
+}
+
+static int write_rest(struct ext2 *ext2)
+{
+    const int error = ext2_cache_write_others(&ext2->cache, SUPERBLOCK_PLACE / ext2->block_bytes);
+
+    return error < 0 ? error : ext2->device->flush(ext2->device) < 0 ? -EIO : 0;
+}
+
+/* Writes what describes the file system. */
+static int write_metadata(struct ext2 *ext2)
+{
+    int error = write_super(ext2, false);
+
+    if (error == 0)
+        error = write_rest(ext2);
+    /* One that was not in order when it was mounted is no better now. */
+    if (error == 0 && ext2->was_valid)
+        error = write_super(ext2, true);
+    return error;
+}
+
+static bool has_changes(const struct ext2 *ext2)
+{
+    return ext2->cache.dirty > 0 ||
+           (ext2->lib->flags & (EXT2_FLAG_DIRTY | EXT2_FLAG_BB_DIRTY | EXT2_FLAG_IB_DIRTY)) != 0;
+}
+
+int ext2_sync(struct file_system *fs, struct inode *inode)
+{
+    struct ext2 *ext2 = CONTAINER_OF(fs, struct ext2, fs);
+
+    if (fs->read_only)
+        return 0;
+    const int content = for_all(ext2, ext2_content_write);
+    if (ext2->device->flush(ext2->device) < 0)
+        return -EIO;
+    ext2_begin(ext2);
+    ext2->cache.budget = UINT64_MAX;
+    int error = for_all(ext2, write_if_dirty);
+    if (error < 0)
+        return error;
+    note_orphans(ext2);
+    if (has_changes(ext2))
+        error = write_metadata(ext2);
+    return error < 0 ? error : content;
+}
+
+/* --- Orphans of an earlier mount --- */
+
+/* Gives one back, and tells which is the next. */
+static int recover(struct ext2 *ext2, ext2_ino_t ino, ext2_ino_t *next)
+{
+    struct ext2_inode disk;
+    struct ext2_node *node;
+
+    if (ino < EXT2_FIRST_INODE(ext2->lib->super) || ino > ext2->lib->super->s_inodes_count ||
+        !ext2fs_test_inode_bitmap2(ext2->lib->inode_map, ino))
+        return -EIO;
+    const errcode_t error = ext2fs_read_inode(ext2->lib, ino, &disk);
+    if (error)
+        return ext2_error(error);
+    /* One that has names was to be cut only, which nobody does here. */
+    if (disk.i_links_count != 0)
+        return -EIO;
+    *next = disk.i_dtime;
+    node = ext2_node_new(ext2, ino);
+    if (!node)
+        return -ENOMEM;
+    node->inode.mode = disk.i_mode;
+    node->inode.size = disk.i_size;
+    return ext2_node_delete(node);
+}
+
+int ext2_orphans_recover(struct ext2 *ext2)
+{
+    ext2_ino_t ino = ext2->lib->super->s_last_orphan, next = 0;
+
+    if (ino == 0)
+        return 0;
+    /* A chain that makes no sense is left to who repairs file systems; an inode that was given back is in it once. */
+    for (; ino != 0; ino = next) {
+        ext2_begin(ext2);
+        if (recover(ext2, ino, &next) < 0) {
+            (void)ext2_fail(ext2, -EIO);
+            return 0;
+        }
+    }
+    return ext2_sync(&ext2->fs, NULL);
+}
