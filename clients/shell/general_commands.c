@@ -7,6 +7,7 @@
 
 #include <proto/root_client.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define HELP_COLUMN 30
 
@@ -38,6 +39,7 @@ static int command_poweroff(int count, char **arguments)
     if (count > 1 && parse_number(arguments[1], &status) < 0)
         return -EINVAL;
     fflush(stdout);
+    sync();
     return root_power_off(SLOT_ROOT, status);
 }
 

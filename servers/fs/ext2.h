@@ -38,6 +38,9 @@ struct file_system *ext2_file_system(struct ext2 *ext2);
 /* True if something has changed since the last sync. */
 bool ext2_is_dirty(const struct ext2 *ext2);
 
+/* True if so much is in memory that file_system_operations.settle() has something to do. */
+bool ext2_is_crowded(const struct ext2 *ext2);
+
 /* True if what is in memory agrees with itself. */
 bool ext2_check(const struct ext2 *ext2);
 

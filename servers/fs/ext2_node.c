@@ -390,15 +390,31 @@ static bool evict(struct ext2_node *node)
     return true;
 }
 
+/* Changes are so many that they should be written. */
+static bool is_sync_due(const struct ext2 *ext2)
+{
+    return !ext2->fs.read_only &&
+           (ext2->cache.dirty > EXT2_CACHE_DIRTY_MAX || ext2->dirty_page_count > EXT2_DIRTY_PAGES);
+}
+
+static bool has_too_many(const struct ext2 *ext2)
+{
+    return ext2->idle_count > EXT2_IDLE_MAX || ext2->pages > ext2->pages_max;
+}
+
+bool ext2_is_crowded(const struct ext2 *ext2)
+{
+    return has_too_many(ext2) || is_sync_due(ext2);
+}
+
 void ext2_settle(struct file_system *fs)
 {
     struct ext2 *ext2 = CONTAINER_OF(fs, struct ext2, fs);
     uint64_t tries = ext2->idle_count < EVICTIONS_MAX ? ext2->idle_count : EVICTIONS_MAX;
 
-    if (!fs->read_only &&
-        (ext2->cache.dirty > EXT2_CACHE_DIRTY_MAX || ext2->dirty_page_count > EXT2_DIRTY_PAGES))
+    if (is_sync_due(ext2))
         (void)!ext2_sync(fs, NULL);
-    for (; tries > 0 && (ext2->idle_count > EXT2_IDLE_MAX || ext2->pages > ext2->pages_max); tries--) {
+    for (; tries > 0 && has_too_many(ext2); tries--) {
         struct ext2_node *node = CONTAINER_OF(list_first(&ext2->idle), struct ext2_node, member);
         /* One that is held again leaves the list, and one that cannot go now goes to its end. */
         if (node->inode.references > 0 || node->children > 0) {

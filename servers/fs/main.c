@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The file server: start and main loop. One endpoint brings requests and, by the notification that root has bound to
- * it, the news that programs have ended, so one thread serves both. The server calls memsrv and root alone.
+ * it, the news that programs have ended, so one thread serves both. The server calls memsrv, root and the block server
+ * alone.
  */
 #include "server.h"
 
@@ -28,6 +29,7 @@ static void start(void)
     server.arrival = slot_allocate();
     if (seed(&server.tree) < 0)
         fail("fs: the boot archive's files cannot be listed\n");
+    volumes_mount(&server);
 }
 
 /* Has a message handled; true if it now holds a reply. */
@@ -48,11 +50,14 @@ int main(void)
     start();
     for (;;) {
         /* Answers to others use the IPC buffer, so the reply in hand goes first. */
-        if (server.table.pipes_changed && reply) {
+        const bool due = volumes_due(&server);
+        if (reply && (server.table.pipes_changed || due)) {
             (void)!sys_reply(server.reply, &message);
             reply = false;
         }
         waiters_run(&server);
+        if (due)
+            volumes_settle(&server);
         ipc_buffer()->receive_slots[0] = server.arrival == SLOT_NONE ? 0 : server.arrival;
         const long error =
             reply ? sys_reply_recv(server.reply, SLOT_SERVE, &message) : sys_recv(server.reply, SLOT_SERVE, &message);

@@ -7,6 +7,8 @@
 
 #include <proto/fs_dispatch.h>
 
+#include "disk.h"
+#include "ext2.h"
 #include "handles.h"
 #include "tmpfs.h"
 #include "tree.h"
@@ -33,6 +35,10 @@ struct watch {
 struct fs_context {
     struct tmpfs tmpfs; /* the boot archive's files, /tmp, /dev */
     struct tree tree;
+    struct disk disk; /* if there is one: with ext2 */
+    struct ext2 *ext2;
+    uint64_t next_sync; /* time */
+    int sync_error;     /* of the last one */
     struct handle_table table;
     uint64_t reply; /* holds the caller of the request in hand */
     uint64_t spare_replies[WAITERS_MAX];
@@ -105,6 +111,17 @@ void watches_run(struct fs_context *context);
 
 /* Drops what threads of a program watch. */
 void watches_forget(struct fs_context *context, uint64_t pid);
+
+/* --- volumes.c --- */
+
+/* Mounts the disk's file system at the root, if there is one; what is there already covers it. */
+void volumes_mount(struct fs_context *context);
+
+/* True if there is something to be done between two requests: it is time to write, or too much is in memory. */
+bool volumes_due(const struct fs_context *context);
+
+/* Does it. Uses the IPC buffer. */
+void volumes_settle(struct fs_context *context);
 
 /* --- seed.c --- */
 

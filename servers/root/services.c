@@ -104,6 +104,8 @@ static int endow_fs(const struct process *process)
     int status = give_disks(process, BADGE_DMA);
     if (status == 0)
         status = give_dma(process);
+    if (status == 0)
+        status = capability_give(process_table_slot(process), SLOT_EVENTS, ROOT_SLOT_FS_EVENTS, RIGHT_SEND, 0);
     return status < 0 ? status : endow_server(process, ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_FS_REPLY);
 }
 
