@@ -221,6 +221,13 @@ static int command_mkdir(int count, char **arguments)
     return 0;
 }
 
+static int command_sync(int count, char **arguments)
+{
+    (void)count, (void)arguments;
+    sync();
+    return 0;
+}
+
 static int command_rmdir(int count, char **arguments)
 {
     for (int i = 1; i < count; i++)
@@ -276,6 +283,7 @@ const struct command file_commands[] = {
     {"rm", "FILE...", "removes files", 1, SPLIT_ARGUMENTS_MAX, command_rm},
     {"mkdir", "DIRECTORY...", "makes directories", 1, SPLIT_ARGUMENTS_MAX, command_mkdir},
     {"rmdir", "DIRECTORY...", "removes empty directories", 1, SPLIT_ARGUMENTS_MAX, command_rmdir},
+    {"sync", "", "has changed files written to the disk", 0, 0, command_sync},
     {"touch", "FILE...", "makes files, or makes them new", 1, SPLIT_ARGUMENTS_MAX, command_touch},
     {0},
 };

@@ -3,8 +3,10 @@
  * Memory mappings: requests to memsrv, which checks their arguments. Only what C has and the protocol has not is seen to
  * here.
  */
+#include "files.h"
 #include "internal.h"
 
+#include <proto/fs_client.h>
 #include <proto/memsrv_client.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -204,5 +206,11 @@ int mincore(void *address, size_t length, unsigned char *vector)
 
 int msync(void *address, size_t length, int flags)
 {
-    return (int)posix_result(memsrv_sync(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)flags));
+    long error = memsrv_sync(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)flags);
+
+    /* Which files the range maps is not known here. */
+    if (error == 0 && (flags & MS_SYNC))
+        error = files_error(fs_sync(SLOT_FS, FS_SYNC_ALL));
+    /* Without a file server there are no files that could be mapped. */
+    return (int)posix_result(error == -ENOSYS ? 0 : error);
 }

@@ -151,7 +151,7 @@ int ext2_cache_read(struct ext2_cache *cache, uint64_t offset, void *data, size_
         part = part_of_block(cache, offset + done, bytes - done);
         if (get(cache, (offset + done) / cache->block_bytes, true, &cached) < 0)
             return -EIO;
-        memcpy((char *)data + done, cached->data + (offset + done) % cache->block_bytes, part);
+        fs_copy((char *)data + done, cached->data + (offset + done) % cache->block_bytes, part);
     }
     return 0;
 }

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "ext2_internal.h"
+#include "memory.h"
 #include "storage_pages.h"
 
-#define BOUNCE_PAGES  (EXT2_BOUNCE / PAGE_SIZE)
-#define RELATIME_NS   (24UL * 3600 * 1000000000)
-#define SECTOR_BYTES  512u
+#define BOUNCE_PAGES (EXT2_BOUNCE / PAGE_SIZE)
+#define RELATIME_NS  (24UL * 3600 * 1000000000)
+#define SECTOR_BYTES 512u
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -67,8 +68,8 @@ static int read_scattered(struct ext2 *ext2, const struct page_blocks *blocks)
     for (uint64_t i = 0; i < ext2->blocks_per_page; i++) {
         if (!blocks->block[i])
             continue;
-        if (ext2->device->read(ext2->device, blocks->block[i] * ext2->block_bytes,
-                               ext2->bounce + i * ext2->block_bytes, ext2->block_bytes) < 0)
+        if (ext2->device->read(ext2->device, blocks->block[i] * ext2->block_bytes, ext2->bounce + i * ext2->block_bytes,
+                               ext2->block_bytes) < 0)
             return -EIO;
     }
     return 0;
@@ -135,7 +136,7 @@ static void keep_run(struct ext2_node *node, uint64_t index, uint64_t count)
             continue;
         if (take_page(node, index + i, &page) < 0)
             return;
-        memcpy(page, ext2->bounce + i * PAGE_SIZE, PAGE_SIZE);
+        fs_copy(page, ext2->bounce + i * PAGE_SIZE, PAGE_SIZE);
         /* What lies behind the end of the file is zero in memory, whatever the device has there. */
         if ((index + i + 1) * PAGE_SIZE > node->inode.size)
             memset(page + node->inode.size % PAGE_SIZE, 0, PAGE_SIZE - node->inode.size % PAGE_SIZE);
@@ -153,7 +154,7 @@ static int read_part(struct ext2_node *node, uint64_t offset, void *data, size_t
     if (error < 0)
         return error;
     if (page) {
-        memcpy(data, page + offset % PAGE_SIZE, bytes);
+        fs_copy(data, page + offset % PAGE_SIZE, bytes);
         return 0;
     }
     error = read_run(node, index, most < BOUNCE_PAGES ? most : BOUNCE_PAGES, &count);
@@ -163,7 +164,7 @@ static int read_part(struct ext2_node *node, uint64_t offset, void *data, size_t
         memset(data, 0, bytes);
         return 0;
     }
-    memcpy(data, ext2_of(&node->inode)->bounce + offset % PAGE_SIZE, bytes);
+    fs_copy(data, ext2_of(&node->inode)->bounce + offset % PAGE_SIZE, bytes);
     keep_run(node, index, count);
     return 0;
 }
@@ -273,7 +274,7 @@ static int write_part(struct ext2_node *node, uint64_t offset, const void *data,
         return error;
     error = map_bytes(node, offset, bytes, got);
     /* Looking for blocks calls nobody else, so the page is where it was. */
-    memcpy(page + offset % PAGE_SIZE, data, *got);
+    fs_copy(page + offset % PAGE_SIZE, data, *got);
     if (*got > 0)
         mark_dirty(node, index);
     if (*got < bytes && bytes == PAGE_SIZE) {
@@ -309,12 +310,15 @@ static long write_pages(struct ext2_node *node, uint64_t offset, const void *dat
     return done > 0 ? (long)done : error;
 }
 
-static void cut_storage(struct ext2_node *node, uint64_t size)
+/* Makes storage no longer than that. ENOSPC: no memory for what that takes; nothing has changed. */
+static int cut_storage(struct ext2_node *node, uint64_t size)
 {
     if (node->storage_bytes <= size)
-        return;
-    storage_cut(&node->storage, size);
-    node->storage_bytes = size;
+        return 0;
+    const int error = storage_cut(&node->storage, size);
+    if (error == 0)
+        node->storage_bytes = size;
+    return error;
 }
 
 /* Makes room for a file of that size in memory and on the device. */
@@ -345,7 +349,7 @@ long ext2_write(struct inode *inode, uint64_t offset, const void *data, size_t b
         ext2_content_shrink(ext2_of(inode));
         written = grow(node, offset + bytes) < 0 ? -ENOSPC : write_pages(node, offset, data, bytes);
     }
-    cut_storage(node, inode->size);
+    (void)!cut_storage(node, inode->size); /* nothing was written there */
     if (written > 0) {
         inode->modified = inode->changed = inode->fs->now();
         node->dirty = true;
@@ -353,19 +357,22 @@ long ext2_write(struct inode *inode, uint64_t offset, const void *data, size_t b
     return written;
 }
 
-/* Cuts pages off that lie behind a size, in memory. */
-static void cut_pages(struct ext2_node *node, uint64_t size)
+/* Cuts pages off that lie behind a size, in memory. ENOSPC as above. */
+static int cut_pages(struct ext2_node *node, uint64_t size)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
     const uint64_t first = pages_of(size);
 
-    cut_storage(node, size);
+    const int error = cut_storage(node, size);
+    if (error < 0)
+        return error;
     ext2->dirty_page_count -= ext2_ranges_total(&node->dirty_pages);
     ext2_ranges_cut(&node->dirty_pages, first);
     ext2->dirty_page_count += ext2_ranges_total(&node->dirty_pages);
     ext2->pages -= node->pages;
     node->pages = storage_page_count(&node->storage);
     ext2->pages += node->pages;
+    return 0;
 }
 
 /* Has the rest of the page in which a size lies read, if it has blocks, so that it can be made zero. */
@@ -391,9 +398,10 @@ static int shrink(struct ext2_node *node, uint64_t size)
     struct ext2 *ext2 = ext2_of(&node->inode);
 
     int error = load_tail(node, size);
+    if (error == 0)
+        error = cut_pages(node, size);
     if (error < 0)
         return error;
-    cut_pages(node, size);
     ext2_begin(ext2);
     error = ext2_unmap_from(node, (size + ext2->block_bytes - 1) / ext2->block_bytes);
     return error < 0 ? ext2_fail(ext2, error) : 0;

@@ -11,6 +11,7 @@
 #define FIRST_COOKIE 2u
 #define ENTRY_HEADER 8u
 #define NO_PLACE     SIZE_MAX
+#define BLOCK_READS  8u /* that reading one block of a directory may need; directories have an end */
 
 /* An entry that was looked for, in the block that the buffer holds. */
 struct place {
@@ -65,8 +66,8 @@ static uint8_t type_of_mode(const struct ext2 *ext2, uint32_t mode)
 
 static uint32_t mode_of_type(const struct ext2 *ext2, unsigned type)
 {
-    static const uint32_t modes[] = {0, MODE_FILE, MODE_DIRECTORY, MODE_DEVICE, MODE_BLOCK, MODE_PIPE, LINUX_S_IFSOCK,
-                                     MODE_SYMLINK};
+    static const uint32_t modes[] = {0,          MODE_FILE, MODE_DIRECTORY, MODE_DEVICE,
+                                     MODE_BLOCK, MODE_PIPE, LINUX_S_IFSOCK, MODE_SYMLINK};
 
     return ext2->with_types && type < sizeof(modes) / sizeof(modes[0]) ? modes[type] : 0;
 }
@@ -90,6 +91,7 @@ static int load_block(struct scan *scan)
     struct ext2 *ext2 = ext2_of(&scan->directory->inode);
     bool fresh;
 
+    ext2->cache.budget += BLOCK_READS;
     const int error = ext2_map(scan->directory, scan->index, false, &scan->place.block, &fresh);
     if (error < 0)
         return error;
@@ -107,8 +109,7 @@ static int save_block(struct ext2_node *directory, uint64_t block)
 {
     struct ext2 *ext2 = ext2_of(&directory->inode);
 
-    return ext2_error(
-        ext2fs_write_dir_block4(ext2->lib, block, ext2->block_buffer, 0, ino_of(directory)));
+    return ext2_error(ext2fs_write_dir_block4(ext2->lib, block, ext2->block_buffer, 0, ino_of(directory)));
 }
 
 static uint64_t block_count(const struct ext2_node *directory)

@@ -13,11 +13,11 @@
 #include "ext2_cache.h"
 #include "ext2_ranges.h"
 
-#define EXT2_TABLE       256u /* chains of inodes in memory */
-#define EXT2_IDLE_MAX    256u /* inodes without a reference that stay in memory */
-#define EXT2_BOUNCE      65536u
-#define EXT2_BLOCKS_AT_ONCE 8u /* that a block more in a file may take, with all that leads to it */
-#define EXT2_DIRTY_PAGES 2048u /* changed pages of content after which a sync is due */
+#define EXT2_TABLE          256u /* chains of inodes in memory */
+#define EXT2_IDLE_MAX       256u /* inodes without a reference that stay in memory */
+#define EXT2_BOUNCE         65536u
+#define EXT2_BLOCKS_AT_ONCE 8u    /* that a block more in a file may take, with all that leads to it */
+#define EXT2_DIRTY_PAGES    2048u /* changed pages of content after which a sync is due */
 
 /* An inode in memory. A directory keeps its parent there, so that the parents of all are a tree whatever is on disk. */
 struct ext2_node {
@@ -25,14 +25,14 @@ struct ext2_node {
     struct list chain;  /* of the table */
     struct list member; /* of the idle ones, or of the orphans; else of nothing */
     bool idle, orphan;
-    bool dirty;                      /* other than on disk */
-    unsigned children;               /* directories in memory that this one is the parent of */
-    char *name;                      /* inode.name, the node's own */
-    struct storage storage;          /* pages of content that are in memory */
-    uint64_t storage_bytes;          /* that it has room for */
-    struct ext2_ranges dirty_pages;  /* of these: those that differ from the disk */
-    uint64_t pages;                  /* about as many as are in memory */
-    bool shared, shared_writable;    /* others were given the memory object, and may write it */
+    bool dirty;                     /* other than on disk */
+    unsigned children;              /* directories in memory that this one is the parent of */
+    char *name;                     /* inode.name, the node's own */
+    struct storage storage;         /* pages of content that are in memory */
+    uint64_t storage_bytes;         /* that it has room for */
+    struct ext2_ranges dirty_pages; /* of these: those that differ from the disk */
+    uint64_t pages;                 /* about as many as are in memory */
+    bool shared, shared_writable;   /* others were given the memory object, and may write it */
 };
 
 struct ext2 {
@@ -41,15 +41,16 @@ struct ext2 {
     struct ext2_cache cache;
     ext2_filsys lib;
     uint32_t block_bytes, blocks_per_page;
-    bool was_valid;         /* on disk, when it was mounted */
-    bool with_types;        /* entries of directories tell types */
-    size_t entry_limit;     /* bytes of a directory's block that entries may use */
+    bool unflushed;     /* content has been written since the device was last flushed */
+    bool was_valid;     /* on disk, when it was mounted */
+    bool with_types;    /* entries of directories tell types */
+    size_t entry_limit; /* bytes of a directory's block that entries may use */
     struct list table[EXT2_TABLE];
     struct list idle, orphans; /* struct ext2_node; idle: least recently used first */
     uint64_t idle_count, node_count, pages, pages_max, dirty_page_count;
-    char *block_buffer;     /* one block, of a directory */
-    char *lib_buffer;       /* four blocks, for libext2fs */
-    char *bounce;           /* EXT2_BOUNCE bytes, between pages and the device */
+    char *block_buffer; /* one block, of a directory */
+    char *lib_buffer;   /* four blocks, for libext2fs */
+    char *bounce;       /* EXT2_BOUNCE bytes, between pages and the device */
 };
 
 static inline struct ext2 *ext2_of(const struct inode *inode)

@@ -22,8 +22,7 @@ int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *bl
     int flags = 0;
 
     *fresh = false;
-    errcode_t error =
-        ext2fs_bmap2(ext2->lib, ino_of(node), NULL, ext2->lib_buffer, 0, index, &flags, &found);
+    errcode_t error = ext2fs_bmap2(ext2->lib, ino_of(node), NULL, ext2->lib_buffer, 0, index, &flags, &found);
     if (error)
         return ext2_error(error);
     if (found && !is_block(ext2, found))

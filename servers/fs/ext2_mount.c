@@ -180,7 +180,7 @@ static void destroy(struct ext2 *ext2)
 {
     for (size_t i = 0; i < EXT2_TABLE; i++)
         LIST_FOR_EACH_SAFE(link, &ext2->table[i])
-            ext2_node_free(CONTAINER_OF(link, struct ext2_node, chain));
+    ext2_node_free(CONTAINER_OF(link, struct ext2_node, chain));
     if (ext2->lib)
         ext2fs_free(ext2->lib);
     ext2_cache_destroy(&ext2->cache);
@@ -281,7 +281,8 @@ bool ext2_check(const struct ext2 *ext2)
             nodes++;
             idle += node->idle;
             pages += node->pages;
-            if ((!held && !node->idle && !node->orphan) || !ext2_ranges_check(&node->dirty_pages) || !storage_check(&node->storage))
+            if ((!held && !node->idle && !node->orphan) || !ext2_ranges_check(&node->dirty_pages) ||
+                !storage_check(&node->storage))
                 return false;
             if (node->orphan != (node->inode.links == 0) && !ext2->fs.read_only)
                 return false;

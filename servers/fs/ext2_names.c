@@ -70,12 +70,12 @@ static int new_fields(struct ext2 *ext2, ext2_ino_t ino, const struct new_inode 
     const size_t length = new->target ? strlen(new->target) : 0;
 
     memset(disk, 0, sizeof(*disk));
-    disk->i_mode = (uint16_t)new->mode;
+    disk->i_mode = (uint16_t) new->mode;
     disk->i_links_count = 1;
     if (new->target && length < FAST_TARGET)
         memcpy(disk->i_block, new->target, length);
     else if (new->device)
-        disk->i_block[new->device > UINT16_MAX] = (uint32_t)new->device;
+        disk->i_block[new->device > UINT16_MAX] = (uint32_t) new->device;
     if (disk->i_block[0] || disk->i_block[1] || !ext2fs_has_feature_extents(ext2->lib->super))
         return 0;
     /* Opening an empty tree of extents writes its header. */
@@ -141,7 +141,7 @@ static int begin_inode(struct ext2_node *directory, const struct new_inode *new,
         ext2_node_free(*node);
         return failed < 0 ? failed : ext2_fail(ext2, -EIO);
     }
-    ext2fs_inode_alloc_stats2(ext2->lib, ino, 1, (new->mode & MODE_TYPE) == MODE_DIRECTORY);
+    ext2fs_inode_alloc_stats2(ext2->lib, ino, 1, (new->mode &MODE_TYPE) == MODE_DIRECTORY);
     return 0;
 }
 
@@ -170,11 +170,10 @@ static int copy_name(const char *name, size_t length, char **copy)
     return 0;
 }
 
-int ext2_create(struct inode *inode, const char *name, size_t length, const struct new_inode *new,
-                struct inode **made)
+int ext2_create(struct inode *inode, const char *name, size_t length, const struct new_inode *new, struct inode **made)
 {
     struct ext2_node *directory = node_of(inode), *node = NULL;
-    const bool is_directory = (new->mode & MODE_TYPE) == MODE_DIRECTORY;
+    const bool is_directory = (new->mode &MODE_TYPE) == MODE_DIRECTORY;
     char *copy = NULL;
 
     if (new->source)

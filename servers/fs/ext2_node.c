@@ -12,15 +12,15 @@
 #define NS_PER_S        1000000000u
 #define EPOCH_BITS      2u
 #define EPOCH_MASK      3u
-#define DIRECTORY_MAX   (1UL << 28) /* bytes of a directory that is looked at */
+#define DIRECTORY_MAX   (1UL << 26) /* bytes of a directory that is looked at */
 #define WITHOUT_EXTRA   EXT2_GOOD_OLD_INODE_SIZE
 #define DEVICE_NEW_MASK 0xfffffu
 /* Times of an end that are small are taken for numbers of inodes, as the chain of orphans has them; 2000-01-01. */
-#define EARLIEST_END    946684800u
-#define EVICTIONS_MAX   32u /* at once */
+#define EARLIEST_END  946684800u
+#define EVICTIONS_MAX 32u /* at once */
 
-static const uint32_t known_types[] = {MODE_FILE, MODE_DIRECTORY, MODE_SYMLINK, MODE_DEVICE, MODE_BLOCK, MODE_PIPE,
-                                       LINUX_S_IFSOCK};
+static const uint32_t known_types[] = {MODE_FILE,  MODE_DIRECTORY, MODE_SYMLINK,  MODE_DEVICE,
+                                       MODE_BLOCK, MODE_PIPE,      LINUX_S_IFSOCK};
 
 /* --- Times --- */
 
@@ -88,7 +88,7 @@ static uint64_t device_from(const struct ext2_inode_large *disk)
 {
     const uint32_t old = disk->i_block[0], new = disk->i_block[1];
 
-    return old ? old & 0xffffu : (new & DEVICE_NEW_MASK) | (uint64_t)(new >> 20) << 20;
+    return old ? old & 0xffffu : (new &DEVICE_NEW_MASK) | (uint64_t)(new >> 20) << 20;
 }
 
 /* What an inode on disk says of itself, if it makes sense. */
@@ -300,8 +300,7 @@ int ext2_node_write(struct ext2_node *node)
     struct ext2 *ext2 = ext2_of(&node->inode);
     struct ext2_inode_large disk = {0};
 
-    errcode_t error =
-        ext2fs_read_inode_full(ext2->lib, ino_of(node), (struct ext2_inode *)(void *)&disk, sizeof(disk));
+    errcode_t error = ext2fs_read_inode_full(ext2->lib, ino_of(node), (struct ext2_inode *)(void *)&disk, sizeof(disk));
     if (error)
         return ext2_error(error);
     store_fields(node, &disk);
@@ -322,8 +321,7 @@ static int clear(struct ext2_node *node)
     struct ext2 *ext2 = ext2_of(&node->inode);
     struct ext2_inode_large disk = {0};
 
-    errcode_t error =
-        ext2fs_read_inode_full(ext2->lib, ino_of(node), (struct ext2_inode *)(void *)&disk, sizeof(disk));
+    errcode_t error = ext2fs_read_inode_full(ext2->lib, ino_of(node), (struct ext2_inode *)(void *)&disk, sizeof(disk));
     if (error)
         return ext2_error(error);
     disk.i_links_count = 0;
@@ -381,7 +379,7 @@ static bool evict(struct ext2_node *node)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
 
-    if (node->shared && !ext2->fs.read_only)
+    if (node->shared_writable && !ext2->fs.read_only)
         return false;
     if (!ext2->fs.read_only && (ext2_content_write(node) < 0 || (node->dirty && ext2_node_write(node) < 0)))
         return false;

@@ -89,7 +89,10 @@ int ext2_sync(struct file_system *fs, struct inode *inode)
     if (fs->read_only)
         return 0;
     const int content = for_all(ext2, ext2_content_write);
-    if (ext2->device->flush(ext2->device) < 0)
+    if (ext2->unflushed && ext2->device->flush(ext2->device) < 0)
+        return -EIO;
+    ext2->unflushed = false;
+    if (fs->read_only)
         return -EIO;
     ext2_begin(ext2);
     ext2->cache.budget = UINT64_MAX;

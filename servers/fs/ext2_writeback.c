@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ext2_internal.h"
+#include "memory.h"
 #include "storage_pages.h"
 
 /* Blocks that lie one behind another on the device, collected in the bounce buffer. */
@@ -26,6 +27,7 @@ static void run_write(struct run *run)
     if (ext2->device->write(ext2->device, run->first * ext2->block_bytes, ext2->bounce,
                             run->count * ext2->block_bytes) < 0)
         run->error = -EIO;
+    ext2->unflushed = true;
     run->count = 0;
 }
 
@@ -38,7 +40,7 @@ static void run_add(struct run *run, uint64_t block, const char *content, size_t
     if (run->count == 0)
         run->first = block;
     char *place = ext2->bounce + run->count++ * ext2->block_bytes;
-    memcpy(place, content, bytes);
+    fs_copy(place, content, bytes);
     memset(place + bytes, 0, ext2->block_bytes - bytes);
 }
 

@@ -12,11 +12,11 @@
 
 #include "memory.h"
 
-#define ROOT_VOLUME    "label=root"
-#define CONTENT_PART   4u /* of all memory, that content of files may take which nobody has open */
-#define SYNC_NS        (5 * NS_PER_SECOND)
-#define STACK_BYTES    65536u
-#define MESSAGE_BYTES  100u
+#define ROOT_VOLUME   "label=root"
+#define CONTENT_PART  4u /* of all memory, that content of files may take which nobody has open */
+#define SYNC_NS       (5 * NS_PER_SECOND)
+#define STACK_BYTES   65536u
+#define MESSAGE_BYTES 100u
 
 static void say(const char *what, int error)
 {

@@ -12,11 +12,11 @@
 #include "fs_memory.h"
 #include "harness.h"
 
-#define NODES       1000u
-#define THINGS      600u
-#define OPEN_COUNT  8u
-#define FILE_BYTES  40000u
-#define DEPTH_MAX   3u
+#define NODES      1000u
+#define THINGS     600u
+#define OPEN_COUNT 8u
+#define FILE_BYTES 40000u
+#define DEPTH_MAX  3u
 
 struct thing {
     unsigned names, opens; /* free if both are 0 */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../../servers/fs/ext2.h"
+#include "../../servers/fs/tmpfs.h"
 #include "../../servers/fs/tree.h"
 #include "ext2_image.h"
 #include "fs_memory.h"
@@ -113,7 +114,8 @@ static void test_made_outside(void)
           "ln -s d/f fast && ln -s $(head -c 200 /dev/zero | tr '\\0' x) slow && "
           "yes 0123456789 | head -c 300000 > large && truncate -s 3000000 sparse && echo end >> sparse && "
           "mkdir many && for i in $(seq 300); do echo $i > many/a-name-that-is-not-short-$i; done");
-    EXPECT(at("/d")->mode == (MODE_DIRECTORY | 0750) && at("/d")->links == 2 && at("/d/f")->mode == (MODE_FILE | 04711));
+    EXPECT(at("/d")->mode == (MODE_DIRECTORY | 0750) && at("/d")->links == 2 &&
+           at("/d/f")->mode == (MODE_FILE | 04711));
     EXPECT(at("/d/f")->modified == 1234567890UL * 1000000000 && at("/hard") == at("/d/f") && at("/hard")->links == 2);
     EXPECT(holds("/d/f", "text\n") && tree_readlink(&tree, "/fast", target, sizeof(target)) == 3);
     EXPECT(memcmp(target, "d/f", 3) == 0 && tree_readlink(&tree, "/slow", target, sizeof(target)) == 200);
@@ -269,6 +271,41 @@ static void test_orphans(void)
     end();
 }
 
+/* --- Beside another file system --- */
+
+static int load_nothing(uint64_t source, uint64_t offset, void *data, size_t bytes)
+{
+    return -EIO;
+}
+
+static void test_covered(void)
+{
+    struct tmpfs tmpfs;
+    struct inode *inode;
+    char path[32];
+
+    begin(SMALL, "-t ext2", "mkdir -p home/me bin && echo disk > bin/hidden && echo disk > home/me/f");
+    EXPECT(tmpfs_init(&tmpfs, test_now, load_nothing) == 0);
+    const struct tree memory = {.base = &tmpfs.fs};
+    EXPECT(tree_mkdir(&memory, "/bin", 0755) == 0 && tree_mkdir(&memory, "/tmp", 0755) == 0);
+    tree.over = &tmpfs.fs;
+    EXPECT(names_in("/") == 4 && !at("/bin/hidden") && at("/bin")->fs == &tmpfs.fs); /* lost+found, home */
+    EXPECT(tree_mkdir(&tree, "/tmp/d", 0755) == 0 && at("/tmp/d/../../home/me") == at("/home/me"));
+    EXPECT(at("/tmp/..") == tree.base->root && at("/..") == tree.base->root && holds("/tmp/../home/me/f", "disk\n"));
+    EXPECT(tree_find(&tree, "/tmp/d", 0, &inode) == 0);
+    EXPECT(tree_directory_path(&tree, inode, path, sizeof(path)) == 0 && strcmp(path, "/tmp/d") == 0);
+    EXPECT(tree_rmdir(&tree, "/bin") == -EBUSY && tree_rename(&tree, "/tmp", "/t") == -EBUSY);
+    EXPECT(tree_rename(&tree, "/home", "/bin") == -EBUSY && tree_mkdir(&tree, "/tmp", 0755) == -EEXIST);
+    EXPECT(tree_rename(&tree, "/home", "/tmp/home") == -EXDEV && tree_rename(&tree, "/tmp/d", "/d") == -EXDEV);
+    EXPECT(tree_link(&tree, "/home/me/f", "/tmp/f", 0) == -EXDEV);
+    put_text("/new", "of the disk");
+    EXPECT(at("/new")->fs == tree.base && names_in("/") == 5);
+    tree.over = NULL;
+    EXPECT(holds("/bin/hidden", "disk\n") && tmpfs_check(&tmpfs));
+    tmpfs_destroy(&tmpfs);
+    end();
+}
+
 /* --- When things break --- */
 
 /* Some of everything. Errors are looked at by nobody. */
@@ -420,6 +457,7 @@ static const struct test_row rows[] = {
     {"too_big", "files end where their blocks do, with EFBIG", test_too_big},
     {"other_file_systems", "what is not known is not mounted", test_other_file_systems},
     {"orphans", "files without names are there while they are open, and gone after a crash", test_orphans},
+    {"covered", "another file system's names cover those of the root", test_covered},
     {"device_errors", "a device that fails at any place costs errors and nothing else", test_device_errors},
     {"memory", "an allocation that fails at any place costs errors and nothing else", test_memory},
     {"power_cut", "whatever a sync has confirmed is there when the power goes at any write", test_power_cut},

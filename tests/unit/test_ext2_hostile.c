@@ -145,7 +145,8 @@ static uint64_t used_place(const struct image *image)
 
 static void damage(struct image *image)
 {
-    static const uint32_t words[] = {0, 1, 2, 0x7fffffff, 0x80000000, 0xffffffff, 11, 12, 64, 1024, 4096, 65535, 0xf30a};
+    static const uint32_t words[] = {0,  1,  2,    0x7fffffff, 0x80000000, 0xffffffff, 11,
+                                     12, 64, 1024, 4096,       65535,      0xf30a};
 
     for (uint64_t count = 1 + random_below(DAMAGES); count > 0; count--) {
         const uint64_t place = used_place(image);

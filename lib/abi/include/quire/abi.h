@@ -89,12 +89,12 @@ enum standard_slot {
     SLOT_ROOT = 6,     /* endpoint of root, badged with the process number */
     SLOT_CONSOLE = 7,  /* endpoint of the console server, badged with the process number */
     SLOT_NOTIFICATION = 8,
-    SLOT_SERVE = 9,  /* servers: the endpoint to receive from */
-    SLOT_REPLY = 10, /* servers: a first reply object */
-    SLOT_IRQ = 11,   /* drivers: their interrupt */
-    SLOT_DMA = 12,   /* memsrv's endpoint with the right to memory that devices reach; servers that use devices only */
-    SLOT_FS = 13,    /* endpoint of the file server, badged with the process number; servers have none */
-    SLOT_BLK = 15,   /* endpoint of the block server; who uses disks, and the first programs. Empty: no disk */
+    SLOT_SERVE = 9,   /* servers: the endpoint to receive from */
+    SLOT_REPLY = 10,  /* servers: a first reply object */
+    SLOT_IRQ = 11,    /* drivers: their interrupt */
+    SLOT_DMA = 12,    /* memsrv's endpoint with the right to memory that devices reach; servers that use devices only */
+    SLOT_FS = 13,     /* endpoint of the file server, badged with the process number; servers have none */
+    SLOT_BLK = 15,    /* endpoint of the block server; who uses disks, and the first programs. Empty: no disk */
     SLOT_EVENTS = 16, /* the file server: the notification that is bound to SLOT_SERVE, to wake itself */
     SLOT_FIRST_FREE = 32
 };
