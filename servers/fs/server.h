@@ -122,6 +122,17 @@ bool volumes_due(const struct fs_context *context);
 /* Does it. Uses the IPC buffer. */
 void volumes_settle(struct fs_context *context);
 
+/* --- volumes.c --- */
+
+/* Mounts the disk's file system at the root, if there is one; what is there already covers it. */
+void volumes_mount(struct fs_context *context);
+
+/* True if there is something to be done between two requests: it is time to write, or too much is in memory. */
+bool volumes_due(const struct fs_context *context);
+
+/* Does it. Uses the IPC buffer. */
+void volumes_settle(struct fs_context *context);
+
 /* --- seed.c --- */
 
 /* Makes the directories that there are always, the devices, and a file for each of the boot archive's. 0 or a negative

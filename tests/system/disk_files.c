@@ -12,17 +12,19 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
 
-#define FOLDER      "/home/test"
-#define LARGE_BYTES (3u << 20)
-#define PART        65536u
-#define FAR         (1UL << 30)
-#define MAPPED      20000u
-#define SMALL_COUNT 200u
-#define FILL_BYTES  (512UL << 20)
+#define FOLDER         "/home/test"
+#define LARGE_BYTES    (3u << 20)
+#define PART           65536u
+#define FAR            (1UL << 30)
+#define MAPPED         20000u
+#define SMALL_COUNT    200u
+#define PROGRAM_STATUS 7
+#define FILL_BYTES     (512UL << 20)
 
 static char part[PART];
 
@@ -119,6 +121,18 @@ static void write_names(void)
     /* It stays open when the machine ends. */
 }
 
+/* A program on the disk: this one. */
+static bool write_program(void)
+{
+    const int from = open("/tests/disk_files", O_RDONLY), to = open(FOLDER "/program", O_CREAT | O_WRONLY, 0755);
+    bool done = from >= 0 && to >= 0;
+    ssize_t got = 0;
+
+    while (done && (got = read(from, part, PART)) > 0)
+        done = write(to, part, (size_t)got) == got;
+    return done && got == 0 && close(from) == 0 && close(to) == 0;
+}
+
 static size_t times_in_root(const char *name)
 {
     DIR *root = opendir("/");
@@ -151,7 +165,7 @@ static void look_at_tree(void)
 
 static int run_write(void)
 {
-    tap_plan(21);
+    tap_plan(22);
     look_at_tree();
     tap_ok(mkdir(FOLDER, 0755) == 0, "a directory is made");
     write_names();
@@ -159,6 +173,7 @@ static int run_write(void)
     tap_ok(write_mapped(), "a file is written by way of a mapping");
     tap_ok(write_sparse(), "a file with a hole is written");
     tap_ok(write_small(), "many small files are");
+    tap_ok(write_program(), "a program is copied to the disk");
     /* Nobody asks for these: they are written in time. */
     sync();
     tap_ok(put(FOLDER "/late", "late") && sleep(7) == 0, "a last one is left to itself");
@@ -215,6 +230,19 @@ static bool verify_small(void)
     return good;
 }
 
+static bool run_program(void)
+{
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        execl(FOLDER "/program", "program", "end", NULL);
+        _exit(1);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+           WEXITSTATUS(status) == PROGRAM_STATUS;
+}
+
 /* Writes until there is no room. */
 static void fill(void)
 {
@@ -235,7 +263,7 @@ static int run_verify(void)
     struct stat status;
     char target[16];
 
-    tap_plan(15);
+    tap_plan(16);
     tap_ok(holds(FOLDER "/second", "first") && holds(FOLDER "/hard", "first"), "the file is there by both names");
     tap_ok(stat(FOLDER "/second", &status) == 0 && status.st_mode == (S_IFREG | 0604) && status.st_nlink == 2 &&
                status.st_uid == 12 && status.st_gid == 34,
@@ -248,6 +276,7 @@ static int run_verify(void)
     tap_ok(verify_sparse(), "so is the one with a hole");
     tap_ok(verify_small(), "so are the small ones");
     tap_ok(holds(FOLDER "/late", "late"), "so is the one that nobody asked for");
+    tap_ok(run_program(), "the program runs");
     fill();
     tap_ok(rename(FOLDER "/again", FOLDER "/small/again") == 0, "a file moves between directories");
     sync();
@@ -260,6 +289,8 @@ int main(int count, char **arguments)
         return run_write();
     if (count == 2 && strcmp(arguments[1], "verify") == 0)
         return run_verify();
+    if (count == 2 && strcmp(arguments[1], "end") == 0)
+        return PROGRAM_STATUS;
     fprintf(stderr, "Usage: disk_files write|verify\n");
     return EXIT_FAILURE;
 }
