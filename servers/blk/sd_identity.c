@@ -43,8 +43,8 @@ void sd_read_cid(const uint32_t answer[4], char text[SD_SERIAL_BYTES])
     char *place = text;
 
     for (unsigned i = 0; i < 5; i++) {
-        const char character = (char)bits(answer, 96 - 8 * i, 8);
-        *place++ = character > ' ' && character < 0x7f ? character : '?';
+        const uint32_t byte = bits(answer, 96 - 8 * i, 8);
+        *place++ = (char)(byte > ' ' && byte < 0x7f ? byte : (uint32_t)'?');
     }
     *place++ = '-';
     for (unsigned i = 0; i < 8; i++)

@@ -111,16 +111,6 @@ void watches_run(struct fs_context *context);
 
 /* Drops what threads of a program watch. */
 void watches_forget(struct fs_context *context, uint64_t pid);
-/* --- volumes.c --- */
-
-/* Mounts the disk's file system at the root, if there is one; what is there already covers it. */
-void volumes_mount(struct fs_context *context);
-
-/* True if there is something to be done between two requests: it is time to write, or too much is in memory. */
-bool volumes_due(const struct fs_context *context);
-
-/* Does it. Uses the IPC buffer. */
-void volumes_settle(struct fs_context *context);
 
 /* --- volumes.c --- */
 

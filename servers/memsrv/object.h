@@ -38,7 +38,7 @@ struct object {
     uint64_t id;
     uint64_t charged; /* pages that were promised at once; 0: each page is a promise when it is taken */
     bool charges_pages;
-    bool pinned; /* its pages are those of object_create_dma(): none comes or goes */
+    bool pinned;                 /* its pages are those of object_create_dma(): none comes or goes */
     uint64_t row_pfn, row_pages; /* which these are; 0, 0 if it is not pinned */
 
     struct spinlock lock;           /* order: after a space's and the registry's */
