@@ -213,6 +213,30 @@ static long promote(struct aspace *aspace, uint64_t address, uint64_t entry)
     return 0;
 }
 
+/* Puts a soft entry in the place of the page at `address`, in the table that is there even if others use it, too; see
+ * MAP_ITEM_SOFTEN. */
+static long soften(struct aspace *aspace, uint64_t address, uint64_t entry)
+{
+    unsigned level;
+    bool shared;
+
+    if (!space_range_ok(aspace, address, PAGE_SIZE))
+        return -EINVAL;
+    uint64_t *slot = space_find(aspace, address, &level, &shared);
+    const uint64_t old = *slot;
+    if (level != LEAF_LEVEL || !pte_is_present(old) || (old & PTE_DEVICE))
+        return -ENOENT;
+    *slot = pte_from_entry(entry | ENTRY_SOFT, LEAF_LEVEL);
+    table_write_barrier();
+    if (shared)
+        tlb_drop_everything();
+    else
+        tlb_drop_page(aspace->identifier, address);
+    tlb_finish();
+    space_forget_frame(old, LEAF_LEVEL);
+    return 0;
+}
+
 long aspace_apply(struct aspace *aspace, const struct map_item *item)
 {
     uint64_t kind = item->target & MAP_ITEM_KIND;
@@ -225,6 +249,8 @@ long aspace_apply(struct aspace *aspace, const struct map_item *item)
         return promote(aspace, item->target & PAGE_MASK, item->entry);
     if (kind == MAP_ITEM_SOFT)
         return put_entry(aspace, item->target, item->entry | ENTRY_SOFT);
+    if (kind == MAP_ITEM_SOFTEN)
+        return soften(aspace, item->target & PAGE_MASK, item->entry);
     if (kind == MAP_ITEM_TABLE)
         return space_give_spare(aspace, (item->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
     return -EINVAL;

@@ -18,6 +18,8 @@ static const char *const names[LOCK_RANK_COUNT] = {
     [LOCK_OBJECT_REGISTRY] = "registry of memory objects",
     [LOCK_OBJECT] = "memory object",
     [LOCK_FAMILY] = "family",
+    [LOCK_PARKING] = "parking",
+    [LOCK_TRANSIT] = "transit",
     [LOCK_KERNEL_OBJECTS] = "kernel objects",
     [LOCK_VMALLOC] = "vmalloc",
     [LOCK_PERCPU] = "percpu",
@@ -25,6 +27,7 @@ static const char *const names[LOCK_RANK_COUNT] = {
     [LOCK_MEMPOOL] = "mempool",
     [LOCK_DRAIN] = "drain",
     [LOCK_LAYOUT] = "layout",
+    [LOCK_PAGER] = "pager",
     [LOCK_ZONE] = "zone",
     [LOCK_LEAF] = "leaf",
 };

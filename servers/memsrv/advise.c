@@ -8,6 +8,7 @@
 #include "huge.h"
 #include "map.h"
 #include "object.h"
+#include "pager.h"
 #include "populate.h"
 #include "range.h"
 #include "requests.h"
@@ -58,7 +59,7 @@ static const struct advice *find_advice(uint64_t number)
 static bool is_object_of_free_pages(const struct vma *area)
 {
     const struct object *object = area->object;
-    return object && !object->pinned;
+    return object && !object->pinned && !object->backed;
 }
 
 /* True if the advice suits all areas of the range. */
@@ -115,23 +116,44 @@ static int remove_pages(struct memsrv_context *worker, uint64_t pid, uint64_t st
     return 0;
 }
 
-static int populate_as_advised(struct memsrv_context *worker, uint64_t pid, uint64_t start, uint64_t end,
-                               enum populate_how how)
+/* Advice that is the pager's to follow. */
+static bool tells_pager(uint64_t advice)
 {
-    int error = populate(worker, pid, start, end, how);
+    return advice == MEMSRV_ADVICE_WILL_NEED || advice == MEMSRV_ADVICE_COLD || advice == MEMSRV_ADVICE_PAGE_OUT;
+}
+
+/* Tells the pager what was said of parts of backed objects. */
+static void tell_pager_locked(struct space *space, uint64_t start, uint64_t end, uint64_t advice) REQUIRES(space->lock)
+{
+    for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
+         area = vma_next(&space->areas, area)) {
+        const struct object *object = area->object;
+        uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
+        if (object && object->backed)
+            pager_tell_advice(object->id, object->cookie, area_index(area, from), pages_of(to - from), advice);
+    }
+}
+
+static int populate_as_advised(struct memsrv_context *worker, const struct message *request, uint64_t start,
+                               uint64_t end, enum populate_how how)
+{
+    int error = populate_or_park(worker, request, start, end, how);
     return error == -EAGAIN ? -ENOMEM : error;
 }
 
 /* What is done with no lock held. */
-static int act(struct memsrv_context *worker, uint64_t pid, const struct advice *advice, uint64_t start, uint64_t end)
+static int act(struct memsrv_context *worker, const struct message *request, const struct advice *advice,
+               uint64_t start, uint64_t end)
 {
+    const uint64_t pid = caller_of(request);
+
     switch (advice->number) {
     case MEMSRV_ADVICE_REMOVE:
         return remove_pages(worker, pid, start, end);
     case MEMSRV_ADVICE_POPULATE_READ:
-        return populate_as_advised(worker, pid, start, end, POPULATE_READ);
+        return populate_as_advised(worker, request, start, end, POPULATE_READ);
     case MEMSRV_ADVICE_POPULATE_WRITE:
-        return populate_as_advised(worker, pid, start, end, POPULATE_WRITE);
+        return populate_as_advised(worker, request, start, end, POPULATE_WRITE);
     case MEMSRV_ADVICE_COLLAPSE:
         return huge_collapse_range(worker, pid, start, end);
     default:
@@ -159,8 +181,10 @@ int memsrv_handle_advise(struct memsrv_context *context, const struct message *r
         error = space_ready_to_change_locked(space, address, end, false);
     if (!error && advice == MEMSRV_ADVICE_DONT_NEED)
         release_touched_locked(context, space, address, end);
+    if (!error && tells_pager(advice))
+        tell_pager_locked(space, address, end, advice);
     space_leave(space);
     if (!error)
-        error = act(context, caller_of(request), known, address, end);
+        error = act(context, request, known, address, end);
     return error || covered ? error : -ENOMEM;
 }

@@ -13,8 +13,10 @@
 #include "memory.h"
 #include "object.h"
 #include "own_memory.h"
+#include "parking.h"
 #include "space_pages.h"
 #include "space_tables.h"
+#include "transit.h"
 
 static uint64_t report(const char *what, uint64_t which, long error)
 {
@@ -164,6 +166,8 @@ uint64_t check_all(struct memsrv_context *worker)
     failures += report("caches", 0, caches_check());
     failures += report("tables", 0, tables_check());
     failures += report("per-CPU memory", 0, percpu_check(&own_percpu));
+    failures += report("parked callers", 0, parking_check());
+    failures += report("pages in transit", 0, transit_check());
     failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
     failures += check_account(worker);

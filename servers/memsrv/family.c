@@ -5,17 +5,26 @@
 #include <errno.h>
 
 #include "areas.h"
-#include "caches.h"
 #include "huge.h"
 #include "memory.h"
 #include "records.h"
 #include "space_pages.h"
 
-static struct kmem_cache family_cache;
+/* There are no more than spaces. The records never become anything else, so one that is named by a page which has
+ * found another owner meanwhile can be looked at all the same. */
+static struct family families[SPACES_MAX];
+static struct spinlock free_lock; /* of the rank of a family's, and never taken with one */
+static struct family *free_families GUARDED_BY(free_lock);
 
-void families_init(void)
+void families_init(void) NO_THREAD_SAFETY_ANALYSIS
 {
-    cache_create(&family_cache, "family", sizeof(struct family), _Alignof(struct family));
+    spinlock_init(&free_lock, LOCK_FAMILY);
+    for (uint32_t i = 0; i < SPACES_MAX; i++) {
+        spinlock_init(&families[i].lock, LOCK_FAMILY);
+        list_init(&families[i].spaces);
+        families[i].next_free = free_families;
+        free_families = &families[i];
+    }
 }
 
 /* Adds a space to a family that exists. */
@@ -30,13 +39,13 @@ static void add(struct family *family, struct space *space)
 
 int family_create(struct space *space)
 {
-    struct family *family = record_zalloc(&family_cache);
+    spinlock_acquire(&free_lock);
+    struct family *family = free_families;
+    if (family)
+        free_families = family->next_free;
+    spinlock_release(&free_lock);
     if (!family)
         return -ENOMEM;
-    spinlock_init(&family->lock, LOCK_FAMILY);
-    spinlock_acquire(&family->lock);
-    list_init(&family->spaces);
-    spinlock_release(&family->lock);
     add(family, space);
     return 0;
 }
@@ -58,8 +67,33 @@ void family_put(struct family *family)
     spinlock_acquire(&family->lock);
     bool last = --family->uses == 0;
     spinlock_release(&family->lock);
-    if (last)
-        kmem_cache_free(&family_cache, worker_index(), family);
+    if (!last)
+        return;
+    spinlock_acquire(&free_lock);
+    family->next_free = free_families;
+    free_families = family;
+    spinlock_release(&free_lock);
+}
+
+struct family *family_get(const struct page *page)
+{
+    const uint32_t others = PAGE_OF_OBJECT | PAGE_TABLE | PAGE_OBJECT | PAGE_CACHE | PAGE_ZERO;
+    struct family *family = __atomic_load_n(&page->owner, __ATOMIC_RELAXED);
+    const uint64_t offset = (uint64_t)family - (uint64_t)families;
+
+    if (offset >= sizeof(families) || offset % sizeof(*family) ||
+        (__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) & (others | PAGE_ALLOCATED)) != PAGE_ALLOCATED)
+        return NULL;
+    spinlock_acquire(&family->lock);
+    bool there = family->uses != 0;
+    family->uses += there;
+    spinlock_release(&family->lock);
+    return there ? family : NULL;
+}
+
+uint64_t family_number(const struct family *family)
+{
+    return (uint64_t)(family - families);
 }
 
 void family_leave(struct space *space)

@@ -21,7 +21,8 @@ struct page;
 struct family {
     struct spinlock lock;
     struct list spaces GUARDED_BY(lock); /* struct space, family_link */
-    uint32_t uses GUARDED_BY(lock);      /* spaces, and code that looks at the family */
+    uint32_t uses GUARDED_BY(lock);      /* spaces, and code that looks at the family; 0: it is free */
+    struct family *next_free;            /* while it is free */
 };
 
 /* Before there is a second thread. */
@@ -39,6 +40,13 @@ void family_leave(struct space *space);
 /* Adds a use, for who has the lock of one of its spaces; ends it. */
 void family_hold(struct family *family);
 void family_put(struct family *family);
+
+/* The family that a page of anonymous memory belongs to now, with a use more; NULL: the page is something else. It may
+ * become something else at once: what is done with the family is to find out. */
+struct family *family_get(const struct page *page);
+
+/* Its number, for the pager. */
+uint64_t family_number(const struct family *family);
 
 /* Where a page is mapped. */
 struct mapping {

@@ -18,11 +18,17 @@
 #include "map.h"
 #include "memory.h"
 #include "object_fault.h"
+#include "pager.h"
+#include "pager_ring.h"
+#include "parking.h"
 #include "space_pages.h"
 #include "space_tables.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Besides PROTO_*: what answer_other() says. */
+#define NOT_OTHER (-1)
 
 _Static_assert(MSG_REGISTERS >= 2 * FAULT_TABLES, "all tables, or two and a page, fit the registers");
 
@@ -77,11 +83,28 @@ static __attribute__((noinline, cold)) void refuse_without_memory(struct space *
     refuse(space, m);
 }
 
-/* For fault *m there is no memory. It is repeated if there is some now, and otherwise refused. No lock is held. */
-static __attribute__((noinline, cold)) void answer_starving(struct memsrv_context *worker, struct message *m)
+/* Sets the thread of fault *m aside until the pager has freed memory. False: it may not be. */
+static bool wait_for_memory(struct memsrv_context *worker, const struct message *m)
+{
+    const struct parking_request request = {
+        .key = {MEMSRV_DEMAND_RECLAIM, 0, 0}, .count = 1, .access = MEMSRV_RECLAIM_URGENT};
+
+    parking_allow(worker, m);
+    if (parking_wait(worker, &request) == -EINPROGRESS)
+        return true;
+    parking_forbid(worker);
+    return false;
+}
+
+/*
+ * For fault *m there is no memory. It is repeated if there is some now; who may use the reserve gets an answer from it;
+ * others wait for the pager, if there is one, and otherwise are refused. No lock is held.
+ */
+static __attribute__((noinline, cold)) int answer_starving(struct memsrv_context *worker, struct message *m)
 {
     struct fault_message fault;
     struct space *space = space_find(m->badge);
+    int verdict = PROTO_REPLY;
 
     worker->fault_starves = false;
     memcpy(&fault, m->words, sizeof(fault));
@@ -89,12 +112,26 @@ static __attribute__((noinline, cold)) void answer_starving(struct memsrv_contex
     memcpy(m->words, &fault, sizeof(fault));
     if (helped) {
         answer_resume(m);
-    } else if (space_enter(space, m->badge)) {
-        refuse_without_memory(space, m);
-        space_leave(space);
-    } else {
-        answer_refuse(m);
+        return verdict;
     }
+    if (!space_enter(space, m->badge)) {
+        answer_refuse(m);
+        return verdict;
+    }
+    const bool reserve = space->roles & MEMSRV_ROLE_RESERVE;
+    if (reserve && !worker->reserve) {
+        space_leave(space);
+        worker->reserve = true;
+        verdict = fault_answer(worker, m);
+        worker->reserve = false;
+        return verdict;
+    }
+    if (!reserve && pager_is_expected() && wait_for_memory(worker, m))
+        verdict = PROTO_PARKED;
+    else
+        refuse_without_memory(space, m);
+    space_leave(space);
+    return verdict;
 }
 
 /* True if there is an area and it allows the access. */
@@ -165,17 +202,22 @@ static inline struct page *take(struct memsrv_context *worker, const struct spac
         page->owner = space->family;
         page->index = area_index(area, address);
         worker->fault_page = page;
+        pager_note_mapped(worker, page);
     }
     return page;
 }
 
 /* A fault in a mapping of a memory object. */
-static __attribute__((noinline)) void answer_object(struct memsrv_context *worker, struct space *space,
-                                                    struct message *m, struct vma *area) REQUIRES(space->lock)
+static __attribute__((noinline)) int answer_object(struct memsrv_context *worker, struct space *space,
+                                                   struct message *m, struct vma *area) REQUIRES(space->lock)
 {
     struct object_fault fault = {.address = m->words[0] & PAGE_MASK, .access = m->words[1], .entry = m->words[3]};
-    int error = object_fault_locked(worker, space, area, &fault);
 
+    parking_allow(worker, m);
+    int error = object_fault_locked(worker, space, area, &fault);
+    if (error == -EINPROGRESS)
+        return PROTO_PARKED;
+    parking_forbid(worker);
     if (error == -EFAULT) {
         refuse_bus(space, m);
     } else if (error == -EBUSY) {
@@ -191,6 +233,7 @@ static __attribute__((noinline)) void answer_object(struct memsrv_context *worke
         worker->fault_adds = fault.adds;
         answer_item(worker, space, m, fault.target, fault.item);
     }
+    return PROTO_REPLY;
 }
 
 /*
@@ -274,9 +317,9 @@ static bool answer_huge(struct memsrv_context *worker, struct space *space, stru
     return true;
 }
 
-/* What is not for a single page of anonymous memory. False if it is, after all, in *area. */
-static __attribute__((noinline)) bool answer_other(struct memsrv_context *worker, struct space *space,
-                                                   struct message *m, struct vma **area) REQUIRES(space->lock)
+/* What is not for a single page of anonymous memory. NOT_OTHER if it is, after all, in *area. */
+static __attribute__((noinline)) int answer_other(struct memsrv_context *worker, struct space *space, struct message *m,
+                                                  struct vma **area) REQUIRES(space->lock)
 {
     if (!*area) {
         *area = area_grow_down_locked(space, m->words[0]);
@@ -285,50 +328,48 @@ static __attribute__((noinline)) bool answer_other(struct memsrv_context *worker
     if (!is_allowed(*area, m->words[1]) || ((*area)->flags & AREA_FILLED))
         refuse(space, m);
     else if ((*area)->object)
-        answer_object(worker, space, m, *area);
+        return answer_object(worker, space, m, *area);
     else
-        return !m->words[3] && answer_huge(worker, space, m, *area);
-    return true;
+        return !m->words[3] && answer_huge(worker, space, m, *area) ? PROTO_REPLY : NOT_OTHER;
+    return PROTO_REPLY;
 }
 
-void fault_answer(struct memsrv_context *worker, struct message *m)
+int fault_answer(struct memsrv_context *worker, struct message *m)
 {
+    int verdict;
     const uint64_t access = m->words[1];
     const uint64_t address = m->words[0] & PAGE_MASK;
     struct space *space = space_find(m->badge);
 
     if (UNLIKELY(!space_enter(space, m->badge))) {
         answer_refuse(m);
-        return;
+        return PROTO_REPLY;
     }
     struct vma *area = vma_at(&space->areas, m->words[0]);
     if (UNLIKELY(!is_allowed(area, access) || (area->flags & closer_look_flags) || area->object) &&
-        answer_other(worker, space, m, &area)) {
+        (verdict = answer_other(worker, space, m, &area)) != NOT_OTHER) {
         space_leave(space);
         if (worker->fault_starves)
-            answer_starving(worker, m);
-        else if (worker->fault_adds == HUGE_PAGES)
+            return answer_starving(worker, m);
+        if (worker->fault_adds == HUGE_PAGES)
             huge_zero(worker->fault_page);
-        return;
+        return verdict;
     }
     if (m->words[3]) {
         answer_present(worker, space, m, area);
         space_leave(space);
-        if (UNLIKELY(worker->fault_starves))
-            answer_starving(worker, m);
-        return;
+        return UNLIKELY(worker->fault_starves) ? answer_starving(worker, m) : PROTO_REPLY;
     }
     area->touched = true;
     if (!(access & VMA_WRITE)) {
         answer_zeros(worker, space, m, area, address);
         space_leave(space);
-        return;
+        return PROTO_REPLY;
     }
     struct page *page = take(worker, space, area, address);
     if (UNLIKELY(!page)) {
         space_leave(space);
-        answer_starving(worker, m);
-        return;
+        return answer_starving(worker, m);
     }
     worker->fault_adds = 1;
     space->resident++;
@@ -336,6 +377,24 @@ void fault_answer(struct memsrv_context *worker, struct message *m)
     answer_item(worker, space, m, address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags));
     space_leave(space);
     page_zero(page);
+    return PROTO_REPLY;
+}
+
+void fault_answer_parked(struct message *m, int status)
+{
+    struct space *space = space_find(m->badge);
+
+    if (status == 0) {
+        answer_resume(m);
+    } else if (!space_enter(space, m->badge)) {
+        answer_refuse(m);
+    } else {
+        if (status == -ENOMEM)
+            refuse_without_memory(space, m);
+        else
+            refuse_bus(space, m);
+        space_leave(space);
+    }
 }
 
 /* Takes back the tables that the kernel has not taken. Returns how many. */

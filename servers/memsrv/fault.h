@@ -12,10 +12,15 @@
 #define FAULT_BUS_ERROR 2 /* past the end of a memory object */
 
 /*
- * Makes fault message *m the reply to it. A page that the reply maps, and tables that it gives, are noted in the worker
- * until fault_settled(). Takes and leaves the lock of the space.
+ * Makes fault message *m the reply to it (PROTO_REPLY), or sets the thread aside to wait for the pager (PROTO_PARKED). A
+ * page that the reply maps, and tables that it gives, are noted in the worker until fault_settled(). Takes and leaves the
+ * lock of the space.
  */
-void fault_answer(struct memsrv_context *worker, struct message *m);
+MUST_CHECK int fault_answer(struct memsrv_context *worker, struct message *m);
+
+/* Makes the fault message of a thread that waited for the pager the reply to it: it happens again, or (status below 0)
+ * the thread stays stopped: ENOMEM, there is no memory; otherwise a bus error. Takes and leaves the lock of the space. */
+void fault_answer_parked(struct message *m, int status);
 
 /* The reply was given. */
 static inline void fault_settled(struct memsrv_context *worker)

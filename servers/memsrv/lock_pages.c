@@ -60,7 +60,7 @@ int memsrv_handle_lock(struct memsrv_context *context, const struct message *req
     error = lock_range_locked(space, start, end, area_flags);
     space_leave(space);
     if (!error && is_locked_now(area_flags))
-        error = populate(context, caller_of(request), start, end, POPULATE_AS_ALLOWED);
+        error = populate_or_park(context, request, start, end, POPULATE_AS_ALLOWED);
     return error == -EFAULT ? -ENOMEM : error;
 }
 

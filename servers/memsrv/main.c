@@ -19,8 +19,11 @@
 #include "memory.h"
 #include "object.h"
 #include "own_memory.h"
+#include "pager.h"
+#include "parking.h"
 #include "records.h"
 #include "space_tables.h"
+#include "transit.h"
 
 /* Pages that programs can have. */
 static uint64_t managed_pages(void)
@@ -55,8 +58,12 @@ int main(void)
     limits_init(managed_pages());
     objects_init();
     spaces_init();
+    transit_init();
+    parking_init();
+    pager_init();
     workers[0].thread_slot = SLOT_THREAD;
     workers[0].reply_slot = SLOT_REPLY;
+    parking_worker_init(&workers[0]);
     workers_start(info->cpu_count);
     fail_alloc_init(info->arguments);
     worker_serve(&workers[0]);

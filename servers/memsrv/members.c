@@ -8,6 +8,7 @@
 #include "areas.h"
 #include "map.h"
 #include "memory.h"
+#include "parking.h"
 #include "records.h"
 #include "space_pages.h"
 
@@ -121,7 +122,12 @@ int space_thread_create_locked(struct memsrv_context *worker, struct space *spac
     if (!member)
         return -ENOMEM;
     member->name = number;
-    int error = make_thread(worker, space, member);
+    int error = parking_add_thread();
+    if (!error) {
+        error = make_thread(worker, space, member);
+        if (error)
+            parking_remove_thread();
+    }
     if (error) {
         member_free(member);
         return error;
@@ -141,6 +147,7 @@ static int end_thread(struct memsrv_context *worker, struct space *space, struct
     drop_buffer(worker, space, member->buffer_address);
     list_remove(&member->link);
     space->thread_count--;
+    parking_remove_thread();
     member_free(member);
     return 0;
 }

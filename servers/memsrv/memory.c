@@ -7,6 +7,7 @@
 #include "drain.h"
 #include "fail_alloc.h"
 #include "log.h"
+#include "pager.h"
 
 /* Failures that are reported one by one; after them each power of two. */
 #define FAILURES_REPORTED 8u
@@ -64,8 +65,16 @@ static void report_failure(void *context, const struct alloc_failure *failure)
     memcpy(ipc_buffer()->words, saved, sizeof(saved));
 }
 
-/* There is no reclaim yet: a request that could wait for it gets what the lists of the workers hold. */
-static const struct page_alloc_hooks hooks = {.drain = drain_all, .zero = zero_block, .warn = report_failure};
+/* The pager is told once; it looks at all zones itself. */
+static void wake_reclaim(void *context, struct zone *zone, gfp_t gfp, unsigned order)
+{
+    (void)context, (void)zone, (void)gfp, (void)order;
+    pager_tell(PAGER_RECLAIM);
+}
+
+/* No reclaim on the worker's own time: it never waits for the pager. A fault that gets nothing is set aside. */
+static const struct page_alloc_hooks hooks = {
+    .wake_reclaim = wake_reclaim, .drain = drain_all, .zero = zero_block, .warn = report_failure};
 
 void memory_init(uint64_t cpu_count)
 {
@@ -84,7 +93,8 @@ struct page *page_take_slow(struct memsrv_context *worker)
 {
     if (fail_alloc_now(MEMSRV_FAIL_USER))
         return NULL;
-    return page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE, 0);
+    const gfp_t reserve = worker->reserve ? GFP_FLAG_MEMALLOC : 0;
+    return page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE | reserve, 0);
 }
 
 /* What a block is to fail as. */
@@ -101,7 +111,9 @@ struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark)
 {
     if (fail_alloc_now(fail_kind(mark)))
         return NULL;
-    struct page *page = page_alloc(&page_allocator, &worker_current()->pages, gfp, order);
+    struct memsrv_context *worker = worker_current();
+    struct page *page =
+        page_alloc(&page_allocator, &worker->pages, gfp | (worker->reserve ? GFP_FLAG_MEMALLOC : 0), order);
     if (page)
         page->flags |= mark;
     return page;
@@ -132,6 +144,17 @@ uint64_t memory_free_pages(void)
         struct zone_info info;
         zone_read_info(&zones[type], &info);
         pages += info.free_pages + info.deferred_pages;
+    }
+    return pages;
+}
+
+uint64_t memory_reserve_pages(void)
+{
+    uint64_t pages = 0;
+    for (unsigned type = 0; type < ZONE_COUNT; type++) {
+        struct zone_info info;
+        zone_read_info(&zones[type], &info);
+        pages += info.watermarks[WATERMARK_MIN];
     }
     return pages;
 }

@@ -91,6 +91,8 @@ static inline struct page *page_of(uint64_t pfn)
 
 /* Pages in the zones, those included whose descriptors are not written yet; in the lists of all workers. */
 uint64_t memory_free_pages(void);
+/* Pages that stay free for those who may use the reserve: the min watermarks. */
+uint64_t memory_reserve_pages(void);
 uint64_t memory_listed_pages(void);
 
 /* Makes the allocator over the zones that boot_memory() has filled, on a machine with `cpu_count` processors. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory objects: who may use them, how long they live, and their pages. */
 #include "object.h"
+#include "object_backed.h"
 #include "object_internal.h"
 
 #include <errno.h>
@@ -10,12 +11,14 @@
 #include "limits.h"
 #include "log.h"
 #include "memory.h"
+#include "pager.h"
 #include "records.h"
 
 struct spinlock registry_lock;
 static struct radix_index registry; /* by number */
 static uint64_t next_id;
-static uint64_t page_total; /* atomic */
+static uint64_t page_total;   /* atomic */
+static uint64_t backed_total; /* atomic; of those, pages of backed objects */
 
 void objects_init(void)
 {
@@ -23,11 +26,6 @@ void objects_init(void)
     index_init(&registry, &index_records);
     objects_dma_init();
     next_id = 1;
-}
-
-static uint64_t pages_for(uint64_t bytes)
-{
-    return (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
 /* --- Life --------------------------------------------------------------------------------------------------------- */
@@ -89,22 +87,22 @@ int object_create(struct space *owner, uint64_t size, bool reserve, bool charge,
 
 void object_destroy(struct memsrv_context *worker, struct object *object)
 {
-    uint64_t index = 0, count = 0;
+    uint64_t index = 0;
 
     spinlock_acquire(&object->lock);
     for (struct page *page = index_next(&object->pages, &index, UINT64_MAX); page;
          page = index_next(&object->pages, &index, UINT64_MAX)) {
         (void)index_erase(&object->pages, index);
-        page->flags &= ~PAGE_OF_OBJECT;
+        object_forget_page(object, page);
         if (object->pinned)
             pages_give(page, 0);
         else
             page_give(worker, page);
-        count++;
     }
     spinlock_release(&object->lock);
-    __atomic_fetch_sub(&page_total, count, __ATOMIC_RELAXED);
-    limits_uncharge(object->charged + (object->charges_pages ? count : 0));
+    limits_uncharge(object->charged);
+    if (object->backed)
+        pager_tell_gone(object->id, object->cookie);
     object_record_free(object);
 }
 
@@ -130,6 +128,44 @@ bool object_is_others(const struct object *object, const struct space *space)
     const bool others = object->owner && object->owner != space;
     spinlock_release(&registry_lock);
     return others;
+}
+
+void object_set_backed(struct object *object, uint64_t cookie)
+{
+    object->backed = true;
+    object->cookie = cookie;
+}
+
+int object_find(uint64_t id, struct object **result)
+{
+    spinlock_acquire(&registry_lock);
+    struct object *object = index_find(&registry, id);
+    if (object)
+        object->uses++;
+    spinlock_release(&registry_lock);
+    *result = object;
+    return object ? 0 : -ENOENT;
+}
+
+void object_hold_pages(struct object *object, uint64_t count)
+{
+    spinlock_acquire(&registry_lock);
+    object->uses += count;
+    object->transit_uses += count;
+    spinlock_release(&registry_lock);
+}
+
+void object_put_pages(struct memsrv_context *worker, struct object *object, uint64_t count)
+{
+    if (count == 0)
+        return;
+    spinlock_acquire(&registry_lock);
+    object->uses -= count - 1;
+    object->transit_uses -= count;
+    bool last = object_end_use_locked(object);
+    spinlock_release(&registry_lock);
+    if (last)
+        object_destroy(worker, object);
 }
 
 void object_put(struct memsrv_context *worker, struct object *object)
@@ -307,6 +343,7 @@ void object_attach(struct vma *area)
     object_hold(object);
     spinlock_acquire(&object->lock);
     list_push_back(&object->areas, &area->object_link);
+    object->attachments++;
     spinlock_release(&object->lock);
 }
 
@@ -327,6 +364,21 @@ bool object_knows(const struct vma *area)
 
 /* --- Pages -------------------------------------------------------------------------------------------------------- */
 
+int object_insert_page_locked(struct object *object, uint64_t index, struct page *page)
+{
+    int error = index_insert(&object->pages, index, page);
+    if (error)
+        return error;
+    page->private_data = object->id;
+    page->owner = object;
+    page->index = index;
+    page->flags |= PAGE_OF_OBJECT | (object->backed ? PAGE_BACKED : 0);
+    if (object->backed)
+        __atomic_fetch_add(&backed_total, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&page_total, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 static int add_page(struct memsrv_context *worker, struct object *object, uint64_t index, struct page **result)
     REQUIRES(object->lock)
 {
@@ -334,7 +386,7 @@ static int add_page(struct memsrv_context *worker, struct object *object, uint64
     if (error)
         return error;
     struct page *page = page_take(worker);
-    error = page ? index_insert(&object->pages, index, page) : -ENOMEM;
+    error = page ? object_insert_page_locked(object, index, page) : -ENOMEM;
     if (error) {
         if (page)
             page_give(worker, page);
@@ -342,28 +394,28 @@ static int add_page(struct memsrv_context *worker, struct object *object, uint64
             limits_uncharge(1);
         return error;
     }
-    page->flags |= PAGE_OF_OBJECT;
-    page->owner = object;
-    page->index = index;
     page_zero(page);
-    __atomic_fetch_add(&page_total, 1, __ATOMIC_RELAXED);
     *result = page;
     return 0;
 }
 
-int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate, struct page **page)
+int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, enum object_want want,
+                struct page **page)
 {
     int error = 0;
 
     spinlock_acquire(&object->lock);
+    *page = index_find(&object->pages, index);
     if (index >= pages_for(object->size)) {
         error = -EFAULT;
     } else if (index >= object->leaving_first && index < object->leaving_end) {
         error = -EBUSY;
-    } else {
-        *page = index_find(&object->pages, index);
-        if (!*page)
-            error = allocate ? add_page(worker, object, index, page) : -ENOENT;
+    } else if (!*page && !object->backed) {
+        error = want == OBJECT_PRESENT ? -ENOENT : add_page(worker, object, index, page);
+    } else if (!*page || !object_page_is_usable(*page)) {
+        error = want == OBJECT_PRESENT ? -ENOENT : object_wait_locked(worker, object, index, want);
+    } else if (want == OBJECT_WRITE && object->backed) {
+        object_dirty_page_locked(object, *page);
     }
     spinlock_release(&object->lock);
     return error;
@@ -379,7 +431,12 @@ void object_read_info(struct object *object, uint64_t *size, uint64_t *pages)
 
 void object_forget_page(struct object *object, struct page *page)
 {
-    page->flags &= ~PAGE_OF_OBJECT;
+    ASSERT(!(page->flags & PAGE_TRANSIT));
+    if (page->flags & PAGE_DIRTY)
+        object_count_dirty(-1);
+    if (page->flags & PAGE_BACKED)
+        __atomic_fetch_sub(&backed_total, 1, __ATOMIC_RELAXED);
+    page->flags &= ~PAGE_OWNER_FLAGS;
     __atomic_fetch_sub(&page_total, 1, __ATOMIC_RELAXED);
     if (object->charges_pages)
         limits_uncharge(1);
@@ -388,6 +445,19 @@ void object_forget_page(struct object *object, struct page *page)
 void object_count_pages(uint64_t pages)
 {
     __atomic_fetch_add(&page_total, pages, __ATOMIC_RELAXED);
+}
+
+uint64_t object_backed_pages(void)
+{
+    return __atomic_load_n(&backed_total, __ATOMIC_RELAXED);
+}
+
+void object_read_errors(struct object *object, uint64_t *sequence, int64_t *last)
+{
+    spinlock_acquire(&object->lock);
+    *sequence = object->errors;
+    *last = object->last_error;
+    spinlock_release(&object->lock);
 }
 
 uint64_t objects_pages(void)
@@ -405,7 +475,8 @@ static bool pages_ok(struct object *object) REQUIRES(object->lock)
     if (index_check(&object->pages))
         return false;
     while ((page = index_next(&object->pages, &index, UINT64_MAX))) {
-        if (!(page->flags & PAGE_OF_OBJECT) || page->owner != object || page->index != index || index >= end)
+        if (!(page->flags & PAGE_OF_OBJECT) || page->owner != object || page->index != index || index >= end ||
+            page->private_data != object->id || !object_page_state_ok_locked(object, page))
             return false;
         count++;
         index++;
@@ -431,8 +502,8 @@ uint64_t objects_check(void)
     while ((object = index_next(&registry, &id, UINT64_MAX))) {
         spinlock_acquire(&object->lock);
         /* Workers that use an object at this moment hold it, too. */
-        uint64_t holders =
-            length(&object->grants) + length(&object->areas) + (object->owner ? 1 : 0) + (object->held_for ? 1 : 0);
+        uint64_t holders = length(&object->grants) + length(&object->areas) + (object->owner ? 1 : 0) +
+                           (object->held_for ? 1 : 0) + object->transit_uses;
         bool ok = object->id == id && pages_ok(object) && object->uses >= holders &&
                   object->uses - holders <= 2 * worker_count;
         spinlock_release(&object->lock);

@@ -41,14 +41,28 @@ struct object {
     bool pinned;                 /* its pages are those of object_create_dma(): none comes or goes */
     uint64_t row_pfn, row_pages; /* which these are; 0, 0 if it is not pinned */
 
+    bool backed;           /* its pages have their content elsewhere: see object_backed.h */
+    uint64_t cookie;       /* what its maker tells the pager of it */
+    uint64_t transit_uses; /* of `uses`: pages in transit; the registry's lock */
+
     struct spinlock lock;           /* order: after a space's and the registry's */
     uint64_t size GUARDED_BY(lock); /* bytes */
     struct radix_index pages GUARDED_BY(lock);
-    struct list areas GUARDED_BY(lock); /* struct vma, object_link */
+    struct list areas GUARDED_BY(lock);    /* struct vma, object_link */
+    uint64_t attachments GUARDED_BY(lock); /* areas that have come so far */
+    uint64_t errors GUARDED_BY(lock);      /* pages that could not be written back so far */
+    int last_error GUARDED_BY(lock);
 
     /* Pages that are being taken away: nobody gets one of [leaving_first, leaving_end) meanwhile. */
     uint64_t leaving_first GUARDED_BY(lock);
     uint64_t leaving_end GUARDED_BY(lock);
+};
+
+/* What is wanted of a page of an object. */
+enum object_want {
+    OBJECT_PRESENT, /* nothing if it is not there */
+    OBJECT_READ,    /* its content */
+    OBJECT_WRITE,   /* to write to it: of a backed object, it is dirty from now on */
 };
 
 /* What another space may do with an object. The registry's lock guards all of it. */
@@ -101,15 +115,26 @@ MUST_CHECK bool object_is_others(const struct object *object, const struct space
 void object_put(struct memsrv_context *worker, struct object *object);
 
 /*
- * The page at an index. It stays the object's. `allocate`: takes a zeroed one if there is none. Lock: that of the space
- * for which it is wanted. EFAULT: past the page of the object's last byte; ENOENT: none there and none to be taken;
- * EBUSY: it is being taken away, so that this has to be asked again; ENOMEM.
+ * The page at an index. It stays the object's. But for OBJECT_PRESENT, a zeroed one is taken if there is none; of a
+ * backed object the caller waits for the pager. Lock: that of the space for which it is wanted. EFAULT: past the page of
+ * the object's last byte; ENOENT: none there and none to be taken; EBUSY: it is being taken away, so that this has to be
+ * asked again; ENOMEM; EINPROGRESS, EAGAIN: as parking_wait().
  */
-MUST_CHECK int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, bool allocate,
+MUST_CHECK int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, enum object_want want,
                            struct page **page);
+
+/* The object of a number, with a use more, whoever asks. ENOENT. */
+MUST_CHECK int object_find(uint64_t id, struct object **object);
+
+/* Uses by pages in transit: so many more, or less. The last of all frees the object. */
+void object_hold_pages(struct object *object, uint64_t count);
+void object_put_pages(struct memsrv_context *worker, struct object *object, uint64_t count);
 
 /* Size in bytes, and pages present. */
 void object_read_info(struct object *object, uint64_t *size, uint64_t *pages);
+
+/* Makes an object that has just been made a backed one, before anybody else knows its number. */
+void object_set_backed(struct object *object, uint64_t cookie);
 
 /* Lets `space` (locked) map an object with `rights`; 0: no longer. ENOMEM. */
 MUST_CHECK int object_grant(struct object *object, struct space *space, uint64_t rights);
@@ -142,8 +167,12 @@ MUST_CHECK int object_resize(struct memsrv_context *worker, struct object *objec
  * lock is held. Makes system calls. */
 void object_discard(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end);
 
-/* Pages of all objects. */
+/* Pages of all objects; of backed ones. */
 uint64_t objects_pages(void);
+uint64_t object_backed_pages(void);
+
+/* How many pages could not be written back so far, and the last error, 0 or negative. */
+void object_read_errors(struct object *object, uint64_t *sequence, int64_t *last);
 
 /* Walks all objects. Failures found. */
 uint64_t objects_check(void);

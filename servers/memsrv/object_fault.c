@@ -6,6 +6,7 @@
 #include "cow.h"
 #include "memory.h"
 #include "object.h"
+#include "object_backed.h"
 #include "object_fault.h"
 #include "space_pages.h"
 #include "space_tables.h"
@@ -18,11 +19,13 @@ static bool is_private(const struct vma *area)
     return !(area->flags & VMA_SHARED);
 }
 
-/* The rights of the object's own page in the area: a private mapping writes to no page of the object. */
-static uint64_t own_rights(const struct vma *area, uint64_t access)
+/* The rights of the object's own page in the area: a private mapping writes to no page of the object, a shared one to a
+ * page of a backed object only while that is dirty. */
+static uint64_t own_rights(const struct vma *area, const struct page *page, uint64_t access)
 {
+    const struct object *object = area->object;
     uint64_t rights = (area->flags & VMA_ACCESS) | ENTRY_ACCESSED;
-    if (is_private(area))
+    if (is_private(area) || (object->backed && !(__atomic_load_n(&page->flags, __ATOMIC_RELAXED) & PAGE_DIRTY)))
         return rights & ~ENTRY_WRITE;
     return access & VMA_WRITE ? rights | ENTRY_DIRTY : rights;
 }
@@ -54,12 +57,16 @@ static int change_rights(struct space *space, uint64_t address, uint64_t rights)
 
 /* A page of the object is mapped. */
 static int fault_own(struct memsrv_context *worker, struct space *space, const struct vma *area,
-                     struct object_fault *fault, const struct page *page) REQUIRES(space->lock)
+                     struct object_fault *fault, struct page *page) REQUIRES(space->lock)
 {
+    struct object *object = area->object;
+
+    if (!is_private(area) && (fault->access & VMA_WRITE) && object->backed && !object_dirty_mapped(object, page))
+        return 0; /* it is cut off, and the next fault finds that */
     if (is_private(area) && (fault->access & VMA_WRITE))
         return copy(worker, space, area, fault, page, MAP_ITEM_MAP | MAP_ITEM_REPLACE | MAP_ITEM_IF_READ_ONLY);
     if ((fault->access & VMA_ACCESS & ~fault->entry) || (fault->access & VMA_WRITE))
-        return change_rights(space, fault->address, own_rights(area, fault->access) & VMA_ACCESS);
+        return change_rights(space, fault->address, own_rights(area, page, fault->access) & VMA_ACCESS);
     return 0;
 }
 
@@ -87,7 +94,7 @@ static int fault_copy(struct memsrv_context *worker, struct space *space, const 
 static int fault_present(struct memsrv_context *worker, struct space *space, const struct vma *area,
                          struct object_fault *fault) REQUIRES(space->lock)
 {
-    const struct page *page = page_of((fault->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+    struct page *page = page_of((fault->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
     return page->flags & PAGE_OF_OBJECT ? fault_own(worker, space, area, fault, page)
                                         : fault_copy(worker, space, area, fault);
 }
@@ -103,11 +110,12 @@ static uint64_t find_around(struct memsrv_context *worker, struct space *space, 
     for (uint64_t address = start; address < end; address += PAGE_SIZE) {
         struct page *page;
         if (present[(address - start) >> PAGE_SHIFT] ||
-            object_page(worker, area->object, area_index(area, address), false, &page))
+            object_page(worker, area->object, area_index(area, address), OBJECT_PRESENT, &page))
             continue;
         if (area->flags & VMA_EXECUTE)
             machine_sync_code(page_window(page), PAGE_SIZE);
-        items[count++] = (struct map_item){address | MAP_ITEM_MAP, page_address(page) | own_rights(area, VMA_READ)};
+        items[count++] =
+            (struct map_item){address | MAP_ITEM_MAP, page_address(page) | own_rights(area, page, VMA_READ)};
     }
     return count;
 }
@@ -132,6 +140,12 @@ static int fault_around(struct memsrv_context *worker, struct space *space, stru
     return error == -ENOMEM && !space_entry_locked(space, touched) ? -ENOMEM : 0;
 }
 
+/* What is wanted of the object's page: a private mapping reads it only. */
+static enum object_want wanted(const struct vma *area, uint64_t access)
+{
+    return !is_private(area) && (access & VMA_WRITE) ? OBJECT_WRITE : OBJECT_READ;
+}
+
 int object_fault_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
                         struct object_fault *fault)
 {
@@ -147,7 +161,7 @@ int object_fault_locked(struct memsrv_context *worker, struct space *space, stru
         if (fault->entry)
             return fault_present(worker, space, area, fault);
     }
-    int error = object_page(worker, area->object, area_index(area, fault->address), true, &page);
+    int error = object_page(worker, area->object, area_index(area, fault->address), wanted(area, fault->access), &page);
     if (error)
         return error;
     area->touched = true;
@@ -159,7 +173,7 @@ int object_fault_locked(struct memsrv_context *worker, struct space *space, stru
         if (area->flags & VMA_EXECUTE)
             machine_sync_code(page_window(page), PAGE_SIZE);
         fault->target = fault->address | MAP_ITEM_MAP;
-        fault->item = page_address(page) | own_rights(area, fault->access);
+        fault->item = page_address(page) | own_rights(area, page, fault->access);
     }
     fault->adds = !error;
     space->resident += fault->adds;

@@ -19,7 +19,8 @@ struct object_fault {
 /*
  * Finds the page: the object's own, or in a private mapping that is written a copy, which is then the space's. The page
  * is counted as resident already, so the caller maps it or undoes the counting. Pages around a first touch that the
- * object has are mapped, too. EFAULT: past the end of the object; ENOMEM. Makes system calls.
+ * object has are mapped, too. EFAULT: past the end of the object; ENOMEM; EINPROGRESS, EAGAIN: as parking_wait(). Makes
+ * system calls.
  */
 MUST_CHECK int object_fault_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
                                    struct object_fault *fault) REQUIRES(space->lock);

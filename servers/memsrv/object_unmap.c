@@ -7,43 +7,25 @@
 #include <errno.h>
 
 #include <base/bits.h>
+#include <proto/memsrv_protocol.h>
 #include <quire/syscall.h>
 
 #include "memory.h"
 #include "object.h"
 #include "object_internal.h"
+#include "object_visit.h"
+#include "parking.h"
 #include "space_pages.h"
 #include "space_tables.h"
 
-#define SPACE_WORDS (SPACES_MAX / 64)
-
-/* Notes which spaces have areas of the object. */
-static void find_spaces(struct object *object, uint64_t found[SPACE_WORDS])
+/* Unmaps what an area shows; `context`: whether copies that private mappings have go, too. ENOMEM: the space cannot part
+ * from tables that others use, too. */
+static int unmap_area(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t from, uint64_t to,
+                      void *context) NO_THREAD_SAFETY_ANALYSIS
 {
-    memset(found, 0, SPACE_WORDS * sizeof(*found));
-    spinlock_acquire(&object->lock);
-    LIST_FOR_EACH (link, &object->areas) {
-        const struct space *space = CONTAINER_OF(link, struct vma, object_link)->owner;
-        uint64_t place = (uint64_t)(space - spaces);
-        found[place / 64] |= 1UL << place % 64;
-    }
-    spinlock_release(&object->lock);
-}
+    const bool *copies = context;
+    const bool whole = *copies || (area->flags & VMA_SHARED);
 
-/* Unmaps what an area shows of [first, end). ENOMEM: the space cannot part from tables that others use, too. */
-static int unmap_area(struct memsrv_context *worker, struct space *space, const struct vma *area, uint64_t first,
-                      uint64_t end, bool copies) REQUIRES(space->lock)
-{
-    uint64_t shown = area->offset >> PAGE_SHIFT, pages = (area->end - area->start) >> PAGE_SHIFT;
-    uint64_t low = first > shown ? first - shown : 0;
-    uint64_t high = end > shown ? end - shown : 0;
-    const bool whole = copies || (area->flags & VMA_SHARED);
-
-    if (high > pages)
-        high = pages;
-    if (low >= high || !area->touched)
-        return 0;
-    uint64_t from = area->start + (low << PAGE_SHIFT), to = area->start + (high << PAGE_SHIFT);
     /* Single pages can be anywhere in the range. */
     int error = space_ready_to_change_locked(space, from, to, !whole);
     if (error)
@@ -53,38 +35,6 @@ static int unmap_area(struct memsrv_context *worker, struct space *space, const 
     else
         space_release_object_pages_locked(worker, space, from, to);
     return 0;
-}
-
-static int unmap_in_space(struct memsrv_context *worker, struct space *space, const struct object *object,
-                          uint64_t first, uint64_t end, bool copies) REQUIRES(space->lock)
-{
-    int error = 0;
-
-    if (!space->pid || !space_has_memory(space))
-        return 0;
-    space_wait_for_answers_locked(worker, space);
-    for (const struct vma *area = vma_first(&space->areas); area && !error; area = vma_next(&space->areas, area)) {
-        if (area->object == object)
-            error = unmap_area(worker, space, area, first, end, copies);
-    }
-    return error;
-}
-
-/* Unmaps [first, end) of the object in all spaces that map it now. */
-static int unmap_pass(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end, bool copies)
-{
-    uint64_t found[SPACE_WORDS];
-    int error = 0;
-
-    find_spaces(object, found);
-    for (uint32_t i = 0; i < SPACES_MAX && !error; i++) {
-        if (!(found[i / 64] & 1UL << i % 64))
-            continue;
-        spinlock_acquire(&spaces[i].lock);
-        error = unmap_in_space(worker, &spaces[i], object, first, end, copies);
-        spinlock_release(&spaces[i].lock);
-    }
-    return error;
 }
 
 /* True if the kernel knows of no translation of these pages. */
@@ -112,12 +62,12 @@ static int unmap_everywhere(struct memsrv_context *worker, struct object *object
     int error;
 
     do {
-        error = unmap_pass(worker, object, first, end, copies);
+        error = object_visit(worker, object, first, end, unmap_area, &copies);
     } while (!error && !is_unmapped(object, first, end));
     return error;
 }
 
-/* Frees the pages of [first, end), which nothing maps. */
+/* Frees the pages of [first, end), which nothing maps; those in transit when that ends. */
 static void free_pages(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end)
     REQUIRES(object->lock)
 {
@@ -126,6 +76,10 @@ static void free_pages(struct memsrv_context *worker, struct object *object, uin
 
     while (first < end && (page = index_next(&object->pages, &index, end - 1)) != NULL) {
         (void)index_erase(&object->pages, index);
+        if (page->flags & PAGE_TRANSIT) {
+            page->flags |= PAGE_ORPHAN;
+            continue;
+        }
         object_forget_page(object, page);
         page_give(worker, page);
     }
@@ -154,8 +108,11 @@ static void change_end(struct object *object) RELEASE(object->lock)
 static void zero_rest(struct object *object, uint64_t size) REQUIRES(object->lock)
 {
     struct page *last = size % PAGE_SIZE ? index_find(&object->pages, size >> PAGE_SHIFT) : NULL;
-    if (last)
-        memset(page_window(last) + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
+    if (!last || !object_page_is_usable(last))
+        return;
+    memset(page_window(last) + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
+    if (object->backed)
+        object_dirty_page_locked(object, last);
 }
 
 int object_resize(struct memsrv_context *worker, struct object *object, uint64_t size)
@@ -179,6 +136,9 @@ int object_resize(struct memsrv_context *worker, struct object *object, uint64_t
     if (!error && shrinks)
         zero_rest(object, size);
     change_end(object);
+    /* Who waits for a page that is cut off learns it. */
+    if (shrinks)
+        parking_complete(MEMSRV_DEMAND_FILL, object->id, end, UINT64_MAX, 0);
     return error;
 }
 
@@ -186,10 +146,15 @@ int object_resize(struct memsrv_context *worker, struct object *object, uint64_t
 static void zero_pages(struct object *object, uint64_t first, uint64_t end) REQUIRES(object->lock)
 {
     uint64_t index = first;
-    const struct page *page;
+    struct page *page;
 
-    while ((page = index_next(&object->pages, &index, end - 1)) != NULL && index++ != UINT64_MAX)
+    while ((page = index_next(&object->pages, &index, end - 1)) != NULL && index++ != UINT64_MAX) {
+        if (!object_page_is_usable(page))
+            continue;
         page_zero(page);
+        if (object->backed)
+            object_dirty_page_locked(object, page);
+    }
 }
 
 void object_discard(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end)
@@ -205,4 +170,5 @@ void object_discard(struct memsrv_context *worker, struct object *object, uint64
     else
         free_pages(worker, object, first, end);
     change_end(object);
+    parking_complete(MEMSRV_DEMAND_FILL, object->id, first, end - 1, 0);
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 
 #include "huge.h"
+#include "parking.h"
+#include "requests.h"
 #include "space_pages.h"
 
 /* True if pages of the area are to be had as writing would get them. */
@@ -76,5 +78,16 @@ int populate(struct memsrv_context *worker, uint64_t pid, uint64_t start, uint64
         error = populate_part(worker, space, start, end, how, &start);
         space_leave(space);
     }
+    return error;
+}
+
+int populate_or_park(struct memsrv_context *worker, const struct message *request, uint64_t start, uint64_t end,
+                     enum populate_how how)
+{
+    parking_allow(worker, request);
+    int error = populate(worker, caller_of(request), start, end, how);
+    if (error == -EINPROGRESS)
+        return PROTO_PARKED;
+    parking_forbid(worker);
     return error;
 }

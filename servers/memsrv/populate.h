@@ -26,4 +26,8 @@ static inline bool is_locked_now(uint64_t flags)
     return (flags & (VMA_LOCKED | VMA_LOCK_ON_FAULT)) == VMA_LOCKED;
 }
 
+/* The same for a request that can be made again, and is when it has waited for the pager: PROTO_PARKED then. */
+MUST_CHECK int populate_or_park(struct memsrv_context *worker, const struct message *request, uint64_t start,
+                                uint64_t end, enum populate_how how);
+
 #endif

@@ -8,6 +8,7 @@
 #include "cow.h"
 #include "limits.h"
 #include "map.h"
+#include "object.h"
 #include "space_pages.h"
 #include "space_tables.h"
 
@@ -53,15 +54,16 @@ static int admit_change(struct space *space, const struct vma_cut_plan *plan, ui
     return error;
 }
 
-/* Gives the translations of [start, end) of one area its rights. Pages of objects, and those that are not there, get the
- * right to write in a private mapping when they are written. */
+/* Gives the translations of [start, end) of one area its rights. In a private mapping, pages of objects, and those that
+ * are not there, get the right to write when they are written, and so do pages of backed objects in a shared one. */
 static void protect_pages(struct space *space, const struct vma *area, uint64_t start, uint64_t end)
     REQUIRES(space->lock)
 {
     uint64_t rights = area->flags & VMA_ACCESS;
-    if (area->object && !(area->flags & VMA_SHARED))
+    const struct object *object = area->object;
+    if (object && (!(area->flags & VMA_SHARED) || object->backed))
         rights &= ~VMA_WRITE;
-    else if (!area->object)
+    else if (!object)
         rights = cow_rights(area);
     if (area->touched)
         space_protect_locked(space, start, end, rights);

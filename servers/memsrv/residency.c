@@ -6,6 +6,7 @@
 
 #include "areas.h"
 #include "object.h"
+#include "parking.h"
 #include "range.h"
 #include "requests.h"
 #include "space_pages.h"
@@ -21,7 +22,7 @@ static void find_object_pages(struct memsrv_context *worker, struct space *space
         uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
         for (uint64_t address = from; area->object && address < to; address += PAGE_SIZE) {
             struct page *page;
-            if (object_page(worker, area->object, area_index(area, address), false, &page) == 0)
+            if (object_page(worker, area->object, area_index(area, address), OBJECT_PRESENT, &page) == 0)
                 vector[(address - start) >> PAGE_SHIFT] = 1;
         }
     }
@@ -51,6 +52,37 @@ int memsrv_handle_residency(struct memsrv_context *context, const struct message
     return error;
 }
 
+/*
+ * Sets the caller aside until the pager has written what the first area of a backed object in [address, end) shows,
+ * behind what it has waited for already: the request is made again then. 0: there is none (any more).
+ */
+static int sync_next_locked(struct memsrv_context *worker, struct space *space, const struct message *request,
+                            uint64_t address, uint64_t end) REQUIRES(space->lock)
+{
+    static uint64_t serial; /* atomic: each wait is for a writing of its own, which begins after it */
+    struct parked *record = worker->record;
+    const uint64_t start = record->resume > address ? record->resume : address;
+
+    for (const struct vma *area = vma_find(&space->areas, start); start < end && area && area->start < end;
+         area = vma_next(&space->areas, area)) {
+        const struct object *object = area->object;
+        if (!object || !object->backed || !(area->flags & VMA_SHARED))
+            continue;
+        uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
+        const struct parking_request wait = {
+            .key = {MEMSRV_DEMAND_SYNC, object->id, __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED)},
+            .first = area_index(area, from),
+            .count = pages_of(to - from),
+            .cookie = object->cookie};
+        parking_allow(worker, request);
+        record->resume = to;
+        int error = parking_wait(worker, &wait);
+        return error == -EINPROGRESS ? PROTO_PARKED : error;
+    }
+    record->resume = 0;
+    return 0;
+}
+
 int memsrv_handle_sync(struct memsrv_context *context, const struct message *request, uint64_t address, uint64_t length,
                        uint64_t flags)
 {
@@ -70,6 +102,8 @@ int memsrv_handle_sync(struct memsrv_context *context, const struct message *req
         error = -EBUSY;
     if (!error && !range_is_covered_locked(space, address, end))
         error = -ENOMEM;
+    if (!error && (flags & MEMSRV_SYNC_WAIT))
+        error = sync_next_locked(context, space, request, address, end);
     space_leave(space);
     return error;
 }

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "memory.h"
 #include "object.h"
+#include "pager.h"
 #include "space_pages.h"
 #include "space_tables.h"
 
@@ -75,6 +76,7 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     resource_table_init(&space->limits);
     space->data_pages = space->locked_pages = space->charged_pages = 0;
     space->future_lock = 0;
+    space->roles = 0;
     list_init(&space->memory_objects);
     list_init(&space->grants);
     space->memory_object_count = 0;
@@ -295,6 +297,7 @@ static void wait_for_workers(struct memsrv_context *worker, struct space *space)
 static int clear(struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
 {
     const uint64_t pid = space->pid;
+    pager_space_ends_locked(space);
     int error = space_members_destroy_locked(worker, space);
     if (error)
         return error;

@@ -85,6 +85,7 @@ struct space {
     uint64_t data_pages GUARDED_BY(lock); /* in areas: see area_is_data(); with VMA_LOCKED; with VMA_CHARGED */
     uint64_t locked_pages GUARDED_BY(lock);
     uint64_t charged_pages GUARDED_BY(lock);
+    uint64_t roles GUARDED_BY(lock);       /* MEMSRV_ROLE_*, in paging */
     uint64_t future_lock GUARDED_BY(lock); /* VMA_LOCKED, VMA_LOCK_ON_FAULT: flags of areas to come */
     struct list memory_objects;            /* that it owns; the registry's lock, in object.c */
     struct list grants;                    /* of others' objects; the registry's lock */

@@ -7,6 +7,7 @@
 
 #include "map.h"
 #include "memory.h"
+#include "object.h"
 #include "space_pages.h"
 
 /* How bytes are reached. */
@@ -70,6 +71,13 @@ static uint64_t part_at(uint64_t address, uint64_t count)
     return count < rest ? count : rest;
 }
 
+/* Why there is no page: the pager has been asked for it, and it is to be tried again; or there is no memory. */
+static int missing(const struct vma *area)
+{
+    const struct object *object = area->object;
+    return object && object->backed ? -EAGAIN : -ENOMEM;
+}
+
 static int write_bytes(struct memsrv_context *worker, struct space *space, uint64_t address, const char *bytes,
                        uint64_t count) REQUIRES(space->lock)
 {
@@ -79,7 +87,7 @@ static int write_bytes(struct memsrv_context *worker, struct space *space, uint6
         uint64_t part = part_at(address, count);
         struct page *page = space_page_locked(worker, space, area, address - offset);
         if (!page)
-            return -ENOMEM;
+            return missing(area);
         memcpy(page_window(page) + offset, bytes, part);
         if (area->flags & VMA_EXECUTE)
             machine_sync_code(page_window(page) + offset, part);
@@ -96,9 +104,10 @@ static int read_bytes(struct memsrv_context *worker, struct space *space, uint64
     while (count) {
         uint64_t offset = address % PAGE_SIZE;
         uint64_t part = part_at(address, count);
-        const struct page *page = readable_page(worker, space, vma_at(&space->areas, address), address - offset);
+        struct vma *area = vma_at(&space->areas, address);
+        const struct page *page = readable_page(worker, space, area, address - offset);
         if (!page)
-            return -ENOMEM;
+            return missing(area);
         memcpy(bytes, page_window(page) + offset, part);
         address += part;
         bytes += part;

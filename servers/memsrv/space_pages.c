@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "object.h"
 #include "object_fault.h"
+#include "pager_ring.h"
 #include "space_pages.h"
 #include "space_tables.h"
 
@@ -180,6 +181,7 @@ static uint64_t take_missing(struct memsrv_context *worker, struct space *space,
         page_zero(page);
         page->owner = space->family;
         page->index = area_index(area, address);
+        pager_note_mapped(worker, page);
         items[count++] = (struct map_item){address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags)};
     }
     return count;

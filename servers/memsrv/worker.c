@@ -12,10 +12,15 @@
 #include "log.h"
 #include "memory.h"
 #include "own_memory.h"
+#include "parking.h"
 
 #define STACK_BYTES        32768u
 #define MEMSRV_PRIORITY    48u
 #define TURNS_BEFORE_YIELD 32u
+
+/* Besides PROTO_*: what else is to be done before the next message. */
+#define THEN_READY 2
+_Static_assert(PROTO_REPLY == 0 && PROTO_PARKED == 1, "THEN_READY is a bit of its own");
 
 struct memsrv_context workers[WORKERS_MAX];
 uint32_t worker_count = 1;
@@ -53,6 +58,24 @@ static __attribute__((noinline, cold)) long reply_again(struct memsrv_context *w
     return error == -ESRCH ? sys_recv(worker->reply_slot, SLOT_SERVE, m) : error;
 }
 
+/* Gives reply *m, takes up those who waited for what was done, and takes the next message. */
+static __attribute__((noinline)) long serve_ready(struct memsrv_context *worker, struct message *m, int verdict)
+{
+    long error = !(verdict & PROTO_PARKED) ? sys_reply(worker->reply_slot, m) : 0;
+    if (error && error != -ESRCH) {
+        if (worker->fault_address)
+            fault_retry(worker, m, (int)error);
+        else
+            m->tag = MSG_TAG(error, 0, 0);
+        (void)!sys_reply(worker->reply_slot, m);
+    }
+    fault_settled(worker);
+    worker->reserve = false;
+    parking_run(worker);
+    CHECK(lock_order_is_idle());
+    return sys_recv(worker->reply_slot, SLOT_SERVE, m);
+}
+
 _Noreturn void worker_serve(struct memsrv_context *worker)
 {
     struct message m = {0};
@@ -64,12 +87,17 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
         drain_if_wanted(worker);
         int verdict = PROTO_REPLY;
         if (__builtin_expect(MSG_FLAGS(m.tag) & MSG_FLAG_FAULT, 1)) {
-            fault_answer(worker, &m);
+            verdict = fault_answer(worker, &m);
         } else {
             verdict = memsrv_dispatch(worker, &m);
-            ASSERT(verdict == PROTO_REPLY);
+            if (parking_is_ready() || worker->reserve)
+                verdict |= THEN_READY;
         }
         CHECK(lock_order_is_idle());
+        if (__builtin_expect(verdict != PROTO_REPLY, 0)) {
+            error = serve_ready(worker, &m, verdict);
+            continue;
+        }
         error = sys_reply_recv(worker->reply_slot, SLOT_SERVE, &m);
         if (__builtin_expect(error != 0, 0))
             error = reply_again(worker, &m, error);
@@ -137,6 +165,7 @@ static int start_worker(struct memsrv_context *worker)
     int error = make_parts(worker, &parts);
     worker->thread_slot = parts.thread.slot;
     worker->reply_slot = parts.reply.slot;
+    parking_worker_init(worker);
     if (!error)
         error = run_thread(worker, &parts);
     if (error)

@@ -21,6 +21,8 @@
 #define FAULT_TABLES      3u
 #define FAULT_TABLES_LACK 0x80000000u
 
+struct parked;
+struct pager_ring;
 struct space;
 struct vm_events;
 
@@ -65,6 +67,12 @@ struct memsrv_context {
 
     uint32_t index;
     uint64_t thread_slot, reply_slot;
+
+    struct parked *record; /* of the reply object in reply_slot: see parking.h */
+    bool reserve;          /* pages are taken from the reserve if there are no others: for this message */
+
+    /* What the pager is told of pages that were mapped: see struct pager_ring. */
+    struct pager_ring *ring;
 };
 
 /* A worker looks here each time that it has received something, before it touches its lists. */

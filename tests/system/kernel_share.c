@@ -252,6 +252,36 @@ static void test_bad_calls(void)
     scene_close();
 }
 
+static void test_softening(void)
+{
+    const uint64_t soft = 0x1234567UL << PAGE_SHIFT;
+    const struct space *both[] = {&parent, &child};
+
+    scene_open();
+    MUST(share(BASE, SPAN));
+    const unsigned spare = spare_tables(&child);
+    CHECK_EQ(space_item(&child, address_of(1) | MAP_ITEM_SOFTEN, soft), 1);
+    CHECK_EQ(spare_tables(&child), spare); /* the table is in common still */
+    CHECK_EQ(frame_references(frames[1]), 0);
+    for (unsigned i = 0; i < 2; i++)
+        CHECK_EQ(space_entry(both[i], address_of(1)) & ~ENTRY_SHARED, soft | ENTRY_SOFT);
+    CHECK_EQ(space_item(&child, address_of(1) | MAP_ITEM_SOFTEN, soft), -ENOENT);
+    CHECK_EQ(space_item(&child, address_of(PAGES) | MAP_ITEM_SOFTEN, soft), -ENOENT);
+    CHECK_EQ(space_item(&child, USER_VA_END | MAP_ITEM_SOFTEN, soft), -EINVAL);
+    /* When they part both have it, and each puts a page there for itself. */
+    CHECK_EQ(space_item(&child, address_of(1) | MAP_ITEM_MAP | MAP_ITEM_REPLACE, frames[1] << PAGE_SHIFT | READ_WRITE),
+             1);
+    CHECK_EQ(space_entry(&parent, address_of(1)) & ~ENTRY_SHARED, soft | ENTRY_SOFT);
+    CHECK_EQ(frame_references(frames[1]), 1);
+    CHECK_EQ(frame_references(frames[0]), 2);
+    /* In a table of its own it is the space's business alone. */
+    CHECK_EQ(space_item(&parent, address_of(0) | MAP_ITEM_SOFTEN, soft), 1);
+    CHECK_EQ(space_entry(&parent, address_of(0)) & ~ENTRY_SHARED, soft | ENTRY_SOFT);
+    CHECK_EQ(frame_references(frames[0]), 1);
+    CHECK_EQ(unmap_first(&parent, address_of(0), 1), soft | ENTRY_SOFT);
+    scene_close();
+}
+
 static void test_huge(void)
 {
     const uint64_t first = huge_block();
@@ -291,6 +321,7 @@ int main(int count, char **arguments)
         {"a page is replaced only as its conditions say", test_conditions},
         {"protecting gives the right to write to pages that are the space's alone", test_protect_if_last},
         {"bad arguments are refused", test_bad_calls},
+        {"a soft entry takes the place of a page for all who use the table", test_softening},
         {"huge pages are shared, too, and become pages when a part goes", test_huge},
     };
 

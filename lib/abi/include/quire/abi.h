@@ -189,6 +189,7 @@ struct map_item {
 #define MAP_ITEM_TABLE        0x2UL /* donate the frame entry>>12 as a spare translation table of the space */
 #define MAP_ITEM_SOFT         0x3UL /* store a soft entry */
 #define MAP_ITEM_PROMOTE      0x4UL /* give the page that is there more rights; EBUSY if something else maps its frame */
+#define MAP_ITEM_SOFTEN       0x5UL /* a soft entry in the place of the page that is there, for all who use the table */
 #define MAP_ITEM_KIND         0xfUL
 #define MAP_ITEM_REPLACE      0x10UL /* the old frame, if any, loses this mapping */
 #define MAP_ITEM_IF_READ_ONLY 0x20UL /* with REPLACE: EBUSY if the old entry can be written */

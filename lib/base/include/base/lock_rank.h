@@ -16,6 +16,8 @@ enum lock_rank {
     LOCK_OBJECT_REGISTRY,
     LOCK_OBJECT,
     LOCK_FAMILY,
+    LOCK_PARKING,
+    LOCK_TRANSIT,
     LOCK_KERNEL_OBJECTS,
 
     /* lib/mm */
@@ -27,6 +29,7 @@ enum lock_rank {
     /* memsrv, below what allocates */
     LOCK_DRAIN,
     LOCK_LAYOUT,
+    LOCK_PAGER, /* taken wherever the pager is told something */
 
     LOCK_ZONE,
 

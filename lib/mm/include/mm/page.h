@@ -42,13 +42,20 @@ enum migrate_type {
 #define PAGE_STATE     (PAGE_RESERVED | PAGE_FREE | PAGE_ALLOCATED | PAGE_LISTED)
 /* The owner's marks; they are cleared by an allocation. */
 #define PAGE_OWNER_FLAGS 0xffffff00u
-#define PAGE_TABLE       0x0100u /* donated to the kernel as a translation table */
-#define PAGE_OBJECT      0x0200u /* donated to the kernel as objects */
-#define PAGE_CACHE       0x0400u /* holds objects of a kmem cache */
-#define PAGE_LOCKED      0x0800u /* never reclaimed */
-#define PAGE_OF_OBJECT   0x1000u /* of a memory object, which is `owner`: unmapping does not free it */
-#define PAGE_ZERO        0x2000u /* the page of zeros that read faults map */
-#define PAGE_HUGE        0x4000u /* first page of a huge page, whose parts may come back one by one */
+#define PAGE_TABLE       0x0100u   /* donated to the kernel as a translation table */
+#define PAGE_OBJECT      0x0200u   /* donated to the kernel as objects */
+#define PAGE_CACHE       0x0400u   /* holds objects of a kmem cache */
+#define PAGE_LOCKED      0x0800u   /* never reclaimed */
+#define PAGE_OF_OBJECT   0x1000u   /* of a memory object, which is `owner`: unmapping does not free it */
+#define PAGE_ZERO        0x2000u   /* the page of zeros that read faults map */
+#define PAGE_HUGE        0x4000u   /* first page of a huge page, whose parts may come back one by one */
+#define PAGE_TRANSIT     0x8000u   /* a device may be using it: see servers/memsrv/transit.h */
+#define PAGE_FRESH       0x10000u  /* does not hold its content yet; nothing maps it */
+#define PAGE_DIRTY       0x20000u  /* of a backed object: written since it was filled or cleaned */
+#define PAGE_BUSY        0x40000u  /* is being evicted: who wants it waits */
+#define PAGE_ORPHAN      0x80000u  /* belongs to nobody any more, and is freed when its transit ends */
+#define PAGE_BACKED      0x200000u /* of an object that is backed */
+#define PAGE_SWAP_CACHE  0x100000u /* has a swap slot: `owner` is its record */
 
 struct page {
     uint32_t flags;
