@@ -110,6 +110,8 @@ static struct root_program_image describe(const struct program_file *file, const
         .head_bytes = file->head_bytes,
         .object = file->object,
         .size = file->size,
+        .masked = file->mask != NULL,
+        .mask = file->mask ? *file->mask : 0,
         .flags = image->flags | (file->closing ? START_CLOSES_FILES : 0),
     };
 
@@ -131,17 +133,18 @@ int program_execute(const struct program_file *file, char *const arguments[], ch
     return error;
 }
 
-int file_execute(const char *path, char *const arguments[], char *const environment[])
+int file_execute(const char *path, char *const arguments[], char *const environment[], const uint64_t *mask)
 {
     struct program_file file;
     const int error = program_find(path, &file);
 
+    file.mask = mask;
     return error < 0 ? error : program_execute(&file, arguments, environment);
 }
 
 int _execve(const char *path, char *const arguments[], char *const environment[])
 {
-    return (int)posix_result(file_execute(path, arguments, environment));
+    return (int)posix_result(file_execute(path, arguments, environment, NULL));
 }
 
 int fexecve(int descriptor, char *const arguments[], char *const environment[])
@@ -201,25 +204,27 @@ static int execute_by_shell(const char *path, char *const arguments[], char *con
     return program_execute(&file, arguments, environment);
 }
 
-static int execute_or_shell(const char *path, char *const arguments[], char *const environment[])
+static int execute_or_shell(const char *path, char *const arguments[], char *const environment[], const uint64_t *mask)
 {
-    const int error = file_execute(path, arguments, environment);
+    const int error = file_execute(path, arguments, environment, mask);
     return error == -ENOEXEC ? execute_by_shell(path, arguments, environment) : error;
 }
 
-typedef int (*execute_function)(const char *path, char *const arguments[], char *const environment[]);
+typedef int (*execute_function)(const char *path, char *const arguments[], char *const environment[],
+                                const uint64_t *mask);
 
 /* Executes what the name is along PATH. EACCES, if nothing worse happens, where something was found at all. */
-static int search(const char *name, char *const arguments[], char *const environment[], execute_function execute)
+static int search(const char *name, char *const arguments[], char *const environment[], const uint64_t *mask,
+                  execute_function execute)
 {
     const char *folders = path_of_environment();
     char path[PATH_BYTES_MAX];
     int error = -ENOENT;
 
     if (*name == '\0' || strchr(name, '/'))
-        return execute(name, arguments, environment);
+        return execute(name, arguments, environment, mask);
     while (path_next(&folders, name, path, sizeof(path))) {
-        const int result = execute(path, arguments, environment);
+        const int result = execute(path, arguments, environment, mask);
         if (result == -EACCES)
             error = result;
         else if (result != -ENOENT && result != -ENOTDIR)
@@ -228,14 +233,14 @@ static int search(const char *name, char *const arguments[], char *const environ
     return error;
 }
 
-int path_execute(const char *name, char *const arguments[], char *const environment[])
+int path_execute(const char *name, char *const arguments[], char *const environment[], const uint64_t *mask)
 {
-    return search(name, arguments, environment, file_execute);
+    return search(name, arguments, environment, mask, file_execute);
 }
 
 int execvpe(const char *name, char *const arguments[], char *const environment[])
 {
-    return (int)posix_result(search(name, arguments, environment, execute_or_shell));
+    return (int)posix_result(search(name, arguments, environment, NULL, execute_or_shell));
 }
 
 int execvp(const char *name, char *const arguments[])

@@ -289,63 +289,22 @@ static long vector_bytes(const struct iovec *vector, int count)
     return (long)sum;
 }
 
-ssize_t readv(int file, const struct iovec *vector, int count)
+static ssize_t transfer_piece(int file, const struct iovec *piece, const off_t *offset, bool writes)
 {
-    const long bytes = vector_bytes(vector, count);
-    ssize_t done = 0;
-
-    if (bytes < 0)
-        return posix_result(bytes);
-    for (int i = 0; i < count; i++) {
-        const ssize_t got = _read(file, vector[i].iov_base, vector[i].iov_len);
-        if (got < 0)
-            return done > 0 ? done : got;
-        done += got;
-        if ((size_t)got < vector[i].iov_len)
-            break;
-    }
-    return done;
+    if (offset)
+        return writes ? pwrite(file, piece->iov_base, piece->iov_len, *offset)
+                      : pread(file, piece->iov_base, piece->iov_len, *offset);
+    return writes ? _write(file, piece->iov_base, piece->iov_len) : _read(file, piece->iov_base, piece->iov_len);
 }
 
-ssize_t writev(int file, const struct iovec *vector, int count)
+/* Piece by piece, until one comes out short. Where `offset` is null the description's own counts. */
+static ssize_t transfer_pieces(int file, const struct iovec *vector, int count, const off_t *offset, bool writes)
 {
-    const long bytes = vector_bytes(vector, count);
-    char together[PROTO_DATA_MAX];
-    size_t used = 0;
     ssize_t done = 0;
 
-    if (bytes < 0)
-        return posix_result(bytes);
-    /* What fits into one message is written at once, so that writers do not mix. */
-    if (bytes <= (long)sizeof(together)) {
-        for (int i = 0; i < count; i++) {
-            memcpy(together + used, vector[i].iov_base, vector[i].iov_len);
-            used += vector[i].iov_len;
-        }
-        return _write(file, together, used);
-    }
     for (int i = 0; i < count; i++) {
-        const ssize_t written = _write(file, vector[i].iov_base, vector[i].iov_len);
-        if (written < 0)
-            return done > 0 ? done : written;
-        done += written;
-        if ((size_t)written < vector[i].iov_len)
-            break;
-    }
-    return done;
-}
-
-/* readv() and writev() at an offset, piece by piece. */
-static ssize_t at_offset(int file, const struct iovec *vector, int count, off_t offset, bool writes)
-{
-    const long bytes = vector_bytes(vector, count);
-    ssize_t done = 0;
-
-    if (bytes < 0)
-        return posix_result(bytes);
-    for (int i = 0; i < count; i++) {
-        const ssize_t part = writes ? pwrite(file, vector[i].iov_base, vector[i].iov_len, offset + done)
-                                    : pread(file, vector[i].iov_base, vector[i].iov_len, offset + done);
+        const off_t place = offset ? *offset + done : 0;
+        const ssize_t part = transfer_piece(file, &vector[i], offset ? &place : NULL, writes);
         if (part < 0)
             return done > 0 ? done : part;
         done += part;
@@ -355,14 +314,44 @@ static ssize_t at_offset(int file, const struct iovec *vector, int count, off_t 
     return done;
 }
 
+static ssize_t transfer_vector(int file, const struct iovec *vector, int count, const off_t *offset, bool writes)
+{
+    const long bytes = vector_bytes(vector, count);
+
+    return bytes < 0 ? posix_result(bytes) : transfer_pieces(file, vector, count, offset, writes);
+}
+
+ssize_t readv(int file, const struct iovec *vector, int count)
+{
+    return transfer_vector(file, vector, count, NULL, false);
+}
+
+ssize_t writev(int file, const struct iovec *vector, int count)
+{
+    const long bytes = vector_bytes(vector, count);
+    char together[PROTO_DATA_MAX];
+    size_t used = 0;
+
+    if (bytes < 0)
+        return posix_result(bytes);
+    if (bytes > (long)sizeof(together))
+        return transfer_pieces(file, vector, count, NULL, true);
+    /* What fits into one message is written at once, so that writers do not mix. */
+    for (int i = 0; i < count; i++) {
+        memcpy(together + used, vector[i].iov_base, vector[i].iov_len);
+        used += vector[i].iov_len;
+    }
+    return _write(file, together, used);
+}
+
 ssize_t preadv(int file, const struct iovec *vector, int count, off_t offset)
 {
-    return at_offset(file, vector, count, offset, false);
+    return transfer_vector(file, vector, count, &offset, false);
 }
 
 ssize_t pwritev(int file, const struct iovec *vector, int count, off_t offset)
 {
-    return at_offset(file, vector, count, offset, true);
+    return transfer_vector(file, vector, count, &offset, true);
 }
 
 off_t _lseek(int file, off_t offset, int from)

@@ -26,8 +26,9 @@ void image_forget(const struct program_image *image);
 /* Becomes the program of a file, whose grant is given back. Comes back only with an error. */
 int program_execute(const struct program_file *file, char *const arguments[], char *const environment[]);
 
-/* Becomes the program of a path, or of a name along PATH. Comes back only with an error. */
-int file_execute(const char *path, char *const arguments[], char *const environment[]);
-int path_execute(const char *name, char *const arguments[], char *const environment[]);
+/* Becomes the program of a path, or of a name along PATH, which begins with a mask of signals, or the caller's if that is
+ * NULL. Comes back only with an error. */
+int file_execute(const char *path, char *const arguments[], char *const environment[], const uint64_t *mask);
+int path_execute(const char *name, char *const arguments[], char *const environment[], const uint64_t *mask);
 
 #endif

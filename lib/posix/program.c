@@ -8,12 +8,13 @@
 #include <fcntl.h>
 #include <proto/fs_client.h>
 #include <proto/memsrv_client.h>
+#include <proto/root_protocol.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-_Static_assert(PROGRAM_HEAD_BYTES == PROTO_DATA_MAX, "a head fills a message");
+_Static_assert(PROGRAM_HEAD_BYTES == ROOT_PROGRAM_HEAD_MAX, "what root looks at");
 
 static bool is_blank(char c)
 {
@@ -106,6 +107,7 @@ int program_find(const char *path, struct program_file *file)
     /* The child of a fork gets its descriptors when it first looks at one, and needs them to be known by. */
     (void)!file_kind(STDIN_FILENO);
     file->front_start = PROGRAM_FRONT_MAX;
+    file->mask = NULL;
     const int error = look(path, -1, file);
     return error < 0 ? error : follow(path, file);
 }
@@ -119,6 +121,7 @@ int program_find_open(int descriptor, struct program_file *file)
     if (kind != FILE_STORED)
         return -EACCES;
     file->front_start = PROGRAM_FRONT_MAX;
+    file->mask = NULL;
     (void)snprintf(file->name, sizeof(file->name), "/dev/fd/%d", descriptor);
     const int error = look(NULL, descriptor, file);
     return error < 0 ? error : follow(file->name, file);

@@ -5,7 +5,7 @@
 
 #include "files.h"
 
-#define PROGRAM_HEAD_BYTES 3584u
+#define PROGRAM_HEAD_BYTES 1024u
 /* Bytes of a script's first line that count. */
 #define PROGRAM_LINE_BYTES 256u
 /* So many scripts may have scripts as their interpreters. */
@@ -24,7 +24,8 @@ struct program_file {
     const char *front[PROGRAM_FRONT_MAX];
     unsigned front_start;
     char lines[PROGRAM_SCRIPTS_MAX][PROGRAM_LINE_BYTES];
-    char name[32]; /* of a program that is given by a descriptor */
+    char name[32];        /* of a program that is given by a descriptor */
+    const uint64_t *mask; /* of signals, with which it begins; NULL: the caller's */
 };
 
 /*

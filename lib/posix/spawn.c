@@ -250,16 +250,6 @@ static int take_attributes(const struct spawn_wish *wish)
 
 /* --- Spawning ----------------------------------------------------------------------------------------------------- */
 
-/* No handler of the parent's runs in the child: those that signals have are default or ignored when the mask goes. */
-static void forget_handlers(void)
-{
-    struct sigaction action;
-
-    for (int number = 1; number < NSIG; number++)
-        if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
-            (void)signal(number, SIG_DFL);
-}
-
 static _Noreturn void begin(struct spawn_wish *wish)
 {
     const bool has_mask = wish->attributes && (wish->attributes->flags & POSIX_SPAWN_SETSIGMASK);
@@ -268,12 +258,11 @@ static _Noreturn void begin(struct spawn_wish *wish)
     (void)close(wish->ends[0]);
     if (error == 0)
         error = do_actions(wish);
-    if (error == 0) {
-        forget_handlers();
-        (void)sigprocmask(SIG_SETMASK, has_mask ? &wish->attributes->mask : &wish->mask, NULL);
-        error = wish->searches ? path_execute(wish->path, wish->arguments, wish->environment)
-                               : file_execute(wish->path, wish->arguments, wish->environment);
-    }
+    /* Everything stays blocked until the program begins: no handler of the parent's runs here. */
+    const uint64_t mask = has_mask ? wish->attributes->mask : wish->mask;
+    if (error == 0)
+        error = wish->searches ? path_execute(wish->path, wish->arguments, wish->environment, &mask)
+                               : file_execute(wish->path, wish->arguments, wish->environment, &mask);
     (void)!write(wish->ends[1], &error, sizeof(error));
     _exit(STATUS_NO_LAUNCH);
 }

@@ -81,6 +81,12 @@ void process_signals_exec(const struct process *process, uint64_t number)
     forget_threads(process->pid);
 }
 
+void signals_set_mask(const struct process *process, uint64_t mask)
+{
+    process_signals(process)->first.mask = mask & SIGNALS_ALL & ~SIGNALS_FORCED;
+    signals_look_at(process);
+}
+
 void process_signals_end(const struct process *process)
 {
     struct signal_process *state = process_signals(process);

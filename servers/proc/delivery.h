@@ -28,6 +28,9 @@ void process_signals_inherit(const struct process *parent, uint64_t number, cons
 void process_signals_exec(const struct process *process, uint64_t number);
 void process_signals_end(const struct process *process);
 
+/* Sets the mask of a process's first thread. */
+void signals_set_mask(const struct process *process, uint64_t mask);
+
 /* Sends a signal to a running process, or to one of its threads if `thread` is not NULL. */
 void signal_send(const struct process *process, struct signal_thread *thread, unsigned signal,
                  const struct signal_source *source);

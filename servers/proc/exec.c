@@ -57,6 +57,8 @@ int exec_read_program(const struct process *process, const struct root_program_i
     program->name = program->own_name;
     program->object = image->object;
     program->owner = process->pid;
+    program->masked = image->masked != 0;
+    program->mask = image->mask;
     return archive_read_program(head, got, image->size, program);
 }
 
@@ -110,6 +112,8 @@ int exec_process(struct process *process, const struct program *program, const s
     process->operator= false;
     process->executed = true;
     process_signals_exec(process, thread);
+    if (program->masked)
+        signals_set_mask(process, program->mask);
     status = take_over(process, &place, program->image.entry, stack->pointer);
     if (status < 0) {
         log_line("%s (pid %lu): exec: error %ld", process->name, process->pid, (long)status);

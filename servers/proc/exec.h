@@ -28,7 +28,7 @@ MUST_CHECK int exec_read_program(const struct process *process, const struct roo
 /*
  * Makes the process the program: all of the new space is built beside the old one and then takes its place. ENOMEM, or
  * memsrv's or the kernel's error: the process is as it was. The process is no operator afterwards, and
- * has the signal mask of its thread `thread`, which asked.
+ * has the signal mask of its thread `thread`, which asked, unless the program says otherwise.
  */
 MUST_CHECK int exec_process(struct process *process, const struct program *program, const struct stack_image *stack,
                             uint64_t thread, unsigned priority);

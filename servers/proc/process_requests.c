@@ -61,20 +61,40 @@ static int prepare(const struct process *caller, const char *path, size_t path_b
     return status == 0 ? exec_read_strings(caller, strings, stack) : status;
 }
 
+/* The caller becomes the program, if preparing it has worked. */
+static int become(struct process *caller, int prepared, const struct program *program, const struct stack_image *stack,
+                  uint64_t thread)
+{
+    const int status = prepared < 0 ? prepared : exec_process(caller, program, stack, thread, PRIORITY_CLIENT);
+
+    return status < 0 ? status : PROTO_PARKED;
+}
+
+/* A child of the caller begins with the program, if preparing it has worked. */
+static int start_child(const struct process *caller, int prepared, const struct program *program,
+                       const struct stack_image *stack, uint64_t *pid)
+{
+    const struct spawn_request spawn = {.parent = caller->pid, .priority = PRIORITY_CLIENT};
+    const struct process *child;
+
+    const int status = prepared < 0 ? prepared : spawn_program(&spawn, program, stack, &child);
+    if (status == 0)
+        *pid = child->pid;
+    return status;
+}
+
 int root_handle_exec(struct root_context *context, const struct message *request, uint64_t address, uint64_t bytes,
                      uint64_t arguments, uint64_t environment, uint64_t thread, const void *path, size_t path_bytes)
 {
     const struct exec_strings strings = {address, bytes, arguments, environment, 0};
     struct process *caller = request_caller(request);
-    const struct stack_image *stack;
+    const struct stack_image *stack = NULL;
     struct program program;
 
     if (!caller)
         return -EPERM;
-    int status = prepare(caller, path, path_bytes, &strings, &program, &stack);
-    if (status == 0)
-        status = exec_process(caller, &program, stack, thread, PRIORITY_CLIENT);
-    return status < 0 ? status : PROTO_PARKED;
+    const int prepared = prepare(caller, path, path_bytes, &strings, &program, &stack);
+    return become(caller, prepared, &program, stack, thread);
 }
 
 int root_handle_spawn_image(struct root_context *context, const struct message *request, uint64_t address,
@@ -83,20 +103,13 @@ int root_handle_spawn_image(struct root_context *context, const struct message *
 {
     const struct exec_strings strings = {address, bytes, arguments, environment, 0};
     const struct process *caller = request_caller(request);
-    const struct stack_image *stack;
-    const struct process *child;
+    const struct stack_image *stack = NULL;
     struct program program;
 
     if (!caller)
         return -EPERM;
-    const struct spawn_request spawn = {.parent = caller->pid, .priority = PRIORITY_CLIENT};
-    int status = prepare(caller, path, path_bytes, &strings, &program, &stack);
-    if (status == 0)
-        status = spawn_program(&spawn, &program, stack, &child);
-    if (status < 0)
-        return status;
-    *pid = child->pid;
-    return 0;
+    const int prepared = prepare(caller, path, path_bytes, &strings, &program, &stack);
+    return start_child(caller, prepared, &program, stack, pid);
 }
 
 /* Checks the program in an object, and builds its stack out of the caller's memory. */
@@ -114,35 +127,26 @@ int root_handle_exec_object(struct root_context *context, const struct message *
                             const struct root_program_image *image, size_t image_count)
 {
     struct process *caller = request_caller(request);
-    const struct stack_image *stack;
+    const struct stack_image *stack = NULL;
     struct program program;
 
     if (!caller)
         return -EPERM;
-    int status = image_count == 1 ? prepare_object(caller, image, &program, &stack) : -EINVAL;
-    if (status == 0)
-        status = exec_process(caller, &program, stack, thread, PRIORITY_CLIENT);
-    return status < 0 ? status : PROTO_PARKED;
+    const int prepared = image_count == 1 ? prepare_object(caller, image, &program, &stack) : -EINVAL;
+    return become(caller, prepared, &program, stack, thread);
 }
 
 int root_handle_spawn_object(struct root_context *context, const struct message *request,
                              const struct root_program_image *image, size_t image_count, uint64_t *pid)
 {
     const struct process *caller = request_caller(request);
-    const struct stack_image *stack;
-    const struct process *child;
+    const struct stack_image *stack = NULL;
     struct program program;
 
     if (!caller)
         return -EPERM;
-    const struct spawn_request spawn = {.parent = caller->pid, .priority = PRIORITY_CLIENT};
-    int status = image_count == 1 ? prepare_object(caller, image, &program, &stack) : -EINVAL;
-    if (status == 0)
-        status = spawn_program(&spawn, &program, stack, &child);
-    if (status < 0)
-        return status;
-    *pid = child->pid;
-    return 0;
+    const int prepared = image_count == 1 ? prepare_object(caller, image, &program, &stack) : -EINVAL;
+    return start_child(caller, prepared, &program, stack, pid);
 }
 
 int root_handle_group_get(struct root_context *context, const struct message *request, uint64_t pid, uint64_t *group,

@@ -61,6 +61,7 @@ int archive_program(const char *path, struct program *program)
     program->name = slash ? slash + 1 : path;
     program->bytes = entry.data;
     program->object = 0;
+    program->masked = false;
     return elf_read(entry.data, entry.size, &limits, &program->image);
 }
 

@@ -17,6 +17,8 @@ struct program {
     const char *bytes; /* of the archive; NULL: see `object` */
     uint64_t object;   /* memsrv's number */
     uint64_t owner;    /* the process that may use the object */
+    bool masked;       /* it begins with the signal mask `mask`, and not with that of who becomes it */
+    uint64_t mask;
     struct elf_image image;
     char own_name[PROCESS_NAME_MAX]; /* where `name` may be */
 };
