@@ -13,7 +13,8 @@
 #include "memory.h"
 
 #define ROOT_VOLUME   "label=root"
-#define CONTENT_PART  4u /* of all memory, that content of files may take which nobody has open */
+#define ROOT_OF_MBR   "type=0x83" /* the first for Linux, where the partition table has no labels */
+#define CONTENT_PART  4u          /* of all memory, that content of files may take which nobody has open */
 #define SYNC_NS       (5 * NS_PER_SECOND)
 #define STACK_BYTES   65536u
 #define MESSAGE_BYTES 100u
@@ -57,6 +58,8 @@ void volumes_mount(struct fs_context *context)
     const struct ext2_options options = {.now = clock_now_ns, .pages_max = fs_page_count().limit / CONTENT_PART};
 
     int error = disk_open(&context->disk, ROOT_VOLUME);
+    if (error == -ENOENT)
+        error = disk_open(&context->disk, ROOT_OF_MBR);
     if (error == -ENODEV || error == -ENOENT)
         return;
     if (error == 0)
