@@ -10,9 +10,9 @@
 #include "harness.h"
 
 #define DISK_BYTES    (32UL << 20)
-#define CHECK_EVERY   256u
-#define SYNC_EVERY    1000u
-#define REMOUNT_EVERY 5000u
+#define CHECK_EVERY   1024u
+#define SYNC_EVERY    2500u
+#define REMOUNT_EVERY 10000u
 
 static struct image image;
 static struct ext2 *ext2;
