@@ -57,8 +57,8 @@ struct swap_cluster {
 };
 
 /* The bytes that an area of `slots` needs for counts and clusters. */
-#define SWAP_CLUSTERS(slots)   (((slots) + SWAP_CLUSTER_SLOTS - 1) / SWAP_CLUSTER_SLOTS)
-#define SWAP_MAP_BYTES(slots)  (SWAP_CLUSTERS(slots) * (SWAP_CLUSTER_SLOTS + sizeof(struct swap_cluster)))
+#define SWAP_CLUSTERS(slots)  (((slots) + SWAP_CLUSTER_SLOTS - 1) / SWAP_CLUSTER_SLOTS)
+#define SWAP_MAP_BYTES(slots) (SWAP_CLUSTERS(slots) * (SWAP_CLUSTER_SLOTS + sizeof(struct swap_cluster)))
 
 struct swap_area {
     uint8_t *counts; /* SWAP_CLUSTERS(slots) * SWAP_CLUSTER_SLOTS of them; NULL: there is no such area */
