@@ -52,7 +52,7 @@ static void ages(void)
     EXPECT(writeback_dirtied(&set, 7, 2, 300) == 0 && writeback_dirtied(&set, 9, 1, 300) == -ENOSPC);
     EXPECT(!writeback_next(&set, 129, 30, &object) && writeback_next(&set, 130, 30, &object) && object == 7);
     EXPECT(!writeback_next(&set, 50, 0, &object)); /* a clock that was behind */
-    writeback_cleaned(&set, 7, 2, 400); /* one is left: it waits behind the other */
+    writeback_cleaned(&set, 7, 2, 400);            /* one is left: it waits behind the other */
     EXPECT(writeback_next(&set, 500, 30, &object) && object == 8 && writeback_dirty(&set, 7) == 1);
     writeback_cleaned(&set, 8, 100, 400);
     EXPECT(set.dirty == 1 && writeback_dirty(&set, 8) == 0 && writeback_next(&set, 500, 100, &object) && object == 7);

@@ -50,9 +50,9 @@ uint32_t writeback_pause(const struct writeback_limits *limits, uint64_t dirty);
 #define WRITEBACK_NONE UINT32_MAX
 
 struct writeback_entry {
-    uint64_t object; /* any number of the caller's */
-    uint64_t dirty;  /* pages of it; 0: the entry is free */
-    uint64_t since;  /* when the first of them became dirty */
+    uint64_t object;         /* any number of the caller's */
+    uint64_t dirty;          /* pages of it; 0: the entry is free */
+    uint64_t since;          /* when the first of them became dirty */
     uint32_t next, previous; /* by `since`, or the next free entry */
     uint32_t chain;          /* the next of its bucket */
 };
