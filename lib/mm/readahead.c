@@ -192,7 +192,8 @@ struct readahead_plan readahead_fault(struct readahead_state *state, const struc
         return plain(request->index, 0, request->limit);
     if (max == 0 || state->advice == READAHEAD_RANDOM)
         return plain(request->index, request->marked ? 0 : 1, request->limit);
-    if (request->marked || state->advice == READAHEAD_SEQUENTIAL)
+    bool next = state->size > 0 && request->index == state->start + state->size;
+    if (request->marked || next || state->advice == READAHEAD_SEQUENTIAL)
         return readahead_read(state, request);
     if (state->misses < MISSES_MAX)
         state->misses++;

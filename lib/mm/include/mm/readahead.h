@@ -63,8 +63,8 @@ void readahead_advise(struct readahead_state *state, enum readahead_advice advic
  */
 struct readahead_plan readahead_read(struct readahead_state *state, const struct readahead_request *request);
 
-/* The same for a fault of a mapping; `count` is 1. A miss reads around the page; many misses that no hit follows end that,
- * and one page is read. */
+/* The same for a fault of a mapping; `count` is 1. A miss right behind the last window goes on from there, any other reads
+ * around the page; many misses that no hit follows end that, and one page is read. */
 struct readahead_plan readahead_fault(struct readahead_state *state, const struct readahead_request *request);
 
 /* A fault of a mapping found its page: reading around was not in vain. */
