@@ -57,7 +57,7 @@ static uint32_t first_size(uint32_t count, uint32_t max)
 static uint32_t next_size(uint32_t size, uint32_t max)
 {
     if (size < max / 16)
-        return larger(4 * size, 1) <= max ? (uint32_t)larger(4 * size, 1) : max;
+        return larger(4UL * size, 1) <= max ? (uint32_t)larger(4UL * size, 1) : max;
     return size <= max / 2 ? 2 * size : max;
 }
 

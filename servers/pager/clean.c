@@ -165,7 +165,7 @@ void clean_tick(struct pager *pager, bool too_much)
     uint64_t now = pager->backend.now_us(pager->backend.context) / 1000, number;
     uint64_t age = too_much ? 0 : pager->settings.writeback.expire_ms;
     while (writeback_next(&pager->dirty, now, age, &number)) {
-        const struct object *object = object_find(pager, number);
+        const struct object *object = object_meet(pager, number);
         if (object && sync_begin(pager, number, object->cookie, 0, UINT64_MAX, false, false, 0) < 0)
             return;
         writeback_cleaned(&pager->dirty, number, UINT64_MAX, now);

@@ -47,6 +47,17 @@ struct object *object_know(struct pager *pager, uint64_t number, uint64_t cookie
     return object;
 }
 
+struct object *object_meet(struct pager *pager, uint64_t number)
+{
+    struct object *object = object_find(pager, number);
+    uint64_t cookie;
+    if (object)
+        return object;
+    if (pager->backend.cookie(pager->backend.context, number, &cookie) < 0)
+        return NULL;
+    return object_know(pager, number, cookie);
+}
+
 void object_forget(struct pager *pager, uint64_t number)
 {
     struct object *object = object_find(pager, number);
@@ -184,7 +195,7 @@ static struct readahead_plan plan_of(struct pager *pager, struct readahead_state
     struct memory_state memory;
     pager->backend.memory(pager->backend.context, &memory);
     struct readahead_request request = {.index = index, .count = 1, .limit = UINT64_MAX};
-    request.spare = memory.free > 4 * BATCH_PAGES ? BATCH_PAGES : (uint32_t)(memory.free / 4);
+    request.spare = memory.free > 4UL * BATCH_PAGES ? BATCH_PAGES : (uint32_t)(memory.free / 4);
     struct readahead_plan plan = readahead_fault(state, &request);
     if (index < plan.start || index - plan.start >= BATCH_PAGES)
         return (struct readahead_plan){.start = index, .count = 1, .mark = READAHEAD_NO_MARK};

@@ -129,8 +129,9 @@ struct reclaim {
     uint64_t wanted;   /* pages */
     uint64_t freed;    /* since it began, those included that are being written */
     uint64_t round_freed, round_scanned;
-    uint64_t counts[4]; /* left to look at in this round */
-    uint64_t victim;    /* process that was ended on this account; 0: none */
+    uint64_t counts[4];  /* left to look at in this round */
+    uint64_t rest_until; /* us: it was in vain, and until then who does not wait cannot have it begin again */
+    uint64_t victim;     /* process that was ended on this account; 0: none */
     uint64_t victim_since;
 };
 
@@ -230,6 +231,9 @@ MUST_CHECK int advise(struct pager *pager, const struct demand *demand);
 
 /* The object's record, a new one in place of the oldest if there is none. */
 struct object *object_know(struct pager *pager, uint64_t number, uint64_t cookie);
+
+/* The same for an object of which nothing but the number is known: memsrv is asked. NULL: it is no more. */
+struct object *object_meet(struct pager *pager, uint64_t number);
 
 /* The same, but NULL if it is not known. */
 struct object *object_find(struct pager *pager, uint64_t number);

@@ -8,6 +8,7 @@
 
 #include "pager.h"
 
+#define REST_US      100000u
 #define CLEAN_AROUND 16u /* pages that are written with a dirty one that is to go */
 
 static bool on_their_way(const struct pager *pager)
@@ -44,11 +45,11 @@ static void leave_shadow(struct pager *pager, uint64_t pfn, uint64_t slot)
 static void write_first(struct pager *pager, uint64_t pfn)
 {
     const struct page_owner owner = pager->owners[pfn - pager->lru.first];
-    const struct object *object = owner.object ? object_find(pager, owner.object) : NULL;
+    const struct object *object = owner.object ? object_meet(pager, owner.object) : NULL;
     lru_put_back(&pager->lru, pfn, LRU_KEEP);
     if (!object)
         return;
-    uint64_t first = owner.index / CLEAN_AROUND * CLEAN_AROUND;
+    uint64_t first = (uint64_t)(owner.index / CLEAN_AROUND) * CLEAN_AROUND;
     if (sync_begin(pager, object->number, object->cookie, first, first + CLEAN_AROUND, false, false, 0) == 0)
         (void)lru_set_reclaim(&pager->lru, pfn, true);
 }
@@ -186,6 +187,10 @@ static uint32_t shrink_active(struct pager *pager, enum lru_list list, uint32_t 
 void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
 {
     struct reclaim *reclaim = &pager->reclaim;
+    if (!reclaim->active && !urgent && pager->backend.now_us(pager->backend.context) < reclaim->rest_until)
+        return;
+    if (!reclaim->active || (urgent && !reclaim->urgent))
+        reclaim->stalled = false;
     if (!reclaim->active)
         *reclaim = (struct reclaim){.active = true,
                                     .priority = LRU_PRIORITY_DEFAULT,
@@ -194,12 +199,13 @@ void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
     if (reclaim->wanted < reclaim->freed + pages)
         reclaim->wanted = reclaim->freed + pages;
     reclaim->urgent = reclaim->urgent || urgent;
-    reclaim->stalled = false;
 }
 
 static void finish(struct pager *pager, int status)
 {
-    bool told = pager->reclaim.urgent;
+    const bool told = pager->reclaim.urgent;
+    if (pager->reclaim.freed == 0)
+        pager->reclaim.rest_until = pager->backend.now_us(pager->backend.context) + REST_US;
     pager->reclaim.active = pager->reclaim.urgent = pager->reclaim.stalled = false;
     if (told)
         pager->backend.reclaim_end(pager->backend.context, status);
@@ -207,16 +213,16 @@ static void finish(struct pager *pager, int status)
 
 static bool is_enough(struct pager *pager)
 {
+    struct reclaim *reclaim = &pager->reclaim;
     struct memory_state memory;
-    if (pager->reclaim.freed < pager->reclaim.wanted)
-        return false;
     pager->backend.memory(pager->backend.context, &memory);
+    const bool plenty = memory.free >= memory.high;
     /* Who waits is let go as soon as there is what he wants; what is in the background goes on to the high watermark. */
-    if (pager->reclaim.urgent && memory.free > 0) {
-        pager->reclaim.urgent = false;
+    if (reclaim->urgent && memory.free > 0 && (plenty || reclaim->freed >= reclaim->wanted)) {
+        reclaim->urgent = false;
         pager->backend.reclaim_end(pager->backend.context, 0);
     }
-    return memory.free >= memory.high;
+    return plenty;
 }
 
 static void begin_round(struct pager *pager)
@@ -358,6 +364,8 @@ static void learn(struct pager *pager, const struct page_use *use)
     }
     if (list == LRU_ABSENT || (list != LRU_ISOLATED && file != backed))
         page_arrived(pager, use->pfn, backed ? LRU_FILE : 0, backed ? use->object : 0, use->index);
+    if (backed)
+        (void)object_meet(pager, use->object);
     if (backed && use->dirty && writeback_dirty(&pager->dirty, use->object) == 0)
         (void)!writeback_dirtied(&pager->dirty, use->object, 1, pager->backend.now_us(pager->backend.context) / 1000);
 }

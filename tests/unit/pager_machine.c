@@ -268,6 +268,13 @@ static int spaces(void *context, uint64_t cursor, struct space_use *uses, uint32
     return 0;
 }
 
+static int cookie_of(void *context, uint64_t object, uint64_t *cookie)
+{
+    (void)context;
+    *cookie = 1000 + object;
+    return object <= OBJECTS ? 0 : -ENOENT;
+}
+
 static void memory(void *context, struct memory_state *state)
 {
     (void)context;
@@ -366,6 +373,7 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .harvest = harvest,
                                        .page_uses = page_uses,
                                        .spaces = spaces,
+                                       .cookie = cookie_of,
                                        .memory = memory,
                                        .demand_end = demand_end,
                                        .reclaim_end = reclaim_end,
