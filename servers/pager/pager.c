@@ -119,7 +119,6 @@ void pager_tick(struct pager *pager)
     struct memory_state memory;
     backend->memory(backend->context, &memory);
     pressure_update(&pager->pressure, now);
-    pressure_change(&pager->pressure, now, (uint32_t)memory.waiting, 1);
     if (memory.dirty > 0 || pager->sweep != 0) {
         /* One pass in each interval finds what has become dirty. */
         if (pager->sweep != 0 || now / 1000 - pager->sweep_begun >= pager->settings.writeback.interval_ms) {

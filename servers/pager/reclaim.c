@@ -184,6 +184,15 @@ static uint32_t shrink_active(struct pager *pager, enum lru_list list, uint32_t 
 
 /* --- Rounds --------------------------------------------------------------------------------------------------------- */
 
+/* Somebody waits for memory from now on, or nobody does any more. */
+static void set_urgent(struct pager *pager, bool urgent)
+{
+    if (pager->reclaim.urgent == urgent)
+        return;
+    pager->reclaim.urgent = urgent;
+    pressure_change(&pager->pressure, pager->backend.now_us(pager->backend.context), urgent ? 1 : 0, 1);
+}
+
 void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
 {
     struct reclaim *reclaim = &pager->reclaim;
@@ -198,7 +207,8 @@ void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
                                     .victim_since = reclaim->victim_since};
     if (reclaim->wanted < reclaim->freed + pages)
         reclaim->wanted = reclaim->freed + pages;
-    reclaim->urgent = reclaim->urgent || urgent;
+    if (urgent)
+        set_urgent(pager, true);
 }
 
 static void finish(struct pager *pager, int status)
@@ -206,7 +216,8 @@ static void finish(struct pager *pager, int status)
     const bool told = pager->reclaim.urgent;
     if (pager->reclaim.freed == 0)
         pager->reclaim.rest_until = pager->backend.now_us(pager->backend.context) + REST_US;
-    pager->reclaim.active = pager->reclaim.urgent = pager->reclaim.stalled = false;
+    set_urgent(pager, false);
+    pager->reclaim.active = pager->reclaim.stalled = false;
     if (told)
         pager->backend.reclaim_end(pager->backend.context, status);
 }
@@ -219,7 +230,7 @@ static bool is_enough(struct pager *pager)
     const bool plenty = memory.free >= memory.high;
     /* Who waits is let go as soon as there is what he wants; what is in the background goes on to the high watermark. */
     if (reclaim->urgent && memory.free > 0 && (plenty || reclaim->freed >= reclaim->wanted)) {
-        reclaim->urgent = false;
+        set_urgent(pager, false);
         pager->backend.reclaim_end(pager->backend.context, 0);
     }
     return plenty;

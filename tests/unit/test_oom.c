@@ -147,6 +147,19 @@ static void text(void)
     print_and_parse();
 }
 
+/* What a console showed when a program had taken all memory: decided again, the same one is ended. */
+static void recorded(void)
+{
+    static const char *const lines[] = {"oom-memory 32768 495 0 0 -1", "oom-task 3 28 0 12 0 1 0",
+                                        "oom-task 4 217 0 14 0 1 0",   "oom-task 5 634 0 13 0 1 0",
+                                        "oom-task 6 45 0 12 0 1 0",    "oom-task 7 30 0 13 0 1 0",
+                                        "oom-task 9 26470 0 67 0 0 0"};
+    for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        EXPECT(oom_record_parse(&record, lines[i]) == 0);
+    EXPECT(record.count == 6 && chosen() == 9);
+    print_and_parse();
+}
+
 static void random_run(void)
 {
     for (test_step = 0; test_step < test_steps() / 10; test_step++) {
@@ -189,6 +202,7 @@ static const struct test_row rows[] = {
     {"groups", "a group's limit costs one of the group", groups},
     {"many", "of too many processes the largest are known", many},
     {"text", "a record that was printed can be decided again; other text is refused", text},
+    {"recorded", "a decision that was printed comes out the same", recorded},
     {"random_run", "the choice is the plain maximum, also after printing", random_run},
 };
 

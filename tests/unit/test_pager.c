@@ -101,6 +101,8 @@ static void out_of_memory(void)
         error = machine_anon(i, true);
     EXPECT(error == -ENOMEM && machine.killed == 77 && pager.counters.kills == 1);
     EXPECT(pager.oom.count == 2 && oom_check(&pager.oom) == 0);
+    pager_tick(&pager);
+    EXPECT(pager.pressure.total[PRESSURE_OF_SOME] > 0 && pressure_check(&pager.pressure, 0) == 0);
     machine_check();
 }
 
