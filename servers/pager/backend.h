@@ -97,6 +97,7 @@ struct backend {
     int (*spaces)(void *context, uint64_t cursor, struct space_use *uses, uint32_t max, uint32_t *found,
                   uint64_t *next);
     void (*memory)(void *context, struct memory_state *state);
+    void (*dirty_limit)(void *context, uint64_t pages); /* above so many dirty pages, WANT_CLEANING is to be said */
     void (*demand_end)(void *context, uint64_t token, int status);
     void (*reclaim_end)(void *context, int status);
     /* Where pages of the file are that has the cookie; finds room for those that have none if `allocate`. Covers at least

@@ -17,7 +17,9 @@ _Static_assert(EVICT_NEEDS_SLOT == MEMSRV_EVICT_SLOT && EVICT_NO_MEMORY == MEMSR
 _Static_assert(PAGE_IS_BACKED == MEMSRV_PAGE_KIND_BACKED && PAGE_IS_MEMORY == MEMSRV_PAGE_KIND_MEMORY, "the same");
 _Static_assert(BATCH_PAGES == MEMSRV_BATCH_PAGES, "one figure");
 
-#define USES_MAX (PROTO_DATA_MAX / sizeof(struct memsrv_page_use))
+/* Fills that go by one look at how much memory is free; whatever reclaim decides, it looks again. */
+#define MEMORY_USES 32u
+#define USES_MAX    (PROTO_DATA_MAX / sizeof(struct memsrv_page_use))
 
 /* What cannot fail unless memsrv and the pager disagree of what is in transit: then there is nothing to be done, but it
  * must be seen. */
@@ -97,7 +99,7 @@ static int evict(void *given, const struct evict_page *pages, uint32_t count, ui
 {
     struct pager_context *context = given;
     size_t number = 0;
-    context->memory_known = false;
+    context->memory_uses = 0;
     int error = memsrv_evict(SLOT_MEMSRV, (const struct memsrv_victim *)pages, count, results, count, &number);
     return error < 0 ? error : number == count ? 0 : -EPROTO;
 }
@@ -166,16 +168,23 @@ static void memory(void *given, struct memory_state *state)
     struct pager_context *context = given;
     struct memsrv_paging paging;
     size_t number = 0;
-    if (!context->memory_known) {
+    if (context->memory_uses == 0) {
         context->memory = (struct memory_state){0};
         read_zones(&context->memory);
         if (memsrv_paging_info(SLOT_MEMSRV, &paging, 1, &number) == 0 && number == 1) {
             context->memory.dirty = paging.dirty;
             context->memory.waiting = paging.parked;
         }
-        context->memory_known = true;
+        context->memory_uses = MEMORY_USES;
     }
+    context->memory_uses--;
     *state = context->memory;
+}
+
+static void dirty_limit(void *context, uint64_t pages)
+{
+    int error = memsrv_paging_limit(SLOT_MEMSRV, pages);
+    expect("paging_limit", error, 0, 0);
 }
 
 static void demand_end(void *context, uint64_t token, int status)
@@ -226,6 +235,7 @@ void backend_memsrv(struct backend *backend)
     backend->spaces = spaces;
     backend->cookie = cookie_of;
     backend->memory = memory;
+    backend->dirty_limit = dirty_limit;
     backend->demand_end = demand_end;
     backend->reclaim_end = reclaim_end;
     backend->kill = end_process;

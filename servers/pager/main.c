@@ -45,6 +45,8 @@ static void take_demands(struct pager_context *context)
             if (demands[i].kind < MEMSRV_DEMAND_FILL || demands[i].kind > MEMSRV_DEMAND_OBJECT_GONE)
                 continue;
             const struct demand demand = translate(&demands[i]);
+            if (demand.kind == WANT_RECLAIM)
+                context->memory_uses = 0;
             pager_demand(&context->pager, &demand);
         }
         context->more = count == DEMANDS_AT_ONCE;
@@ -70,6 +72,7 @@ static void read_rings(struct pager_context *context)
 static void handle_events(struct pager_context *context, uint64_t events)
 {
     if (events & EVENT_TICK) {
+        context->memory_uses = 0;
         disks_open(context);
         pager_tick(&context->pager);
         watches_tell(context);
@@ -85,7 +88,6 @@ static void handle_events(struct pager_context *context, uint64_t events)
 static bool serve(struct pager_context *context, struct message *message)
 {
     bool reply = false;
-    context->memory_known = false;
     read_rings(context);
     if (MSG_FLAGS(message->tag) & MSG_FLAG_NOTIFICATION)
         handle_events(context, message->words[0]);

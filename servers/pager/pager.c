@@ -4,7 +4,8 @@
 
 #include "pager.h"
 
-#define SWEEP_CALLS 32u /* of a tick */
+#define SWEEP_CALLS   32u /* of a tick */
+#define CLEAN_REST_US 200000u
 
 int pager_init(struct pager *pager, const struct backend *backend, const struct pager_memory *memory)
 {
@@ -33,6 +34,19 @@ uint32_t pager_room(const struct pager *pager)
     return DEMANDS_MAX - pager->demand_count;
 }
 
+/* There are many dirty pages: finds them all and begins to write them. Not again at once, for that takes a while. */
+static void clean_many(struct pager *pager)
+{
+    const uint64_t now = pager->backend.now_us(pager->backend.context);
+    if (now - pager->cleaned < CLEAN_REST_US)
+        return;
+    pager->cleaned = now;
+    pager->sweep = 0;
+    while (!sweep_some(pager, SWEEP_CALLS))
+        ;
+    clean_tick(pager, true);
+}
+
 /* Begins what is wanted. EAGAIN: not now. */
 static int begin(struct pager *pager, const struct demand *demand)
 {
@@ -51,7 +65,7 @@ static int begin(struct pager *pager, const struct demand *demand)
             end = UINT64_MAX;
         return sync_begin(pager, demand->object, demand->cookie, demand->index, end, true, true, demand->token);
     case WANT_CLEANING:
-        clean_tick(pager, true);
+        clean_many(pager);
         return 0;
     case TOLD_SLOTS_FREE:
         swap_slots_free(pager, demand->index, demand->count);
@@ -130,7 +144,14 @@ void pager_tick(struct pager *pager)
     const struct writeback_limits limits =
         writeback_limits(&pager->settings.writeback, memory.free + lru_size(&pager->vector, LRU_INACTIVE_FILE) +
                                                          lru_size(&pager->vector, LRU_ACTIVE_FILE));
-    clean_tick(pager, memory.dirty > limits.background);
+    if (limits.background != pager->dirty_limit) {
+        pager->dirty_limit = limits.background;
+        backend->dirty_limit(backend->context, limits.background);
+    }
+    if (memory.dirty > limits.background)
+        clean_many(pager);
+    else
+        clean_tick(pager, false);
     pager->reclaim.stalled = false; /* a process may have ended, or memory come back by itself */
     pager_pump(pager);
 }

@@ -161,6 +161,8 @@ struct pager {
     uint64_t clock;       /* counts demands */
     uint64_t sweep;       /* next page that is looked at for what it is; 0: at the beginning */
     uint64_t sweep_begun; /* when this pass began, ms */
+    uint64_t dirty_limit; /* that memsrv was told */
+    uint64_t cleaned;     /* us: when dirty pages were last looked for because there are many */
     bool pumping;
 };
 

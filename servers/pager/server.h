@@ -44,7 +44,7 @@ struct pager_context {
     bool disks_lost;  /* it is another one, or will be: what was on its way is to be made again */
     bool more;        /* memsrv may have demands that there was no room for */
     struct memory_state memory;
-    bool memory_known; /* since the message in hand came, and the last eviction */
+    unsigned memory_uses; /* of that state that are left before it is asked for again */
     struct waiter waiters[WAITERS_MAX];
     uint64_t spare_replies[WAITERS_MAX];
     size_t spare_count;

@@ -283,6 +283,12 @@ static void memory(void *context, struct memory_state *state)
         state->dirty += machine.frames[i].state == FRAME_BACKED && machine.frames[i].dirty;
 }
 
+static void dirty_limit(void *context, uint64_t pages)
+{
+    (void)context;
+    machine.dirty_limit = pages;
+}
+
 static void demand_end(void *context, uint64_t token, int status)
 {
     (void)context;
@@ -375,6 +381,7 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .spaces = spaces,
                                        .cookie = cookie_of,
                                        .memory = memory,
+                                       .dirty_limit = dirty_limit,
                                        .demand_end = demand_end,
                                        .reclaim_end = reclaim_end,
                                        .map_blocks = map_blocks,

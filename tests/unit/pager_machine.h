@@ -53,6 +53,7 @@ struct machine {
     int reclaim_status;     /* 1: none was told yet */
     int bus_error;          /* what the last failed fill said */
     uint64_t now;
+    uint64_t dirty_limit;
     uint64_t killed;
     uint64_t demands_ended;
     int last_demand_status;

@@ -58,6 +58,19 @@ static void old_pages_are_written(void)
     machine_check();
 }
 
+static void many_pages_are_written(void)
+{
+    machine_start(256, false);
+    for (uint64_t i = 0; i < 100; i++)
+        EXPECT(machine_file(1, i, true) == 0);
+    machine_settle();
+    machine.now += 1000000;
+    pager_tick(&pager);
+    machine_settle();
+    EXPECT(pager.counters.written >= 100 && machine.dirty_limit > 0 && machine.dirty_limit < 50);
+    machine_check();
+}
+
 static void twice_the_memory(void)
 {
     machine_start(128, true);
@@ -212,6 +225,7 @@ static const struct test_row rows[] = {
     {"large_file", "a file larger than memory is read and written", large_file},
     {"sync_reaches_disk", "after a sync nothing is dirty", sync_reaches_disk},
     {"old_pages_are_written", "what is dirty for long is written, and not sooner", old_pages_are_written},
+    {"many_pages_are_written", "what is dirty is written when it is much", many_pages_are_written},
     {"twice_the_memory", "a program uses twice the memory there is", twice_the_memory},
     {"working_set_stays", "what is used again and again survives a stream", working_set_stays},
     {"out_of_memory", "a process is ended when nothing can go, and then an error is the answer", out_of_memory},
