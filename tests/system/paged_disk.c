@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define WORDS      (PAGE_SIZE / sizeof(uint64_t))
-#define PASSES     2u
+#define PASSES     1u
 #define SAMPLES    64u
 #define ALL_PAGES  UINT64_MAX
 #define SCRATCH    "label=scratch"
