@@ -280,9 +280,9 @@ void services_start(const struct boot_info *info)
     /* Without a console there is still the kernel's log, and a program may need neither. */
     (void)!service_start(&console);
     start_blk();
-    start_pager();
     if (service_start(&fs) < 0)
         give_up_fs();
+    start_pager();
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
     if (bytes < 0)
         fatal(bytes == -E2BIG ? "quire.run is too long" : "quire.run has a wrong escape");
