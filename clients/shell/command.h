@@ -17,8 +17,8 @@ struct command {
     int (*function)(int count, char **arguments);
 };
 
-extern const struct command disk_commands[], file_commands[], general_commands[], memory_commands[], process_commands[],
-    zone_commands[];
+extern const struct command disk_commands[], file_commands[], general_commands[], memory_commands[], pager_commands[],
+    process_commands[], zone_commands[];
 
 /* The tables above, ended by a null. */
 extern const struct command *const command_groups[];

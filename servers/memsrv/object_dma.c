@@ -85,6 +85,7 @@ static int fill(struct object *object, struct page *row, uint64_t pages) REQUIRE
         row[i].flags |= PAGE_OF_OBJECT;
         row[i].owner = object;
         row[i].index = i;
+        row[i].private_data = object->id;
         object_count_pages(1);
     }
     return 0;

@@ -91,6 +91,20 @@ static int find_backed(struct memsrv_context *worker, uint64_t id, struct object
     return error;
 }
 
+int memsrv_handle_object_cookie(struct memsrv_context *context, const struct message *request, uint64_t id,
+                                uint64_t *cookie)
+{
+    struct object *object;
+    if (!pager_is_caller(request))
+        return -EPERM;
+    int error = find_backed(context, id, &object);
+    if (error)
+        return error;
+    *cookie = object->cookie;
+    object_put(context, object);
+    return 0;
+}
+
 int memsrv_handle_fill_begin(struct memsrv_context *context, const struct message *request, uint64_t id, uint64_t index,
                              uint64_t count, uint64_t *next, struct memsrv_dirty_page *pages, size_t pages_capacity,
                              size_t *pages_count)

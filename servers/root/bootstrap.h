@@ -16,6 +16,7 @@ enum root_priority {
     PRIORITY_SHELL = 20,
     PRIORITY_FS = 36,
     PRIORITY_CONSOLE = 40,
+    PRIORITY_PAGER = 41,
     PRIORITY_BLK = 42,
     PRIORITY_ROOT = 44,
     PRIORITY_MEMSRV = 48,

@@ -12,7 +12,7 @@
 #include "slots.h"
 
 /* Reply objects lie one after the other in these frames: first the servers', then the pool. */
-#define FIXED_REPLIES 4u
+#define FIXED_REPLIES 5u
 #define REPLY_FRAMES  ((FIXED_REPLIES + REPLY_COUNT + OBJECTS_PER_FRAME_SMALL - 1) / OBJECTS_PER_FRAME_SMALL)
 
 static uint64_t reply_frames[REPLY_FRAMES];
@@ -29,6 +29,8 @@ static uint64_t reply_index(uint64_t slot)
         return 2;
     if (slot == ROOT_SLOT_BLK_REPLY)
         return 3;
+    if (slot == ROOT_SLOT_PAGER_REPLY)
+        return 4;
     return FIXED_REPLIES + slot - ROOT_SLOT_REPLIES;
 }
 
@@ -63,8 +65,8 @@ void objects_create(const struct boot_info *info)
     while (sys_cap_query(ROOT_SLOT_END, NULL) == -EBADF)
         table_grow(SLOT_TABLE, 1);
 
-    static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT, ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT,
-                                         ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_BLK_ENDPOINT};
+    static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT,    ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT,
+                                         ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_BLK_ENDPOINT,    ROOT_SLOT_PAGER_ENDPOINT};
     uint64_t pfn = frame_take();
     for (uint64_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
         create_at(CAP_ENDPOINT, pfn, i, endpoints[i], 0);
@@ -87,6 +89,7 @@ void objects_create(const struct boot_info *info)
     reply_create(ROOT_SLOT_CONSOLE_REPLY);
     reply_create(ROOT_SLOT_FS_REPLY);
     reply_create(ROOT_SLOT_BLK_REPLY);
+    reply_create(ROOT_SLOT_PAGER_REPLY);
     for (uint64_t i = 0; i < REPLY_COUNT; i++)
         reply_create(ROOT_SLOT_REPLIES + i);
 }

@@ -29,6 +29,7 @@
 static int endow_console(const struct process *process);
 static int endow_fs(const struct process *process);
 static int endow_blk(const struct process *process);
+static int endow_pager(const struct process *process);
 static int endow_shell(const struct process *process);
 static int endow_run(const struct process *process);
 
@@ -46,6 +47,7 @@ struct service {
 #define FRAMED_WORD  "quire.console=framed"
 #define FS_PATH      "sbin/fs"
 #define BLK_PATH     "sbin/blk"
+#define PAGER_PATH   "sbin/pager"
 #define SHELL_PATH   "bin/shell"
 
 #define OFFSET_DIGITS 4u /* of a byte within a page */
@@ -54,6 +56,13 @@ static char
 static struct service console = {
     .arguments = console_arguments, .priority = PRIORITY_CONSOLE, .server = true, .endow = endow_console};
 static struct service blk = {.priority = PRIORITY_BLK, .server = true, .dma = true, .endow = endow_blk};
+static struct service pager = {.arguments = PAGER_PATH,
+                               .bytes = sizeof(PAGER_PATH),
+                               .priority = PRIORITY_PAGER,
+                               .operator= true,
+                               .server = true,
+                               .dma = true,
+                               .endow = endow_pager};
 static struct service fs = {.arguments = FS_PATH,
                             .bytes = sizeof(FS_PATH),
                             .priority = PRIORITY_FS,
@@ -99,9 +108,39 @@ static int give_dma(const struct process *process)
                            process->pid | BADGE_DMA);
 }
 
+/* The pager's endpoint, if there may be one: `rights` are BADGE_*. */
+static int give_pager(const struct process *process, uint64_t rights)
+{
+    if (sys_cap_query(ROOT_SLOT_PAGER_ENDPOINT, NULL) <= 0)
+        return 0;
+    return capability_give(process_table_slot(process), SLOT_PAGER, ROOT_SLOT_PAGER_ENDPOINT, RIGHT_SEND | RIGHT_GRANT,
+                           process->pid | rights);
+}
+
+/* What others wait for when memory is gone: it gets memory then, and its own is never taken away. */
+static int set_roles(const struct process *process, uint64_t roles)
+{
+    return memsrv_space_roles(SLOT_MEMSRV, process->pid, roles | MEMSRV_ROLE_RESERVE | MEMSRV_ROLE_UNEVICTABLE);
+}
+
+/* The pager can end programs, and reads and writes disks. */
+static int endow_pager(const struct process *process)
+{
+    int status = set_roles(process, MEMSRV_ROLE_PAGER);
+    if (status == 0)
+        status = give_disks(process, BADGE_DMA);
+    if (status == 0)
+        status = give_dma(process);
+    return status < 0 ? status : endow_server(process, ROOT_SLOT_PAGER_ENDPOINT, ROOT_SLOT_PAGER_REPLY);
+}
+
 static int endow_fs(const struct process *process)
 {
-    int status = give_disks(process, BADGE_DMA);
+    int status = set_roles(process, MEMSRV_ROLE_FILE_SERVER);
+    if (status == 0)
+        status = give_pager(process, 0);
+    if (status == 0)
+        status = give_disks(process, BADGE_DMA);
     if (status == 0)
         status = give_dma(process);
     if (status == 0)
@@ -111,16 +150,19 @@ static int endow_fs(const struct process *process)
 
 static int endow_blk(const struct process *process)
 {
-    int status = devices_endow_blk(process);
+    int status = set_roles(process, 0);
+    if (status == 0)
+        status = devices_endow_blk(process);
     if (status == 0)
         status = give_dma(process);
     return status < 0 ? status : endow_server(process, ROOT_SLOT_BLK_ENDPOINT, ROOT_SLOT_BLK_REPLY);
 }
 
-/* The shell can only ask what disks there are. */
+/* The shell can only ask what disks there are; of the pager it may want everything. */
 static int endow_shell(const struct process *process)
 {
-    return give_disks(process, 0);
+    int status = give_disks(process, 0);
+    return status < 0 ? status : give_pager(process, BADGE_PRIVILEGED);
 }
 
 static int endow_run(const struct process *process)
@@ -128,6 +170,8 @@ static int endow_run(const struct process *process)
     const bool granted = grant_is_given();
 
     int status = give_disks(process, granted ? BADGE_DMA | BADGE_PRIVILEGED : 0);
+    if (status == 0)
+        status = give_pager(process, granted ? BADGE_PRIVILEGED : 0);
     if (status == 0 && granted)
         status = give_dma(process);
     return status < 0 ? status : grant_endow(process);
@@ -139,8 +183,10 @@ static int endow_console(const struct process *process)
     uint64_t table = process_table_slot(process);
     uint64_t first = boot_info->console_base & PAGE_MASK;
 
-    int status =
-        memsrv_space_map_device(SLOT_MEMSRV, process->pid, CONSOLE_REGISTERS_ADDRESS, first, CONSOLE_REGISTERS_BYTES);
+    int status = set_roles(process, 0);
+    if (status == 0)
+        status = memsrv_space_map_device(SLOT_MEMSRV, process->pid, CONSOLE_REGISTERS_ADDRESS, first,
+                                         CONSOLE_REGISTERS_BYTES);
     if (status == 0)
         status = memsrv_space_irq_create(SLOT_MEMSRV, process->pid, boot_info->console_irq, ROOT_SLOT_CONSOLE_IRQ);
     if (status == 0)
@@ -183,6 +229,12 @@ static void give_up_blk(void)
     object_destroy(ROOT_SLOT_BLK_ENDPOINT);
 }
 
+static void give_up_pager(void)
+{
+    reply_renew(ROOT_SLOT_PAGER_REPLY);
+    object_destroy(ROOT_SLOT_PAGER_ENDPOINT);
+}
+
 static void start_blk(void)
 {
     blk.arguments = devices_blk_arguments(BLK_PATH, &blk.bytes);
@@ -213,6 +265,13 @@ static void set_console_arguments(void)
         add_console_argument(CONSOLE_START_FRAMED, strlen(CONSOLE_START_FRAMED));
 }
 
+/* Without a disk nothing has a copy elsewhere. */
+static void start_pager(void)
+{
+    if (blk.pid == 0 || service_start(&pager) < 0)
+        give_up_pager();
+}
+
 void services_start(const struct boot_info *info)
 {
     boot_info = info;
@@ -223,6 +282,7 @@ void services_start(const struct boot_info *info)
     start_blk();
     if (service_start(&fs) < 0)
         give_up_fs();
+    start_pager();
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
     if (bytes < 0)
         fatal(bytes == -E2BIG ? "quire.run is too long" : "quire.run has a wrong escape");
@@ -257,6 +317,8 @@ static void restart(struct service *service, const struct process *ended)
         give_up_fs();
     if (service == &blk)
         give_up_blk();
+    if (service == &pager)
+        give_up_pager();
     log_line("%s does not stay alive and is given up", service->arguments);
 }
 
@@ -268,6 +330,8 @@ void service_ended(const struct process *ended)
         restart(&console, ended);
     else if (ended->pid == blk.pid)
         restart(&blk, ended);
+    else if (ended->pid == pager.pid)
+        restart(&pager, ended);
     else if (ended->pid == fs.pid)
         restart(&fs, ended);
     else if (ended->pid == shell.pid)

@@ -96,6 +96,7 @@ enum standard_slot {
     SLOT_FS = 13,     /* endpoint of the file server, badged with the process number; servers have none */
     SLOT_BLK = 15,    /* endpoint of the block server; who uses disks, and the first programs. Empty: no disk */
     SLOT_EVENTS = 16, /* the file server: the notification that is bound to SLOT_SERVE, to wake itself */
+    SLOT_PAGER = 24,  /* endpoint of the pager; the file server, and the first programs. Empty: no pager */
     SLOT_FIRST_FREE = 32
 };
 

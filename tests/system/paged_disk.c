@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk as memory: an object whose pages are those of a partition, larger than the machine's memory, is read and
+ * written through a mapping, while the pager brings pages in and takes them away. What was synced is then read from the
+ * disk by itself. Needs a disk whose partition is called scratch.
+ */
+#include "tap.h"
+
+#include <proto/blk_client.h>
+#include <proto/grant.h>
+#include <proto/memsrv_client.h>
+#include <proto/pager_client.h>
+#include <proto/pager_start.h>
+#include <proto/root_client.h>
+#include <pthread.h>
+#include <quire/clock.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORDS      (PAGE_SIZE / sizeof(uint64_t))
+#define PASSES     1u
+#define SAMPLES    64u
+#define ALL_PAGES  UINT64_MAX
+#define SCRATCH    "label=scratch"
+#define KILLS      3u
+#define KILL_NS    (3 * NS_PER_SECOND / 2) /* the next pager has lived long enough by then to be started again */
+#define PAGER_NAME "pager"
+
+static struct blk_volume volume;
+static uint64_t object, pages;
+static volatile uint64_t *memory;
+
+/* The two numbers that a page holds at its ends. */
+static uint64_t content(uint64_t page, uint64_t pass)
+{
+    return (page * 0x9e3779b97f4a7c15u) ^ (pass << 56) ^ 0x5a5a;
+}
+
+static void write_page(uint64_t page, uint64_t pass)
+{
+    memory[page * WORDS] = content(page, pass);
+    memory[page * WORDS + WORDS - 1] = ~content(page, pass);
+}
+
+static bool page_is(uint64_t page, uint64_t pass)
+{
+    return memory[page * WORDS] == content(page, pass) && memory[page * WORDS + WORDS - 1] == ~content(page, pass);
+}
+
+static bool set_up(void)
+{
+    uint64_t address = 0;
+    size_t count = 0;
+    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
+    if (!tap_ok(error == 0 && count == 1, "there is a partition for tests: %d", error))
+        return false;
+    error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
+    tap_equal(error, 0, "the test may make backed objects");
+    pages = volume.sectors / BLK_PAGE_SECTORS;
+    error = memsrv_object_backed_create(SLOT_MEMSRV, pages * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id), &object);
+    tap_equal(error, 0, "an object of %lu pages of the disk", (unsigned long)pages);
+    error = memsrv_map_object(SLOT_MEMSRV, 0, pages * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
+                              MEMSRV_MAP_SHARED, object, 0, &address);
+    memory = (volatile uint64_t *)address;
+    return tap_equal(error, 0, "it is mapped");
+}
+
+static struct pager_info info(void)
+{
+    struct pager_info figures = {0};
+    size_t count = 0;
+    (void)!pager_info(SLOT_PAGER, &figures, 1, &count);
+    return figures;
+}
+
+static void first_page(void)
+{
+    const uint64_t before = info().read;
+    volatile uint64_t value = memory[5 * WORDS];
+    (void)value;
+    tap_ok(info().read > before, "a fault reads from the disk: %lu pages", (unsigned long)(info().read - before));
+}
+
+/* Writes all pages and reads them again; most of them have gone meanwhile. */
+static void larger_than_memory(void)
+{
+    for (uint64_t pass = 1; pass <= PASSES; pass++) {
+        uint64_t wrong = 0;
+        const uint64_t start = clock_now_ns();
+        for (uint64_t page = 0; page < pages; page++)
+            write_page(page, pass);
+        for (uint64_t page = 0; page < pages; page++)
+            wrong += !page_is(page, pass);
+        tap_equal((long)wrong, 0, "pass %lu: every page holds what was written to it", (unsigned long)pass);
+        tap_diag("%lu ms", (unsigned long)((clock_now_ns() - start) / 1000000));
+    }
+    const struct pager_info figures = info();
+    tap_diag("read %lu, ahead %lu, written %lu, scanned %lu, reclaimed %lu, refaults %lu, errors %lu",
+             (unsigned long)figures.read, (unsigned long)figures.read_ahead, (unsigned long)figures.written,
+             (unsigned long)figures.scanned, (unsigned long)figures.reclaimed, (unsigned long)figures.refaults,
+             (unsigned long)figures.errors);
+    tap_ok(figures.reclaimed > 0 && figures.errors == 0, "pages were taken away, and nothing failed");
+}
+
+static void at_random(void)
+{
+    uint64_t wrong = 0, state = 12345;
+    for (unsigned i = 0; i < 4000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        wrong += !page_is((state >> 33) % pages, PASSES);
+    }
+    tap_equal((long)wrong, 0, "pages at random hold what was written");
+}
+
+/* Reads pages of the disk without the pager. */
+static void synced(void)
+{
+    uint64_t id, pfn, address, wrong = 0;
+    int error = pager_sync(SLOT_PAGER, object, 0, ALL_PAGES, 0);
+    tap_equal(error, 0, "all is synced");
+    error = memsrv_memory_dma(SLOT_DMA, PAGE_SIZE, 0, &id, &pfn);
+    if (error == 0)
+        error = memsrv_map_object(SLOT_MEMSRV, 0, PAGE_SIZE, MEMSRV_PROTECT_READ, MEMSRV_MAP_SHARED, id, 0, &address);
+    for (uint64_t i = 0; error == 0 && i < SAMPLES; i++) {
+        const uint64_t page = i * (pages / SAMPLES);
+        error = blk_read(SLOT_BLK, volume.id, page * BLK_PAGE_SECTORS, BLK_PAGE_SECTORS, &pfn, sizeof(pfn));
+        wrong += *(const volatile uint64_t *)address != content(page, PASSES);
+    }
+    tap_ok(error == 0 && wrong == 0, "the disk has what was written: error %d, %lu wrong", error, (unsigned long)wrong);
+}
+
+static void dropped(void)
+{
+    uint64_t count = 0;
+    int error = pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &count);
+    tap_ok(error == 0 && count > 0, "clean pages are dropped: %lu", (unsigned long)count);
+    tap_ok(page_is(3, PASSES) && page_is(pages - 1, PASSES), "and come back");
+}
+
+/* Process number of the pager; 0: there is none at the moment. */
+static uint64_t find_pager(void)
+{
+    struct root_process list[32];
+    uint64_t cursor = 0;
+    do {
+        size_t count = 0;
+        if (root_process_list(SLOT_ROOT, cursor, &cursor, list, sizeof(list) / sizeof(list[0]), &count) < 0)
+            return 0;
+        for (size_t i = 0; i < count; i++) {
+            const char *slash = strrchr(list[i].name, '/');
+            if (strcmp(slash ? slash + 1 : list[i].name, PAGER_NAME) == 0 && list[i].state != ROOT_STATE_ENDED)
+                return list[i].pid;
+        }
+    } while (cursor != 0);
+    return 0;
+}
+
+static void *kill_pagers(void *argument)
+{
+    unsigned *killed = argument;
+    for (unsigned i = 0; i < KILLS; i++) {
+        clock_sleep_until(clock_now_ns() + KILL_NS);
+        const uint64_t pid = find_pager();
+        *killed += pid != 0 && root_kill(SLOT_ROOT, pid) == 0;
+    }
+    return NULL;
+}
+
+/* Writes and reads all while pagers are killed. */
+static void killed(void)
+{
+    const uint64_t pass = PASSES + 1;
+    unsigned count = 0;
+    uint64_t wrong = 0;
+    pthread_t killer;
+    if (!tap_equal(pthread_create(&killer, NULL, kill_pagers, &count), 0, "somebody kills pagers"))
+        return;
+    for (uint64_t page = 0; page < pages; page++)
+        write_page(page, pass);
+    for (uint64_t page = 0; page < pages; page++)
+        wrong += !page_is(page, pass);
+    (void)pthread_join(killer, NULL);
+    tap_equal((long)wrong, 0, "nothing is lost");
+    tap_equal((long)count, KILLS, "pagers were killed");
+    tap_equal(pager_sync(SLOT_PAGER, object, 0, ALL_PAGES, 0), 0, "the last one writes what its predecessors left");
+}
+
+int main(void)
+{
+    tap_plan(5 + 1 + (int)PASSES + 1 + 1 + 2 + 2 + 4);
+    tap_ok(sys_cap_query(SLOT_PAGER, NULL) > 0, "there is a pager");
+    if (set_up()) {
+        first_page();
+        larger_than_memory();
+        at_random();
+        synced();
+        dropped();
+        killed();
+    }
+    return tap_done();
+}
