@@ -30,8 +30,8 @@ enum root_slot {
     ROOT_SLOT_FS_EVENTS,    /* notification bound to that endpoint: a program ended */
     ROOT_SLOT_BLK_ENDPOINT, /* without badge; outlives every block server, until the last one is given up */
     ROOT_SLOT_BLK_REPLY,
-    ROOT_SLOT_BLK_EVENTS,  /* notification bound to that endpoint: interrupts, and ends of programs with DMA */
-    ROOT_SLOT_BLK_IRQ,     /* of a disk, on its way to the server */
+    ROOT_SLOT_BLK_EVENTS,     /* notification bound to that endpoint: interrupts, and ends of programs with DMA */
+    ROOT_SLOT_BLK_IRQ,        /* of a disk, on its way to the server */
     ROOT_SLOT_PAGER_ENDPOINT, /* without badge; outlives every pager */
     ROOT_SLOT_PAGER_REPLY,
     ROOT_SLOT_EXEC_THREAD, /* of a space that is going to replace another */
