@@ -134,7 +134,7 @@ static void keep_run(struct ext2_node *node, uint64_t index, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         if (storage_page_find(&node->storage, index + i, &page) < 0 || page)
             continue;
-        if (take_page(node, index + i, &page) < 0)
+        if (take_page(node, index + i, &page) < 0 || !page)
             return;
         fs_copy(page, ext2->bounce + i * PAGE_SIZE, PAGE_SIZE);
         /* What lies behind the end of the file is zero in memory, whatever the device has there. */

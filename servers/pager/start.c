@@ -198,5 +198,4 @@ void server_start(struct pager_context *context)
     /* What is there already, if this is not the first pager. */
     while (context->generation > 1 && !sweep_some(&context->pager, 64))
         ;
-    server_log("pager: %lu pages, at most %u in transfers\n", (unsigned long)memory.pages, BATCHES_MAX * BATCH_PAGES);
 }
