@@ -135,6 +135,7 @@ static int command_pager(int count, char **arguments)
     print_figure("workingset_refault", info.refaults);
     print_figure("oom_kill", info.oom_kills);
     print_figure("errors", info.errors);
+    print_figure("reserve", info.reserve);
     return 0;
 }
 

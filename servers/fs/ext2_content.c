@@ -247,7 +247,7 @@ static int restore_rest(struct ext2_node *node, uint64_t index, size_t got)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
     struct page_blocks blocks;
-    char *page;
+    char *page = NULL;
 
     ext2_begin(ext2);
     int error = map_page(node, index, &blocks);

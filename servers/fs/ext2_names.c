@@ -149,8 +149,8 @@ static int begin_inode(struct ext2_node *directory, const struct new_inode *new,
 static int make_inode(struct ext2_node *directory, const struct new_inode *new, struct ext2_node **node)
 {
     int error = begin_inode(directory, new, node);
-    if (error < 0)
-        return error;
+    if (error < 0 || !*node)
+        return error < 0 ? error : -EIO;
     error = fill(*node, directory, new);
     if (error < 0) {
         (*node)->inode.links = 0;
@@ -184,7 +184,7 @@ int ext2_create(struct inode *inode, const char *name, size_t length, const stru
         error = copy_name(name, length, &copy);
     if (error == 0)
         error = make_inode(directory, new, &node);
-    if (error < 0) {
+    if (error != 0) {
         fs_free(copy);
         return error;
     }
