@@ -12,6 +12,7 @@
 #include <arch/thread_pointer.h>
 #include <proto/root_client.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <sys/lock.h>
 #include <unistd.h>
 
@@ -29,6 +30,9 @@ struct fork_state {
 
 extern struct __lock __lock___malloc_recursive_mutex, __lock___env_recursive_mutex, __lock___sfp_recursive_mutex,
     __lock___atexit_recursive_mutex;
+
+/* newlib's: calls a function with each stream that is open. */
+int _fwalk(struct _reent *reent, int (*function)(FILE *));
 
 pid_t _fork(void);
 pid_t vfork(void);
@@ -51,6 +55,20 @@ static void give_locks(const struct fork_state *state)
         __retarget_lock_release_recursive(fork_locks[--i]);
 }
 
+static int forget_holder(FILE *stream)
+{
+    lock_forget_others(stream->_lock);
+    return 0;
+}
+
+/* In the child: nobody is left who would give back the lock of a stream that another thread was using. The parent does
+ * not wait for them, for one may be reading from a terminal. */
+static void forget_stream_holders(const struct fork_state *state)
+{
+    if (!state->alone)
+        (void)_fwalk(_GLOBAL_REENT, forget_holder);
+}
+
 static _Noreturn void fork_child(struct fork_state *state)
 {
     thread_pointer_set(state->thread_pointer);
@@ -67,6 +85,7 @@ pid_t _fork(void)
     fork_handlers_run(FORK_PREPARE);
     take_locks(&state);
     if (setjmp(state.context) != 0) {
+        forget_stream_holders(&state);
         give_locks(&state);
         fork_handlers_run(FORK_CHILD);
         return 0;

@@ -72,6 +72,10 @@ void terminal_mode_again(void);
  * faster, when it first uses one. */
 void files_fork(pid_t child);
 
+/* In the child of a fork: if a thread of the parent other than the one that forked holds the lock, it is free. */
+struct __lock;
+void lock_forget_others(struct __lock *lock);
+
 /* In a program that another has executed: what has FD_CLOEXEC is closed now and not at the first use of a descriptor. */
 void files_begin(void);
 

@@ -3,6 +3,7 @@
  * The locks with which the C library guards its heap, its streams and its tables. All locks count, so the recursive ones
  * and the others are the same.
  */
+#include "internal.h"
 #include "lock_word.h"
 #include "thread_record.h"
 
@@ -62,6 +63,15 @@ void __retarget_lock_acquire_recursive(_LOCK_T lock)
         return;
     (void)!lock_word_wait(&lock->word, DEADLINE_NEVER, 0);
     lock_own(lock, lock_self());
+}
+
+void lock_forget_others(_LOCK_T lock)
+{
+    if (lock->word == 0 || lock->owner == lock_self())
+        return;
+    lock->owner = 0;
+    lock->depth = 0;
+    lock->word = 0;
 }
 
 void __retarget_lock_release_recursive(_LOCK_T lock)

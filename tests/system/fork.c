@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <proto/grant.h>
 #include <proto/memsrv_client.h>
+#include <pthread.h>
 #include <quire/slots.h>
 #include <quire/thread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -430,9 +432,53 @@ static void test_mappings(void)
     munmap(memory, PAGE);
 }
 
+static pthread_barrier_t holding;
+
+static void *hold_stream(void *argument)
+{
+    flockfile(stdout);
+    pthread_barrier_wait(&holding);
+    pthread_barrier_wait(&holding);
+    funlockfile(stdout);
+    return argument;
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+/* Both use the stream that a thread of the parent holds. */
+static int use_stream(void)
+{
+    pthread_t thread;
+    if (fflush(stdout) != 0 || pthread_create(&thread, NULL, do_nothing, NULL) != 0)
+        return 1;
+    return pthread_join(thread, NULL) == 0 ? 0 : 2;
+}
+
+static void test_streams(void)
+{
+    pthread_t thread;
+    int status = -1;
+
+    fflush(stdout);
+    pthread_barrier_init(&holding, NULL, 2);
+    if (pthread_create(&thread, NULL, hold_stream, NULL) != 0)
+        exit(1);
+    pthread_barrier_wait(&holding);
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(use_stream());
+    const bool ended = waitpid(child, &status, 0) == child && status == 0;
+    pthread_barrier_wait(&holding);
+    pthread_join(thread, NULL);
+    tap_ok(ended, "a child uses a stream that a thread of its parent's is using");
+}
+
 int main(void)
 {
-    tap_plan(36);
+    tap_plan(37);
     /* Whatever a first fork takes for good is taken before the books are read. */
     in_child(touch, map(1, MAP_PRIVATE));
     unsigned long before = free_pages();
@@ -447,6 +493,7 @@ int main(void)
     test_tree();
     test_heap();
     test_threads();
+    test_streams();
     test_many();
     test_pipe();
     test_mappings();
