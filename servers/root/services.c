@@ -123,10 +123,13 @@ static int set_roles(const struct process *process, uint64_t roles)
     return memsrv_space_roles(SLOT_MEMSRV, process->pid, roles | MEMSRV_ROLE_RESERVE | MEMSRV_ROLE_UNEVICTABLE);
 }
 
-/* The pager can end programs, and reads and writes disks. */
+/* The pager can end programs, and reads and writes disks. Its lists, all of them locked, grow with the machine. */
 static int endow_pager(const struct process *process)
 {
     int status = set_roles(process, MEMSRV_ROLE_PAGER);
+    if (status == 0)
+        status =
+            memsrv_space_limit_set(SLOT_MEMSRV, process->pid, MEMSRV_RESOURCE_LOCKED_MEMORY, UINT64_MAX, UINT64_MAX);
     if (status == 0)
         status = give_disks(process, BADGE_DMA);
     if (status == 0)
