@@ -286,7 +286,7 @@ int tree_rename(const struct tree *tree, const char *old_path, const char *new_p
         error = tree_walk(tree, new_path, 0, &to);
     if (error == 0)
         error = check_rename(tree, &from, &to);
-    if (error < 0 || to.inode == from.inode)
+    if (error != 0 || to.inode == from.inode)
         return error;
     return to.parent->fs->operations->rename(from.parent, from.name, from.length, from.inode, to.parent, to.name,
                                              to.length, to.inode);
