@@ -48,6 +48,10 @@ int io_now(const struct io *io, uint64_t operation, uint64_t sector, size_t page
 void io_fill(const struct io *io, size_t page, uint64_t seed);
 bool io_holds(const struct io *io, size_t page, uint64_t seed);
 
+/* Writes to a volume and reads back, in pages that lie in order and in pages that do not: nine rows of TAP. Pages 10 and 11 hold
+ * the first page of what was written at sector 1024, and one sector of the second, when it returns. */
+void io_test_contents(const struct io *io);
+
 /* The number of a process with that name; 0: none. */
 uint64_t io_find_process(const char *name);
 

@@ -47,35 +47,6 @@ static void test_volumes(void)
            "one at a time");
 }
 
-static void test_contents(void)
-{
-    bool good = true;
-
-    for (size_t i = 0; i < BLK_REQUEST_PAGES; i++)
-        io_fill(&io, i, 100 + i);
-    tap_equal(io_now(&io, BLK_WRITE, 8, 1, 3), 0, "a page is written");
-    tap_equal(io_now(&io, BLK_READ, 8, 1, 200), 0, "and read");
-    tap_ok(io_holds(&io, 200, 103), "it is the same");
-    tap_equal(io_now(&io, BLK_WRITE, 1024, BLK_REQUEST_PAGES, 0), 0, "as many pages as a request has");
-    tap_equal(blk_flush(SLOT_BLK, io.volume.id), 0, "flushed");
-    /* Backwards, so that no two pages can be one segment. */
-    uint64_t frames[BLK_REQUEST_PAGES];
-    for (size_t i = 0; i < BLK_REQUEST_PAGES; i++)
-        frames[i] = io.memory.pfn + 255 - i;
-    tap_equal(blk_read(SLOT_BLK, io.volume.id, 1024, BLK_REQUEST_PAGES * BLK_PAGE_SECTORS, frames, sizeof(frames)), 0,
-              "read into pages that lie anywhere");
-    for (size_t i = 0; i < BLK_REQUEST_PAGES; i++)
-        good = good && io_holds(&io, 255 - i, 100 + i);
-    tap_ok(good, "they are the same");
-    io_fill(&io, 10, 1);
-    memset((char *)io.memory.address + 11 * PAGE_SIZE, 0x5a, PAGE_SIZE);
-    frames[0] = io.memory.pfn + 10;
-    frames[1] = io.memory.pfn + 11;
-    tap_equal(blk_read(SLOT_BLK, io.volume.id, 1024, 9, frames, 16), 0, "a page and a sector");
-    tap_ok(io_holds(&io, 10, 100) && ((char *)io.memory.address)[11 * PAGE_SIZE + BLK_SECTOR_BYTES] == 0x5a,
-           "not more than was asked for");
-}
-
 /* One transfer for each of many places, all at once. The number that were submitted, or a negative errno. */
 static long submit_many(uint64_t operation, size_t first_page)
 {
@@ -283,7 +254,7 @@ int main(void)
     if (!tap_ok(io_open(&io, "label=scratch", MEMORY_PAGES * PAGE_SIZE) == 0, "a session, memory, a volume"))
         return tap_done();
     test_volumes();
-    test_contents();
+    io_test_contents(&io);
     test_many();
     test_nonsense();
     test_faults();

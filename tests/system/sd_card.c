@@ -61,29 +61,7 @@ static void test_volumes(uint64_t mebibytes)
 
 static void test_contents(void)
 {
-    uint64_t frames[BLK_REQUEST_PAGES];
-    bool good = true;
-
-    for (size_t i = 0; i < BLK_REQUEST_PAGES; i++)
-        io_fill(&io, i, 100 + i);
-    tap_equal(io_now(&io, BLK_WRITE, 8, 1, 3), 0, "a page is written");
-    tap_equal(io_now(&io, BLK_READ, 8, 1, 200), 0, "and read");
-    tap_ok(io_holds(&io, 200, 103), "it is the same");
-    tap_equal(io_now(&io, BLK_WRITE, 1024, BLK_REQUEST_PAGES, 0), 0, "as many pages as a request has");
-    tap_equal(blk_flush(SLOT_BLK, io.volume.id), 0, "flushed");
-    for (size_t i = 0; i < BLK_REQUEST_PAGES; i++)
-        frames[i] = io.memory.pfn + 255 - i;
-    tap_equal(blk_read(SLOT_BLK, io.volume.id, 1024, BLK_REQUEST_PAGES * BLK_PAGE_SECTORS, frames, sizeof(frames)), 0,
-              "read into pages that lie anywhere");
-    for (size_t i = 0; i < BLK_REQUEST_PAGES; i++)
-        good = good && io_holds(&io, 255 - i, 100 + i);
-    tap_ok(good, "they are the same");
-    io_fill(&io, 10, 1);
-    memset((char *)io.memory.address + 11 * PAGE_SIZE, 0x5a, PAGE_SIZE);
-    frames[0] = io.memory.pfn + 10;
-    frames[1] = io.memory.pfn + 11;
-    tap_equal(blk_read(SLOT_BLK, io.volume.id, 1024, 9, frames, 16), 0, "a page and a sector");
-    tap_ok(io_holds(&io, 10, 100) && page(11)[BLK_SECTOR_BYTES] == 0x5a, "not more than was asked for");
+    io_test_contents(&io);
     tap_equal(io_now(&io, BLK_READ, 1025, 1, 12), 0, "sectors that begin at no page");
     tap_ok(memcmp(page(12), page(10) + BLK_SECTOR_BYTES, PAGE_SIZE - BLK_SECTOR_BYTES) == 0, "are the right ones");
 }
