@@ -2,7 +2,8 @@
 /*
  * Scheduling: per-CPU run queues of 64 priorities, round-robin among equals with a slice of one to two ticks. A CPU
  * that has nothing to do takes over what waits at another. A call hands the CPU straight to the server, which thereby
- * uses up the caller's slice.
+ * uses up the caller's slice. A thread that was stopped for a moment and resumed is first in line again: if it were last,
+ * one that has another stopped each time that it runs itself (by signals, say) would keep it from ever going on.
  */
 #include <errno.h>
 
@@ -37,6 +38,22 @@ static void arm_timer(struct cpu *cpu, uint64_t ns)
 {
     cpu->timer_armed = true;
     timer_arm(timer_now() + ticks_from_ns(ns));
+}
+
+static void queue_push_first(struct cpu *cpu, struct thread *thread)
+{
+    struct run_queue *queue = &cpu->queue;
+    unsigned p = thread->effective;
+
+    thread->links.previous = NULL;
+    thread->links.next = queue->heads[p];
+    if (queue->heads[p])
+        queue->heads[p]->links.previous = thread;
+    else
+        queue->tails[p] = thread;
+    queue->heads[p] = thread;
+    queue->ready |= 1UL << p;
+    thread->cpu = (uint8_t)cpu->index;
 }
 
 static void queue_push(struct cpu *cpu, struct thread *thread)
@@ -93,12 +110,10 @@ static struct cpu *choose_cpu(const struct thread *thread)
     return &cpus[__builtin_ctz(thread->affinity)];
 }
 
-void sched_wake(struct thread *thread)
+static void wake_in(struct cpu *cpu, struct thread *thread, void (*push)(struct cpu *, struct thread *))
 {
-    struct cpu *cpu = choose_cpu(thread);
-
     thread->state = THREAD_STATE_RUNNABLE;
-    queue_push(cpu, thread);
+    push(cpu, thread);
     if (cpu == this_cpu()) {
         if (!cpu->timer_armed)
             arm_timer(cpu, TICK_NS);
@@ -106,6 +121,16 @@ void sched_wake(struct thread *thread)
         idle_cpus &= ~(1u << cpu->index);
         ipi_send(cpu->index);
     }
+}
+
+void sched_wake(struct thread *thread)
+{
+    wake_in(choose_cpu(thread), thread, queue_push);
+}
+
+void sched_wake_first(struct thread *thread)
+{
+    wake_in(choose_cpu(thread), thread, queue_push_first);
 }
 
 void sched_fp_leave(struct cpu *cpu)
@@ -200,6 +225,15 @@ struct thread *sched_resume(struct thread *current)
     return sched_next(NULL);
 }
 
+/* A thread that comes back before another had a slice goes on with what is left of its own. */
+static void begin_slice(struct cpu *cpu, struct thread *thread)
+{
+    if (thread == cpu->slice_owner)
+        return;
+    cpu->slice_owner = thread;
+    cpu->slice_used = false;
+}
+
 struct thread *sched_next(struct thread *next)
 {
     struct cpu *cpu = this_cpu();
@@ -208,11 +242,11 @@ struct thread *sched_next(struct thread *next)
         next = queue_pop(cpu);
         if (!next)
             next = queue_steal(cpu);
-        cpu->slice_used = false;
+        begin_slice(cpu, next);
     } else if (is_outranked(cpu, next->effective)) {
         queue_push(cpu, next);
         next = queue_pop(cpu);
-        cpu->slice_used = false;
+        begin_slice(cpu, next);
     }
     sched_switch(cpu, next);
     return next;
@@ -349,10 +383,8 @@ struct thread *sched_tick(struct thread *current)
     arm_next(cpu);
     if (!current)
         return sched_next(NULL);
-    if (cpu->slice_used) {
-        cpu->slice_used = false;
+    if (cpu->slice_used)
         return sched_yield(current);
-    }
     cpu->slice_used = true;
     return sched_resume(current);
 }

@@ -114,14 +114,14 @@ static long configure(struct thread *caller, struct thread *thread)
 }
 
 /* Makes a stopped, configured thread runnable. */
-static long run(struct thread *thread)
+static long run(struct thread *thread, void (*wake)(struct thread *))
 {
     if (!is_idle_state(thread))
         return -EBUSY;
     if (!thread->aspace)
         return -EINVAL;
     thread->in_fault = false;
-    sched_wake(thread);
+    wake(thread);
     return 0;
 }
 
@@ -132,7 +132,7 @@ static long start(struct thread *caller, struct thread *thread)
         return -EBUSY;
     context_start(&thread->context, context_argument(context, 2), context_argument(context, 3),
                   context_argument(context, 4));
-    return run(thread);
+    return run(thread, sched_wake);
 }
 
 static long set_priority(struct thread *caller, struct thread *thread)
@@ -252,7 +252,7 @@ long thread_control(struct thread *caller)
     case THREAD_INTERRUPT:
         return interrupt(thread);
     case THREAD_RESUME:
-        return run(thread);
+        return run(thread, sched_wake_first);
     case THREAD_PRIORITY:
         return set_priority(caller, thread);
     case THREAD_AFFINITY:

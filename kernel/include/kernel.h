@@ -45,6 +45,9 @@ struct cpu *this_cpu(void);
 /* Makes a thread that is nowhere runnable: puts it into the run queue of a CPU that suits it and tells that CPU. */
 void sched_wake(struct thread *thread);
 
+/* The same for a thread that was taken away from a CPU without its doing: first among its equals, not last. */
+void sched_wake_first(struct thread *thread);
+
 /* Takes a runnable thread out of its run queue. It does not run. */
 void sched_dequeue(struct thread *thread);
 

@@ -86,9 +86,10 @@ struct cpu {
     struct thread *fp_loaded; /* whose fp the registers hold */
     uint8_t fp_enabled;       /* current may use them without a trap */
     uint8_t timer_armed;
-    uint8_t slice_used; /* the tick has found current running once already */
+    uint8_t slice_used; /* the tick has come once already since the slice began */
     uint32_t index;
     uint64_t fault_count;
+    struct thread *slice_owner; /* who got the CPU from the queue last; only compared: it may be gone */
     struct run_queue queue;
 };
 _Static_assert(__builtin_offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "vectors.S");

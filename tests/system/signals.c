@@ -232,22 +232,34 @@ static void test_context(void)
 
 /* --- Waiting ------------------------------------------------------------------------------------------------------ */
 
-/* A child that sends a signal after a while. */
-static pid_t send_later(int signal, unsigned ms)
+/*
+ * A child that sends a signal again and again until it is ended: the first may come before its parent waits, so one alone
+ * would be no promise that the wait ends.
+ */
+static pid_t send_again_and_again(int signal)
 {
-    const pid_t child = fork();
+    const pid_t parent = getpid(), child = fork();
 
     if (child == 0) {
-        usleep(ms * 1000);
-        _exit(kill(getppid(), signal) == 0 ? 0 : 1);
+        do
+            usleep(20000);
+        while (kill(parent, signal) == 0);
+        _exit(1);
     }
     return child;
+}
+
+static void end_sender(pid_t child)
+{
+    (void)kill(child, SIGKILL);
+    (void)end_of(child);
 }
 
 static void test_waiting(void)
 {
     sigset_t none, set = set_of(SIGUSR1);
-    const struct timespec soon = {.tv_nsec = 20000000};
+    const struct timespec soon = {.tv_nsec = 20000000}, long_time = {.tv_sec = 300};
+    struct timespec rest = {0};
     siginfo_t information;
     pid_t child;
     int number = 0;
@@ -256,28 +268,22 @@ static void test_waiting(void)
     sigemptyset(&none);
     act(SIGUSR1, handle, 0);
     block(SIG_BLOCK, SIGUSR1);
-    child = send_later(SIGUSR1, 20);
+    child = send_again_and_again(SIGUSR1);
     tap_ok(sigsuspend(&none) == -1 && errno == EINTR && count == 1, "sigsuspend() waits for a handler");
     (void)sigprocmask(SIG_BLOCK, NULL, &none);
     tap_ok(none == set, "and gives the mask back");
-    tap_equal(end_of(child), 0, "a child may send its parent a signal");
-    child = send_later(SIGUSR1, 20);
     tap_ok(sigwait(&set, &number) == 0 && number == SIGUSR1 && count == 1,
            "sigwait() takes a signal without a handler");
-    (void)end_of(child);
+    end_sender(child);
     (void)raise(SIGUSR1);
-    tap_ok(sigtimedwait(&set, &information, &soon) == SIGUSR1 && information.si_pid == getpid(),
-           "sigtimedwait() takes one that is pending");
+    tap_ok(sigtimedwait(&set, &information, &soon) == SIGUSR1, "sigtimedwait() takes one that is pending");
     tap_ok(sigtimedwait(&set, &information, &soon) == -1 && errno == EAGAIN, "and waits no longer than it is to");
     block(SIG_UNBLOCK, SIGUSR1);
-    child = send_later(SIGUSR1, 20);
-    const struct timespec long_time = {.tv_sec = 30};
-    struct timespec rest = {0};
-    tap_ok(nanosleep(&long_time, &rest) == -1 && errno == EINTR && rest.tv_sec >= 25, "a handler ends a sleep early");
-    (void)end_of(child);
-    child = send_later(SIGUSR1, 20);
-    tap_ok(pause() == -1 && errno == EINTR && count == 3, "pause() waits for a handler");
-    (void)end_of(child);
+    child = send_again_and_again(SIGUSR1);
+    tap_ok(nanosleep(&long_time, &rest) == -1 && errno == EINTR && rest.tv_sec > 0, "a handler ends a sleep early");
+    reset();
+    tap_ok(pause() == -1 && errno == EINTR && count > 0, "pause() waits for a handler");
+    end_sender(child);
 }
 
 static atomic_int *shared_count;
@@ -291,25 +297,32 @@ static void handle_shared(int signal)
 static void test_interrupted_calls(void)
 {
     shared_count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    atomic_int *enough = shared_count + 1;
     const pid_t sleeper = fork();
     pid_t child;
     int status;
 
     if (sleeper == 0) {
-        while (atomic_load(shared_count) < 2)
+        while (atomic_load(enough) == 0 || atomic_load(shared_count) < atomic_load(enough))
             usleep(1000);
         _exit(5);
     }
     reset();
     act(SIGUSR1, handle_shared, 0);
-    child = send_later(SIGUSR1, 20);
-    tap_ok(waitpid(sleeper, &status, 0) == -1 && errno == EINTR && count == 1, "a handler ends waitpid() with EINTR");
-    (void)end_of(child);
+    child = send_again_and_again(SIGUSR1);
+    tap_ok(waitpid(sleeper, &status, 0) == -1 && errno == EINTR && count > 0, "a handler ends waitpid() with EINTR");
     act(SIGUSR1, handle_shared, SA_RESTART);
-    child = send_later(SIGUSR1, 20);
-    tap_ok(waitpid(sleeper, &status, 0) == sleeper && WEXITSTATUS(status) == 5 && count == 2,
+    reset();
+    atomic_store(enough, atomic_load(shared_count) + 3);
+    tap_ok(waitpid(sleeper, &status, 0) == sleeper && WEXITSTATUS(status) == 5 && count > 0,
            "with SA_RESTART it goes on");
-    (void)end_of(child);
+    end_sender(child);
+}
+
+/* What is left of this many seconds; the machine may be slow. */
+static bool near(unsigned left, unsigned seconds)
+{
+    return left <= seconds && left > seconds / 2;
 }
 
 static void test_alarms(void)
@@ -324,10 +337,11 @@ static void test_alarms(void)
     value = (struct itimerval){0};
     tap_ok(setitimer(ITIMER_REAL, &value, &old) == 0 && old.it_interval.tv_usec == 5000 && last == SIGALRM,
            "rings again and again, until it is stopped");
-    tap_ok(alarm(100) == 0 && alarm(50) == 100 && alarm(0) == 50 && alarm(0) == 0, "alarm() tells the rest");
+    tap_ok(alarm(1000) == 0 && near(alarm(500), 1000) && near(alarm(0), 500) && alarm(0) == 0,
+           "alarm() tells the rest");
     reset();
     (void)alarm(1);
-    tap_ok(sleep(20) >= 15 && count == 1, "alarm() ends a sleep");
+    tap_ok(sleep(300) > 0 && count == 1, "alarm() ends a sleep");
     const pid_t child = fork();
     if (child == 0) {
         act(SIGALRM, SIG_DFL, 0);
@@ -342,16 +356,19 @@ static void test_alarms(void)
 
 static void test_children(void)
 {
+    const sigset_t none = 0;
     pid_t child;
     int status;
 
     reset();
     act_told(SIGCHLD);
+    block(SIG_BLOCK, SIGCHLD);
     child = fork();
     if (child == 0)
         _exit(9);
     while (count == 0)
-        pause();
+        (void)sigsuspend(&none);
+    block(SIG_UNBLOCK, SIGCHLD);
     tap_ok(told.si_pid == child && told.si_code == CLD_EXITED && told.si_status == 9, "SIGCHLD tells of a child's end");
     tap_ok(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 9, "which can still be waited for");
     child = fork();
@@ -546,7 +563,7 @@ int main(int arguments, char **words)
 {
     if (arguments > 1 && strcmp(words[1], "look") == 0)
         return look();
-    tap_plan(56);
+    tap_plan(55);
     test_handlers();
     test_masks();
     test_jumps();
