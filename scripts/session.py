@@ -6,12 +6,12 @@
     reject REGEX      what came since the place before the last match must not match; one TAP line
     send TEXT         types the text and Enter
     type TEXT         types the text alone; \\t, \\x03 and the like as in Python
-    within SECONDS    how long each later expect may wait (10 at first)
+    within SECONDS    how long each later expect may wait (100 at first: a machine may stand still for a while)
 """
 
 import re
 
-FIRST_PATIENCE_SECONDS = 10
+FIRST_PATIENCE_SECONDS = 100
 WORDS = ("expect", "reject", "send", "type", "within")
 
 
