@@ -429,20 +429,28 @@ static void test_mappings(void)
         munmap(memory, PAGE);
         return;
     }
+    int go[2], done[2];
+    char byte;
+    (void)pipe(go);
+    (void)pipe(done);
     pid_t child = fork();
     if (child == 0) {
-        usleep(50000);
+        (void)read(go[0], &byte, 1);
         *memory = 2;
-        usleep(200000);
+        (void)write(done[1], "", 1);
+        (void)read(go[0], &byte, 1);
         _exit(0);
     }
     error = memsrv_space_mappings(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), (uint64_t)memory, found, 8, &count);
     tap_ok(error == 0 && count == 2 && found[0].address == (uint64_t)memory && found[1].address == (uint64_t)memory,
            "memsrv finds a page in parent and child");
-    usleep(150000);
+    (void)write(go[1], "", 1);
+    (void)read(done[0], &byte, 1);
     error = memsrv_space_mappings(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), (uint64_t)memory, found, 8, &count);
     tap_ok(error == 0 && count == 1 && found[0].pid == (uint64_t)getpid(), "and in one, after the child has written");
+    (void)write(go[1], "", 1);
     status_of(child);
+    close(go[0]), close(go[1]), close(done[0]), close(done[1]);
     munmap(memory, PAGE);
 }
 

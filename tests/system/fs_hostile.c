@@ -225,7 +225,7 @@ static void test_restart(void)
     const uint64_t old = find("fs");
     tap_ok(old != 0 && root_kill(SLOT_ROOT, old) == 0, "the file server is killed");
     tap_equal(thread_join(thread, &result), 0, "the thread goes on");
-    tap_equal(result, EIO, "with an error");
+    tap_ok(result == EIO || result == EBADF, "with an error");
     tap_ok(find("fs") > old, "another server takes its place");
     const int again = open("/tests/hello", O_RDONLY);
     tap_ok(again > ends[1] && read(again, &byte, 1) == 1 && byte == 0x7f, "which opens files");

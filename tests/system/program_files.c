@@ -26,7 +26,7 @@
 #define DAMAGES     150
 #define HEAD_BYTES  512u
 #define ROUNDS      12
-#define SECOND_NS   1000000000UL
+#define MINUTE_NS   60000000000UL
 #define HEADER_SIZE 64u
 
 /* --- What a copy does --------------------------------------------------------------------------------------------- */
@@ -48,10 +48,10 @@ static int image(void)
     return 0;
 }
 
-/* Uses no descriptor and stays for a second. */
+/* Uses no descriptor and stays for a minute. */
 static int nap(void)
 {
-    clock_sleep_until(clock_now_ns() + SECOND_NS);
+    clock_sleep_until(clock_now_ns() + MINUTE_NS);
     return 0;
 }
 
@@ -240,9 +240,9 @@ static void test_closing(void)
     }
     close(ends[1]);
     const uint64_t start = clock_now_ns();
-    tap_ok(read(ends[0], &byte, 1) == 0 && clock_now_ns() - start < SECOND_NS,
+    tap_ok(read(ends[0], &byte, 1) == 0 && clock_now_ns() - start < MINUTE_NS,
            "exec closes its end, though the program never looks at a descriptor");
-    tap_equal(result_of(pid), 0, "which then ends");
+    tap_ok(kill(pid, SIGKILL) == 0 && result_of(pid) == 1000 + SIGKILL, "which still runs then");
     close(ends[0]);
 }
 

@@ -145,7 +145,7 @@ static bool start_detached(int count, bool by_attribute)
 static void test_detached(void)
 {
     tap_ok(start_detached(IN_TURN, true) && start_detached(IN_TURN, false), "%d detached threads", 2 * IN_TURN);
-    for (int tries = 0; atomic_load(&detached_done) < 2 * IN_TURN && tries < 1000; tries++)
+    for (int tries = 0; atomic_load(&detached_done) < 2 * IN_TURN && tries < 60000; tries++)
         usleep(1000);
     tap_equal(detached_done, 2 * IN_TURN, "all of them have run");
 }

@@ -299,7 +299,7 @@ static void *post_later(void *argument)
 
 static bool gets_unit(sem_t *semaphore)
 {
-    struct timespec deadline = in_ms(5000);
+    struct timespec deadline = in_ms(60000);
     pthread_t thread;
 
     return pthread_create(&thread, NULL, post_later, semaphore) == 0 && sem_timedwait(semaphore, &deadline) == 0 &&

@@ -18,9 +18,10 @@
 
 #include "tap.h"
 
-#define THREADS 3
-#define ROUNDS  30
-#define MS      1000u
+#define THREADS     3
+#define ROUNDS      30
+#define MS          1000u
+#define PATIENCE_MS 60000
 
 /* What parent and children count in. */
 struct shared {
@@ -68,7 +69,7 @@ static bool stands(atomic_uint *counter)
 static bool moves(atomic_uint *counter)
 {
     const unsigned before = *counter;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < PATIENCE_MS; i++) {
         if (*counter != before)
             return true;
         usleep(MS);
@@ -277,7 +278,7 @@ static void note_child(int signal, siginfo_t *information, void *context)
 
 static bool hears(pid_t child, int code, int status)
 {
-    for (int i = 0; i < 200 && news_count == 0; i++)
+    for (int i = 0; i < PATIENCE_MS && news_count == 0; i++)
         usleep(MS);
     news_count = 0;
     return last_news.si_code == code && last_news.si_pid == child && last_news.si_status == status;
@@ -340,7 +341,7 @@ static void test_orphans(void)
         _exit(has_stopped(grandchild, SIGSTOP) ? 9 : 10);
     }
     tap_ok(has_ended(child, 9), "a parent ends whose child has stopped");
-    for (int i = 0; i < 200 && !shared->flag; i++)
+    for (int i = 0; i < PATIENCE_MS && !shared->flag; i++)
         usleep(MS);
     tap_ok(shared->flag && shared->handled == 1u << SIGHUP, "the child hears SIGHUP and goes on");
 }
