@@ -6,13 +6,18 @@
     reject REGEX      what came since the place before the last match must not match; one TAP line
     send TEXT         types the text and Enter
     type TEXT         types the text alone; \\t, \\x03 and the like as in Python
+    json EXPRESSION   the next line that is JSON must parse, and the expression of Python be true; `data` is the value,
+                      `kept` a dictionary for later ones; one TAP line
     within SECONDS    how long each later expect may wait (100 at first: a machine may stand still for a while)
 """
 
+import json
 import re
 
 FIRST_PATIENCE_SECONDS = 100
-WORDS = ("expect", "reject", "send", "type", "within")
+TESTS = ("expect", "reject", "json")
+WORDS = TESTS + ("send", "type", "within")
+JSON_LINE = r"^[\[{].*[\]}]\r?\n"
 
 
 def read(path):
@@ -30,13 +35,27 @@ def read(path):
     return steps
 
 
+def json_holds(console, expression, patience, kept):
+    """True if the next line of JSON is some, and makes the expression true."""
+    if not console.expect(JSON_LINE, patience):
+        return False
+    lines = [line.strip() for line in console.text[:console.position].splitlines()]
+    line = next(line for line in reversed(lines) if line)
+    try:
+        # The expression is the session file's, as trusted as this file.
+        return bool(eval(expression, {"data": json.loads(line), "kept": kept}))  # pylint: disable=eval-used
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        print("# %s: %s in %s" % (type(error).__name__, error, line[:300]))
+        return False
+
+
 def play(console, path):
-    """Prints one TAP line for each expect and reject, and the plan. Returns how many failed; the first one ends it."""
+    """Prints one TAP line for each expect, reject and json, and the plan. Returns how many failed; the first one ends it."""
     steps = read(path)
-    planned = sum(word in ("expect", "reject") for word, _ in steps)
+    planned = sum(word in TESTS for word, _ in steps)
     print("1..%d" % planned, flush=True)
     patience = FIRST_PATIENCE_SECONDS
-    done, before = 0, 0
+    done, before, kept = 0, 0, {}
     for word, rest in steps:
         if word == "within":
             patience = float(rest)
@@ -46,7 +65,10 @@ def play(console, path):
             console.send(rest.encode().decode("unicode_escape"))
         else:
             done += 1
-            if word == "expect":
+            if word == "json":
+                start, good = console.position, json_holds(console, rest, patience, kept)
+                before = start
+            elif word == "expect":
                 start, good = console.position, console.expect(rest, patience)
                 before = start
             else:

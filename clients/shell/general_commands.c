@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define HELP_COLUMN 30
+#define HELP_COLUMN 42
 
 static int command_help(int count, char **arguments)
 {

@@ -4,6 +4,7 @@
  */
 #include "command.h"
 #include "editor.h"
+#include "output.h"
 #include "split.h"
 
 #include <errno.h>
@@ -58,12 +59,28 @@ static void complete(const char *typed)
     complete_programs("", typed);
 }
 
+/* Takes --json out of the arguments. True: it was there. */
+static bool take_json(int *count, char **arguments)
+{
+    int kept = 1;
+
+    for (int index = 1; index < *count; index++) {
+        if (strcmp(arguments[index], "--json") != 0)
+            arguments[kept++] = arguments[index];
+    }
+    const bool found = kept < *count;
+    arguments[kept] = NULL;
+    *count = kept;
+    return found;
+}
+
 static int execute(int count, char **arguments)
 {
     const struct command *command = command_find(arguments[0]);
 
     if (!command)
         return run_program(arguments);
+    output_json = strstr(command->arguments, "[--json]") && take_json(&count, arguments);
     if (count - 1 < command->argument_min || count - 1 > command->argument_max) {
         printf("usage: %s %s\n", command->name, command->arguments);
         return 0;

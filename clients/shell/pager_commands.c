@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about what has a copy elsewhere: questions to the pager. */
 #include "command.h"
+#include "output.h"
 
 #include <errno.h>
 #include <proto/pager_client.h>
+#include <proto/statistics.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +14,26 @@
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
 #define AREAS_MAX    (PROTO_DATA_MAX / sizeof(struct pager_swap_area))
 #define SCORE_WHOLE  1000u
+#define PAGER_COLUMN 20
 
 static bool there_is_pager(void)
 {
     return sys_cap_query(SLOT_PAGER, NULL) > 0;
+}
+
+static void list_swaps(const struct pager_swap_area *areas, size_t count)
+{
+    json_open(NULL, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_open(NULL, '{');
+        json_text("filename", areas[i].name, sizeof(areas[i].name));
+        json_text("type", "partition", sizeof("partition"));
+        json_number("size", areas[i].pages * KIB_PER_PAGE);
+        json_number("used", areas[i].used * KIB_PER_PAGE);
+        json_signed("priority", areas[i].priority);
+        json_close();
+    }
+    json_close();
 }
 
 /* The format of Linux's /proc/swaps. */
@@ -28,6 +46,10 @@ static int command_swaps(int count, char **arguments)
     const int error = there_is_pager() ? pager_swap_list(SLOT_PAGER, areas, AREAS_MAX, &number) : -ENODEV;
     if (error < 0)
         return error;
+    if (output_json) {
+        list_swaps(areas, number);
+        return 0;
+    }
     printf("%-40s%-16s%-16s%-16s%s\n", "Filename", "Type", "Size", "Used", "Priority");
     for (size_t i = 0; i < number; i++) {
         printf("%-40.*s%-16s%-16lu%-16lu%ld\n", (int)sizeof(areas[i].name), areas[i].name, "partition",
@@ -75,67 +97,95 @@ static int command_drop_caches(int count, char **arguments)
 
     (void)count, (void)arguments;
     const int error = there_is_pager() ? pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &pages) : -ENODEV;
-    if (error == 0)
+    if (error == 0 && output_json) {
+        json_open(NULL, '{');
+        json_number("dropped", pages);
+        json_close();
+    } else if (error == 0) {
         printf("%lu pages were dropped\n", (unsigned long)pages);
+    }
     return error;
 }
 
-/* The format of Linux's /proc/pressure/memory. */
+static void print_pressure(const char *name, const uint64_t averages[3], uint64_t total)
+{
+    static const char *const names[] = {"avg10", "avg60", "avg300"};
+
+    if (output_json)
+        json_open(name, '{');
+    else
+        printf("%s ", name);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (output_json)
+            json_number(names[i], averages[i]);
+        else
+            printf("%s=%lu.%02lu ", names[i], (unsigned long)(averages[i] / 100), (unsigned long)(averages[i] % 100));
+    }
+    if (output_json) {
+        json_number("total", total);
+        json_close();
+    } else {
+        printf("total=%lu\n", (unsigned long)total);
+    }
+}
+
+/* The format of Linux's /proc/pressure/memory. In JSON, averages are in hundredths of a percent. */
 static int command_pressure(int count, char **arguments)
 {
     static const char *const names[] = {[PAGER_PRESSURE_SOME] = "some", [PAGER_PRESSURE_FULL] = "full"};
+    uint64_t averages[3], total;
+    int error = 0;
 
     (void)count, (void)arguments;
-    for (uint64_t kind = PAGER_PRESSURE_SOME; kind <= PAGER_PRESSURE_FULL; kind++) {
-        uint64_t ten, sixty, three_hundred, total;
-        const int error =
-            there_is_pager() ? pager_pressure(SLOT_PAGER, kind, &ten, &sixty, &three_hundred, &total) : -ENODEV;
-        if (error == -ENOSYS)
-            continue;
-        if (error < 0)
-            return error;
-        printf("%s avg10=%lu.%02lu avg60=%lu.%02lu avg300=%lu.%02lu total=%lu\n", names[kind],
-               (unsigned long)(ten / 100), (unsigned long)(ten % 100), (unsigned long)(sixty / 100),
-               (unsigned long)(sixty % 100), (unsigned long)(three_hundred / 100), (unsigned long)(three_hundred % 100),
-               (unsigned long)total);
+    if (output_json)
+        json_open(NULL, '{');
+    for (uint64_t kind = PAGER_PRESSURE_SOME; kind <= PAGER_PRESSURE_FULL && error == 0; kind++) {
+        error = there_is_pager() ? pager_pressure(SLOT_PAGER, kind, &averages[0], &averages[1], &averages[2], &total)
+                                 : -ENODEV;
+        if (error == 0)
+            print_pressure(names[kind], averages, total);
+        error = error == -ENOSYS ? 0 : error;
     }
-    return 0;
+    if (output_json)
+        json_close();
+    return error;
 }
 
-static void print_figure(const char *name, uint64_t value)
-{
-    printf("%-20s %lu\n", name, (unsigned long)value);
-}
+#define FIGURE(name, value)                                                                                            \
+    {                                                                                                                  \
+        (name), (value), STATISTIC_COUNT                                                                               \
+    }
 
 static int command_pager(int count, char **arguments)
 {
     struct pager_info info;
-    size_t number = 0;
 
     (void)count, (void)arguments;
-    const int error = there_is_pager() ? pager_info(SLOT_PAGER, &info, 1, &number) : -ENODEV;
-    if (error < 0 || number != 1)
-        return error < 0 ? error : -EPROTO;
-    print_figure("generation", info.generation);
-    print_figure("cached", info.cached);
-    print_figure("dirty", info.dirty);
-    print_figure("writeback", info.writeback);
-    print_figure("active_anon", info.active_anonymous);
-    print_figure("inactive_anon", info.inactive_anonymous);
-    print_figure("active_file", info.active_file);
-    print_figure("inactive_file", info.inactive_file);
-    print_figure("unevictable", info.unevictable);
-    print_figure("pgpgin", info.read);
-    print_figure("readahead", info.read_ahead);
-    print_figure("pgpgout", info.written);
-    print_figure("pswpin", info.swapped_in);
-    print_figure("pswpout", info.swapped_out);
-    print_figure("pgscan", info.scanned);
-    print_figure("pgsteal", info.reclaimed);
-    print_figure("workingset_refault", info.refaults);
-    print_figure("oom_kill", info.oom_kills);
-    print_figure("errors", info.errors);
-    print_figure("reserve", info.reserve);
+    if (!statistics_pager(&info))
+        return -ENODEV;
+    const struct statistic figures[] = {
+        FIGURE("generation", info.generation),
+        FIGURE("cached", info.cached),
+        FIGURE("dirty", info.dirty),
+        FIGURE("writeback", info.writeback),
+        FIGURE("active_anon", info.active_anonymous),
+        FIGURE("inactive_anon", info.inactive_anonymous),
+        FIGURE("active_file", info.active_file),
+        FIGURE("inactive_file", info.inactive_file),
+        FIGURE("unevictable", info.unevictable),
+        FIGURE("pgpgin", info.read),
+        FIGURE("readahead", info.read_ahead),
+        FIGURE("pgpgout", info.written),
+        FIGURE("pswpin", info.swapped_in),
+        FIGURE("pswpout", info.swapped_out),
+        FIGURE("pgscan", info.scanned),
+        FIGURE("pgsteal", info.reclaimed),
+        FIGURE("workingset_refault", info.refaults),
+        FIGURE("oom_kill", info.oom_kills),
+        FIGURE("errors", info.errors),
+        FIGURE("reserve", info.reserve),
+    };
+    print_statistics(figures, sizeof(figures) / sizeof(figures[0]), PAGER_COLUMN);
     return 0;
 }
 
@@ -158,13 +208,13 @@ static int command_vm(int count, char **arguments)
 }
 
 const struct command pager_commands[] = {
-    {"pager", "", "shows what the pager holds and has done, in pages", 0, 0, command_pager},
-    {"swaps", "", "lists the areas for swapped pages", 0, 0, command_swaps},
+    {"pager", "[--json]", "shows what the pager holds and has done, in pages", 0, 0, command_pager},
+    {"swaps", "[--json]", "lists the areas for swapped pages", 0, 0, command_swaps},
     {"swapon", "VOLUME [PRIORITY]", "swaps to a partition", 1, 2, command_swapon},
     {"swapoff", "VOLUME", "ends that", 1, 1, command_swapoff},
     {"oom", "--dry-run", "tells who would be ended if memory were gone", 1, 1, command_oom},
-    {"drop_caches", "", "drops clean pages of files", 0, 0, command_drop_caches},
-    {"pressure", "", "shows how long programs waited for memory", 0, 0, command_pressure},
+    {"drop_caches", "[--json]", "drops clean pages of files", 0, 0, command_drop_caches},
+    {"pressure", "[--json]", "shows how long programs waited for memory", 0, 0, command_pressure},
     {"vm", "NAME [VALUE]", "shows or changes a setting of the pager, as swappiness", 1, 2, command_vm},
     {0},
 };

@@ -3,6 +3,7 @@
  * Commands about processes: questions and requests to root.
  */
 #include "command.h"
+#include "output.h"
 #include "split.h"
 
 #include <errno.h>
@@ -23,6 +24,19 @@ static void print_process(const struct root_process *process)
 {
     char state[16] = "running";
 
+    if (output_json) {
+        json_open(NULL, '{');
+        json_number("pid", process->pid);
+        json_number("ppid", process->parent);
+        json_number("running", process->state != ROOT_STATE_ENDED);
+        json_number("priority", process->priority);
+        json_number("rss", process->resident * (PAGE_SIZE / 1024));
+        json_number("tables", process->tables);
+        json_number("objects", process->objects);
+        json_text("name", process->name, sizeof(process->name));
+        json_close();
+        return;
+    }
     if (process->state == ROOT_STATE_ENDED)
         snprintf(state, sizeof(state), "ended %lu", (unsigned long)process->status);
     printf("%5lu %5lu %-9s %3lu %8lu %6lu %7lu %.*s\n", (unsigned long)process->pid, (unsigned long)process->parent,
@@ -34,18 +48,22 @@ static int command_ps(int count, char **arguments)
 {
     struct root_process processes[PROCESSES_AT_ONCE];
     uint64_t cursor = 0;
+    int error;
 
     (void)count, (void)arguments;
-    printf("  PID  PPID STATE     PRI  RSS KiB TABLES OBJECTS NAME\n");
+    if (output_json)
+        json_open(NULL, '[');
+    else
+        printf("  PID  PPID STATE     PRI  RSS KiB TABLES OBJECTS NAME\n");
     do {
         size_t listed = 0;
-        const int error = root_process_list(SLOT_ROOT, cursor, &cursor, processes, PROCESSES_AT_ONCE, &listed);
-        if (error < 0)
-            return error;
-        for (size_t index = 0; index < listed; index++)
+        error = root_process_list(SLOT_ROOT, cursor, &cursor, processes, PROCESSES_AT_ONCE, &listed);
+        for (size_t index = 0; error == 0 && index < listed; index++)
             print_process(&processes[index]);
-    } while (cursor != 0);
-    return 0;
+    } while (error == 0 && cursor != 0);
+    if (output_json)
+        json_close();
+    return error;
 }
 
 static void print_status(const char *name, int status)
@@ -110,7 +128,7 @@ static int command_kill(int count, char **arguments)
 }
 
 const struct command process_commands[] = {
-    {"ps", "", "lists processes", 0, 0, command_ps},
+    {"ps", "[--json]", "lists processes", 0, 0, command_ps},
     {"run", "PROGRAM [ARGUMENT]...", "runs a program to its end", 1, SPLIT_ARGUMENTS_MAX, command_run},
     {"kill", "PID", "ends a process", 1, 1, command_kill},
     {0},

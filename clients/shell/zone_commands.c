@@ -3,23 +3,16 @@
  * Commands about physical memory: questions to memsrv. The formats are those of Linux's files of the same names.
  */
 #include "command.h"
+#include "output.h"
 
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
+#include <proto/statistics.h>
 #include <stdio.h>
 #include <string.h>
 
-#define KIB_PER_PAGE (PAGE_SIZE / 1024)
-
-/* Gets zone `index`; ENOENT behind the last. */
-static int zone_get(uint64_t index, struct memsrv_zone *zone)
-{
-    size_t count;
-    const int error = memsrv_zone_info(SLOT_MEMSRV, index, zone, 1, &count);
-    if (error < 0)
-        return error;
-    return count == 1 ? 0 : -EPROTO;
-}
+#define KIB_PER_PAGE     (PAGE_SIZE / 1024)
+#define ALLOCINFO_COLUMN 8
 
 static int print_zones(void)
 {
@@ -27,7 +20,7 @@ static int print_zones(void)
     int error;
 
     printf("zone         managed KiB     used KiB     free KiB\n");
-    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
+    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
         if (zone.managed == 0)
             continue;
         printf("%-8.*s %15lu %12lu %12lu\n", (int)sizeof(zone.name), zone.name,
@@ -37,43 +30,83 @@ static int print_zones(void)
     return error == -ENOENT ? 0 : error;
 }
 
-/* One line of the table of all pages; returns the pages, to be added up. */
-static uint64_t print_pages(const char *what, uint64_t pages)
+/* The table of all pages; in JSON the same figures by shorter names. */
+static int print_pages(const struct memsrv_memory *memory)
 {
-    printf("%-28s %10lu pages %12lu KiB\n", what, (unsigned long)pages, (unsigned long)pages * KIB_PER_PAGE);
-    return pages;
+    const struct {
+        const char *name, *text;
+        uint64_t pages;
+    } parts[] = {{"free", "free, buddy allocator", memory->free},
+                 {"lists", "free, lists of the workers", memory->lists},
+                 {"user", "address spaces", memory->user},
+                 {"table", "translation tables", memory->table},
+                 {"object", "kernel objects", memory->object},
+                 {"metadata", "memsrv's records", memory->metadata},
+                 {"kernel", "kernel", memory->kernel},
+                 {"root", "root", memory->root},
+                 {"archive", "boot archive", memory->archive},
+                 {"tree", "device tree", memory->tree},
+                 {"firmware", "firmware", memory->firmware},
+                 {"total", "total", memory->total}};
+    const size_t count = sizeof(parts) / sizeof(parts[0]);
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (output_json)
+            json_number(parts[i].name, parts[i].pages);
+        else
+            printf("%-28s %10lu pages %12lu KiB\n", parts[i].text, (unsigned long)parts[i].pages,
+                   (unsigned long)parts[i].pages * KIB_PER_PAGE);
+        sum += i + 1 < count ? parts[i].pages : 0;
+    }
+    if (sum != memory->total && !output_json)
+        printf("mem: the parts add up to %lu pages, not to the total\n", (unsigned long)sum);
+    return 0;
 }
 
 static int command_mem(int count, char **arguments)
 {
     struct memsrv_memory memory;
-    uint64_t sum = 0;
     size_t records = 0;
 
     (void)count, (void)arguments;
-    int error = print_zones();
+    int error = output_json ? 0 : print_zones();
     if (error == 0)
         error = memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &records);
-    if (error < 0)
-        return error;
-    if (records != 1)
-        return -EPROTO;
-    printf("\n");
-    sum += print_pages("free, buddy allocator", memory.free);
-    sum += print_pages("free, lists of the workers", memory.lists);
-    sum += print_pages("address spaces", memory.user);
-    sum += print_pages("translation tables", memory.table);
-    sum += print_pages("kernel objects", memory.object);
-    sum += print_pages("memsrv's records", memory.metadata);
-    sum += print_pages("kernel", memory.kernel);
-    sum += print_pages("root", memory.root);
-    sum += print_pages("boot archive", memory.archive);
-    sum += print_pages("device tree", memory.tree);
-    sum += print_pages("firmware", memory.firmware);
-    print_pages("total", memory.total);
-    if (sum != memory.total)
-        printf("mem: the parts add up to %lu pages, not to the total\n", (unsigned long)sum);
-    return 0;
+    if (error < 0 || records != 1)
+        return error < 0 ? error : -EPROTO;
+    if (output_json)
+        json_open(NULL, '{');
+    else
+        printf("\n");
+    error = print_pages(&memory);
+    if (output_json)
+        json_close();
+    return error;
+}
+
+static void print_buddy(const struct memsrv_buddy *buddy)
+{
+    if (!output_json)
+        printf("Node 0, zone %8.*s ", (int)sizeof(buddy->name), buddy->name);
+    else
+        json_open(NULL, '{');
+    if (output_json) {
+        json_text("zone", buddy->name, sizeof(buddy->name));
+        json_open("free", '[');
+    }
+    for (size_t order = 0; order < MEMSRV_BUDDY_ORDERS; order++) {
+        if (output_json)
+            json_number(NULL, buddy->blocks[order]);
+        else
+            printf("%6lu ", (unsigned long)buddy->blocks[order]);
+    }
+    if (output_json) {
+        json_close();
+        json_close();
+    } else {
+        printf("\n");
+    }
 }
 
 /* The format of Linux's /proc/buddyinfo, which leaves out zones without memory. */
@@ -85,17 +118,18 @@ static int command_buddyinfo(int count, char **arguments)
     int error;
 
     (void)count, (void)arguments;
-    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
+    if (output_json)
+        json_open(NULL, '[');
+    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
         if (zone.managed == 0)
             continue;
         error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
-        if (error < 0 || records != 1)
-            return error < 0 ? error : -EPROTO;
-        printf("Node 0, zone %8.*s ", (int)sizeof(buddy.name), buddy.name);
-        for (size_t order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
-            printf("%6lu ", (unsigned long)buddy.blocks[order]);
-        printf("\n");
+        if (error < 0)
+            break;
+        print_buddy(&buddy);
     }
+    if (output_json)
+        json_close();
     return error == -ENOENT ? 0 : error;
 }
 
@@ -130,6 +164,42 @@ static void print_page_lists(const struct memsrv_zone *zone)
     printf("  start_pfn:           %lu\n", (unsigned long)zone->start);
 }
 
+static void print_zone_json(const struct memsrv_zone *zone)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {{"free", zone->free},
+                   {"min", zone->min},
+                   {"low", zone->low},
+                   {"high", zone->high},
+                   {"spanned", zone->spanned},
+                   {"present", zone->present},
+                   {"managed", zone->managed},
+                   {"deferred", zone->deferred},
+                   {"pgalloc", zone->allocations},
+                   {"pgfree", zone->frees},
+                   {"fallback", zone->fallbacks},
+                   {"steal", zone->steals},
+                   {"start_pfn", zone->start},
+                   {"list_high", zone->list_high},
+                   {"list_batch", zone->list_batch}};
+
+    json_open(NULL, '{');
+    json_text("zone", zone->name, sizeof(zone->name));
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+        json_number(figures[i].name, figures[i].value);
+    json_open("protection", '[');
+    for (size_t i = 0; i < MEMSRV_ZONES; i++)
+        json_number(NULL, zone->protection[i]);
+    json_close();
+    json_open("pagesets", '[');
+    for (uint64_t cpu = 0; cpu < zone->workers && cpu < MEMSRV_WORKERS; cpu++)
+        json_number(NULL, zone->list_movable[cpu] + zone->list_unmovable[cpu]);
+    json_close();
+    json_close();
+}
+
 /* Like /proc/zoneinfo; `free` there are the pages free in the zone, and the figures of reclaim are missing. */
 static int command_zoneinfo(int count, char **arguments)
 {
@@ -137,12 +207,20 @@ static int command_zoneinfo(int count, char **arguments)
     int error;
 
     (void)count, (void)arguments;
-    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
+    if (output_json)
+        json_open(NULL, '[');
+    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
         if (zone.managed == 0)
             continue;
+        if (output_json) {
+            print_zone_json(&zone);
+            continue;
+        }
         print_zone(&zone);
         print_page_lists(&zone);
     }
+    if (output_json)
+        json_close();
     return error == -ENOENT ? 0 : error;
 }
 
@@ -182,7 +260,7 @@ static int for_each_pagetype(void (*print)(const struct memsrv_pagetype *))
     struct memsrv_pagetype pagetype;
     int error;
 
-    for (uint64_t index = 0; (error = zone_get(index, &zone)) == 0; index++) {
+    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
         if (zone.managed == 0)
             continue;
         error = pagetype_get(index, &pagetype);
@@ -193,10 +271,32 @@ static int for_each_pagetype(void (*print)(const struct memsrv_pagetype *))
     return error == -ENOENT ? 0 : error;
 }
 
+static void print_pagetype_json(const struct memsrv_pagetype *pagetype)
+{
+    json_open(NULL, '{');
+    json_text("zone", pagetype->name, sizeof(pagetype->name));
+    for (unsigned type = 0; type < MEMSRV_MIGRATE_TYPES; type++) {
+        json_open(migrate_names[type], '{');
+        json_number("pageblocks", pagetype->pageblocks[type]);
+        json_open("free", '[');
+        for (unsigned order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
+            json_number(NULL, pagetype->blocks[type * MEMSRV_BUDDY_ORDERS + order]);
+        json_close();
+        json_close();
+    }
+    json_close();
+}
+
 /* Like /proc/pagetypeinfo. */
 static int command_pagetypeinfo(int count, char **arguments)
 {
     (void)count, (void)arguments;
+    if (output_json) {
+        json_open(NULL, '[');
+        const int failure = for_each_pagetype(print_pagetype_json);
+        json_close();
+        return failure;
+    }
     printf("Page block order: %u\nPages per block:  %u\n\n", HUGE_PAGE_ORDER, 1u << HUGE_PAGE_ORDER);
     printf("%-43s ", "Free pages count per migrate type at order");
     for (unsigned order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
@@ -221,10 +321,12 @@ static int command_allocinfo(int count, char **arguments)
     const int error = memsrv_alloc_info(SLOT_MEMSRV, &alloc, 1, &records);
     if (error < 0 || records != 1)
         return error < 0 ? error : -EPROTO;
-    printf("requests %lu\nslow     %lu\nfallback %lu\nwakeups  %lu\nreclaims %lu\ndrains   %lu\nfailures %lu\n",
-           (unsigned long)alloc.requests, (unsigned long)alloc.slow, (unsigned long)alloc.fallback,
-           (unsigned long)alloc.wakeups, (unsigned long)alloc.reclaims, (unsigned long)alloc.drains,
-           (unsigned long)alloc.failures);
+    const struct statistic figures[] = {
+        {"requests", alloc.requests, STATISTIC_COUNT}, {"slow", alloc.slow, STATISTIC_COUNT},
+        {"fallback", alloc.fallback, STATISTIC_COUNT}, {"wakeups", alloc.wakeups, STATISTIC_COUNT},
+        {"reclaims", alloc.reclaims, STATISTIC_COUNT}, {"drains", alloc.drains, STATISTIC_COUNT},
+        {"failures", alloc.failures, STATISTIC_COUNT}};
+    print_statistics(figures, sizeof(figures) / sizeof(figures[0]), ALLOCINFO_COLUMN);
     return 0;
 }
 
@@ -257,6 +359,23 @@ static int set_thp(int count, char **arguments)
     return -EINVAL;
 }
 
+static void print_thp_json(const struct memsrv_thp *thp)
+{
+    const struct statistic figures[] = {{"policy", thp->policy, STATISTIC_COUNT},
+                                        {"AnonHugePages", thp->pages * KIB_PER_PAGE, STATISTIC_KIB},
+                                        {"thp_fault_alloc", thp->fault_alloc, STATISTIC_COUNT},
+                                        {"thp_fault_fallback", thp->fault_fallback, STATISTIC_COUNT},
+                                        {"thp_collapse_alloc", thp->collapse_alloc, STATISTIC_COUNT},
+                                        {"thp_collapse_alloc_failed", thp->collapse_alloc_failed, STATISTIC_COUNT},
+                                        {"thp_split_page", thp->split, STATISTIC_COUNT},
+                                        {"thp_underused_split_page", thp->underused, STATISTIC_COUNT},
+                                        {"scan_sleep_millisecs", thp->scan_sleep, STATISTIC_COUNT},
+                                        {"pages_to_scan", thp->scan_places << HUGE_PAGE_ORDER, STATISTIC_COUNT},
+                                        {"pages_scanned", thp->scanned << HUGE_PAGE_ORDER, STATISTIC_COUNT},
+                                        {"full_scans", thp->full_scans, STATISTIC_COUNT}};
+    print_statistics(figures, sizeof(figures) / sizeof(figures[0]), 0);
+}
+
 /* Names as in /proc/meminfo, /proc/vmstat and /sys/kernel/mm/transparent_hugepage. */
 static int command_thp(int count, char **arguments)
 {
@@ -269,6 +388,10 @@ static int command_thp(int count, char **arguments)
     const int error = thp_get(&thp);
     if (error < 0)
         return error;
+    if (output_json) {
+        print_thp_json(&thp);
+        return 0;
+    }
     printf("enabled                   %s\n", thp.policy < 3 ? policies[thp.policy] : "?");
     printf("AnonHugePages             %lu kB\n", (unsigned long)thp.pages << (PAGE_SHIFT - 10));
     printf("thp_fault_alloc           %lu\nthp_fault_fallback        %lu\n", (unsigned long)thp.fault_alloc,
@@ -284,41 +407,12 @@ static int command_thp(int count, char **arguments)
     return 0;
 }
 
-static int command_vmstat(int count, char **arguments)
-{
-    struct memsrv_vmstat vmstat;
-    size_t records = 0;
-
-    (void)count, (void)arguments;
-    const int error = memsrv_vm_info(SLOT_MEMSRV, &vmstat, 1, &records);
-    if (error < 0 || records != 1)
-        return error < 0 ? error : -EPROTO;
-    const struct {
-        const char *name;
-        uint64_t value;
-    } lines[] = {{"pgfault", vmstat.faults},
-                 {"pgfault_anonymous", vmstat.fault_anonymous},
-                 {"pgfault_zero", vmstat.fault_zero},
-                 {"pgfault_copy", vmstat.fault_copy},
-                 {"pgreuse", vmstat.fault_reuse},
-                 {"pgfault_object", vmstat.fault_object},
-                 {"pgfault_huge", vmstat.fault_huge},
-                 {"pgfault_spurious", vmstat.fault_spurious},
-                 {"pgfault_refused", vmstat.fault_refused},
-                 {"pgfault_repeated", vmstat.fault_repeated},
-                 {"stack_growth", vmstat.stack_growth}};
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-        printf("%-17s %lu\n", lines[i].name, (unsigned long)lines[i].value);
-    return 0;
-}
-
 const struct command zone_commands[] = {
-    {"mem", "", "shows where the machine's memory is", 0, 0, command_mem},
-    {"buddyinfo", "", "shows the free blocks by size", 0, 0, command_buddyinfo},
-    {"zoneinfo", "", "shows the zones: watermarks, reserves, page lists", 0, 0, command_zoneinfo},
-    {"pagetypeinfo", "", "shows the free blocks by mobility and size", 0, 0, command_pagetypeinfo},
-    {"allocinfo", "", "shows what became of requests for pages", 0, 0, command_allocinfo},
-    {"vmstat", "", "shows what became of faults", 0, 0, command_vmstat},
-    {"thp", "[POLICY|scan MS PLACES]", "shows the huge pages, or sets who gets them", 0, 3, command_thp},
+    {"mem", "[--json]", "shows where the machine's memory is", 0, 0, command_mem},
+    {"buddyinfo", "[--json]", "shows the free blocks by size", 0, 0, command_buddyinfo},
+    {"zoneinfo", "[--json]", "shows the zones: watermarks, reserves, page lists", 0, 0, command_zoneinfo},
+    {"pagetypeinfo", "[--json]", "shows the free blocks by mobility and size", 0, 0, command_pagetypeinfo},
+    {"allocinfo", "[--json]", "shows what became of requests for pages", 0, 0, command_allocinfo},
+    {"thp", "[POLICY|scan MS PLACES] [--json]", "shows the huge pages, or sets who gets them", 0, 3, command_thp},
     {0},
 };

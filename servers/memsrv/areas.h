@@ -81,6 +81,9 @@ static inline uint64_t area_index(const struct vma *area, uint64_t address)
     return (area->offset + (address - area->start)) >> PAGE_SHIFT;
 }
 
+/* What a client is told of an area. */
+struct memsrv_area area_describe(const struct vma *area);
+
 /* Walks areas against the space's counts. 0, or EIO (negative). */
 MUST_CHECK int areas_check_locked(struct space *space) REQUIRES(space->lock);
 

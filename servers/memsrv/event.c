@@ -45,6 +45,7 @@ int memsrv_handle_vm_info(struct memsrv_context *context, const struct message *
                                      .fault_spurious = event_sum(EVENT_FAULT_SPURIOUS),
                                      .fault_refused = event_sum(EVENT_FAULT_REFUSED),
                                      .fault_repeated = event_sum(EVENT_FAULT_REPEATED),
+                                     .fault_major = event_sum(EVENT_FAULT_MAJOR),
                                      .stack_growth = event_sum(EVENT_STACK_GROWTH)};
     for (unsigned event = 0; event < EVENT_FAULT_COUNT; event++)
         vmstat->faults += event_sum((enum vm_event)event);

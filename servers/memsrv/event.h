@@ -21,6 +21,7 @@ enum vm_event {
     EVENT_FAULT_COUNT,
 
     EVENT_FAULT_REPEATED = EVENT_FAULT_COUNT, /* of those, answers that came too late and were taken back */
+    EVENT_FAULT_MAJOR, /* faults that waited for the pager: not counted above, but when they are made again */
     EVENT_STACK_GROWTH,
 
     /* Huge pages: as in record thp of lib/proto/memsrv.proto. */

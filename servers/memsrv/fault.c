@@ -83,6 +83,13 @@ static __attribute__((noinline, cold)) void refuse_without_memory(struct space *
     refuse(space, m);
 }
 
+/* A fault waits for the pager. */
+static void count_major_locked(const struct memsrv_context *worker, struct space *space) REQUIRES(space->lock)
+{
+    space->major_faults++;
+    event_count(worker, EVENT_FAULT_MAJOR);
+}
+
 /* Sets the thread of fault *m aside until the pager has freed memory. False: it may not be. */
 static bool wait_for_memory(struct memsrv_context *worker, const struct message *m)
 {
@@ -126,9 +133,10 @@ static __attribute__((noinline, cold)) int answer_starving(struct memsrv_context
         worker->reserve = false;
         return verdict;
     }
-    if (!reserve && pager_is_expected() && wait_for_memory(worker, m))
+    if (!reserve && pager_is_expected() && wait_for_memory(worker, m)) {
+        count_major_locked(worker, space);
         verdict = PROTO_PARKED;
-    else
+    } else
         refuse_without_memory(space, m);
     space_leave(space);
     return verdict;
@@ -213,10 +221,13 @@ static __attribute__((noinline)) int answer_object(struct memsrv_context *worker
 {
     struct object_fault fault = {.address = m->words[0] & PAGE_MASK, .access = m->words[1], .entry = m->words[3]};
 
+    space->faults++;
     parking_allow(worker, m);
     int error = object_fault_locked(worker, space, area, &fault);
-    if (error == -EINPROGRESS)
+    if (error == -EINPROGRESS) {
+        count_major_locked(worker, space);
         return PROTO_PARKED;
+    }
     parking_forbid(worker);
     if (error == -EFAULT) {
         refuse_bus(space, m);
@@ -247,6 +258,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
     uint64_t entry = entry_at(m->words[3], address);
     const struct page *source;
 
+    space->faults++;
     if (space->thread_count > 1) {
         /* An answer on its way may put a copy there. What it takes the place of could then be freed, and be the kernel's,
          * while it is copied here. */
@@ -291,6 +303,7 @@ static inline void answer_zeros(struct memsrv_context *worker, struct space *spa
 {
     worker->fault_adds = 1;
     space->resident++;
+    space->faults++;
     event_count(worker, EVENT_FAULT_ZERO);
     answer_item(worker, space, m, address | MAP_ITEM_MAP,
                 page_address(zero_page) | (area->flags & (VMA_READ | VMA_EXECUTE)) | ENTRY_ACCESSED);
@@ -307,6 +320,7 @@ static bool answer_huge(struct memsrv_context *worker, struct space *space, stru
     struct page *block = huge_take(worker, space, area, base, HUGE_FAULT);
     if (!block)
         return false;
+    space->faults++;
     area->touched = true;
     space->huge_entries++;
     space->resident += HUGE_PAGES;
@@ -373,6 +387,7 @@ int fault_answer(struct memsrv_context *worker, struct message *m)
     }
     worker->fault_adds = 1;
     space->resident++;
+    space->faults++;
     event_count(worker, EVENT_FAULT_ANONYMOUS);
     answer_item(worker, space, m, address | MAP_ITEM_MAP, page_address(page) | entry_flags(area->flags));
     space_leave(space);

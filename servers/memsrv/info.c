@@ -5,6 +5,7 @@
 #include <proto/memsrv_dispatch.h>
 
 #include "account.h"
+#include "areas.h"
 #include "caches.h"
 #include "memory.h"
 #include "object.h"
@@ -99,7 +100,7 @@ int memsrv_handle_vmalloc_info(struct memsrv_context *context, const struct mess
     return 0;
 }
 
-static struct memsrv_area describe(const struct vma *area)
+struct memsrv_area area_describe(const struct vma *area)
 {
     struct memsrv_area description = {.start = area->start, .end = area->end, .protection = area->flags & VMA_ACCESS};
     if (area->flags & VMA_DEVICE)
@@ -128,7 +129,7 @@ int memsrv_handle_maps(struct memsrv_context *context, const struct message *req
     const struct vma *area = vma_find(&space->areas, cursor);
     size_t count = 0;
     for (; area && count < areas_capacity; area = vma_next(&space->areas, area))
-        areas[count++] = describe(area);
+        areas[count++] = area_describe(area);
     *next = area ? area->start : 0;
     *areas_count = count;
     space_leave(space);

@@ -332,7 +332,9 @@ int memsrv_handle_spaces_info(struct memsrv_context *context, const struct messa
                                                       .resident = space->resident,
                                                       .tables = space_count_tables_locked(space),
                                                       .locked = space->locked_pages,
-                                                      .roles = space->roles};
+                                                      .roles = space->roles,
+                                                      .faults = space->faults,
+                                                      .major_faults = space->major_faults};
         }
         spinlock_release(&space->lock);
     }

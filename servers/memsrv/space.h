@@ -62,9 +62,11 @@ struct space {
     struct spinlock lock;
     uint64_t pid; /* 0: nobody's. Changes with the lock held; may be read without it as a hint */
     struct vma_tree areas GUARDED_BY(lock);
-    struct kernel_object aspace, table;     /* SLOT_NONE: root's own record, which has objects only */
-    struct page *top;                       /* the first-level translation table */
-    uint64_t resident GUARDED_BY(lock);     /* pages mapped, the zero page and those of objects included */
+    struct kernel_object aspace, table; /* SLOT_NONE: root's own record, which has objects only */
+    struct page *top;                   /* the first-level translation table */
+    uint64_t resident GUARDED_BY(lock); /* pages mapped, the zero page and those of objects included */
+    uint64_t faults GUARDED_BY(lock);   /* so far; those that waited for the pager among them */
+    uint64_t major_faults GUARDED_BY(lock);
     uint64_t tables GUARDED_BY(lock);       /* about how many tables it has: see space_tables.h */
     bool shares_tables GUARDED_BY(lock);    /* it was forked, or is a fork: others may use some of them, too */
     uint64_t huge_entries GUARDED_BY(lock); /* huge pages mapped by one entry, at most: those that were split count */

@@ -155,6 +155,11 @@ int pager_handle_info(struct pager_context *context, const struct message *reque
     return 0;
 }
 
+int pager_handle_check(struct pager_context *context, const struct message *request)
+{
+    return pager_check(&context->pager);
+}
+
 int pager_handle_drop_caches(struct pager_context *context, const struct message *request, uint64_t what,
                              uint64_t *pages)
 {
