@@ -8,6 +8,7 @@
  * the server goes on with at least its priority.
  */
 #include "message.h"
+#include "trace.h"
 
 /* The capability in a slot (untrusted) if it has this type and these rights. Slot 0 is always empty. */
 static inline const struct cap *find(const struct cap_table *table, uint64_t slot, enum cap_type type, uint64_t rights)
@@ -89,6 +90,7 @@ static inline struct thread *fast_reply_recv(struct thread *server)
             return server;
         }
         caller->in_fault = false;
+        trace_fault(cpu, TRACE_FAULT_END, caller, 0);
     } else {
         copy_words(server, caller, tag & TAG_LABEL);
     }

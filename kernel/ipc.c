@@ -7,6 +7,7 @@
 
 #include "kernel.h"
 #include "message.h"
+#include "trace.h"
 
 /* How many boosts one new sender can cause, over all servers down the chain. */
 #define LEND_BUDGET 32u
@@ -161,6 +162,7 @@ struct thread *ipc_call(struct thread *caller)
 
 void ipc_stop_faulted(struct thread *thread)
 {
+    trace_fault(arch_this_cpu(), TRACE_FAULT_END, thread, 1);
     thread->in_fault = false;
     thread->state = THREAD_STATE_FAULTED;
     thread->effective = thread->priority;
@@ -225,6 +227,7 @@ static long give_reply(struct thread *server, struct reply *reply, uint32_t righ
         if (UNLIKELY(error))
             return error;
         caller->in_fault = false;
+        trace_fault(arch_this_cpu(), TRACE_FAULT_END, caller, 0);
     }
     if (LIKELY(caller->state == THREAD_STATE_CALLING)) {
         caller->state = THREAD_STATE_RUNNABLE;

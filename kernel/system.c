@@ -5,6 +5,7 @@
 #include "kernel.h"
 #include "panic.h"
 #include "platform.h"
+#include "trace.h"
 
 #define CHECK_PART 4096u
 _Static_assert(FRAME_SECTION_FRAMES % CHECK_PART == 0, "a part lies in one section");
@@ -66,6 +67,10 @@ long system_control(struct thread *caller)
         return frame_info(caller, argument);
     case SYSTEM_KERNEL_CHECK:
         return check(caller, argument);
+    case SYSTEM_TRACE:
+        return trace_set(argument);
+    case SYSTEM_TRACE_READ:
+        return trace_read(caller, argument, context_argument(&caller->context, 3));
     default:
         return -ENOSYS;
     }

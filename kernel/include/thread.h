@@ -87,6 +87,7 @@ struct cpu {
     uint8_t fp_enabled;       /* current may use them without a trap */
     uint8_t timer_armed;
     uint8_t slice_used; /* the tick has come once already since the slice began */
+    uint8_t tracing;
     uint32_t index;
     uint64_t fault_count;
     struct thread *slice_owner; /* who got the CPU from the queue last; only compared: it may be gone */

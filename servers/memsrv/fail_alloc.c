@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "memory.h"
+#include "trace.h"
 
 #define KEY       "quire.fail_alloc="
 #define KINDS_ALL (MEMSRV_FAIL_USER | MEMSRV_FAIL_TABLES | MEMSRV_FAIL_OBJECTS | MEMSRV_FAIL_RECORDS | MEMSRV_FAIL_HUGE)
@@ -47,7 +48,9 @@ bool fail_alloc_next(uint64_t kind)
 
 void fail_alloc_set_source(struct memsrv_context *worker)
 {
-    const bool fails = __atomic_load_n(&fail_alloc_kinds, __ATOMIC_RELAXED) & MEMSRV_FAIL_USER;
+    /* Tracing also wants each page to come from page_take_slow(). */
+    const bool fails = (__atomic_load_n(&fail_alloc_kinds, __ATOMIC_RELAXED) & MEMSRV_FAIL_USER) ||
+                       __atomic_load_n(&trace_on, __ATOMIC_RELAXED);
     __atomic_store_n(&worker->user_list, fails ? &no_pages : &worker->pages.movable[preferred_zone], __ATOMIC_RELAXED);
 }
 

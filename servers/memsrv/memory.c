@@ -68,7 +68,8 @@ static void report_failure(void *context, const struct alloc_failure *failure)
 /* The pager is told once; it looks at all zones itself. */
 static void wake_reclaim(void *context, struct zone *zone, gfp_t gfp, unsigned order)
 {
-    (void)context, (void)zone, (void)gfp, (void)order;
+    (void)context, (void)zone, (void)gfp;
+    trace(TRACE_WAKEUP_KSWAPD, order, 0);
     pager_tell(PAGER_RECLAIM);
 }
 
@@ -94,7 +95,10 @@ struct page *page_take_slow(struct memsrv_context *worker)
     if (fail_alloc_now(MEMSRV_FAIL_USER))
         return NULL;
     const gfp_t reserve = worker->reserve ? GFP_FLAG_MEMALLOC : 0;
-    return page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE | reserve, 0);
+    struct page *page = page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE | reserve, 0);
+    if (page)
+        trace_by(worker, TRACE_PAGE_ALLOC, page_pfn(page), 0);
+    return page;
 }
 
 /* What a block is to fail as. */
@@ -114,14 +118,17 @@ struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark)
     struct memsrv_context *worker = worker_current();
     struct page *page =
         page_alloc(&page_allocator, &worker->pages, gfp | (worker->reserve ? GFP_FLAG_MEMALLOC : 0), order);
-    if (page)
+    if (page) {
         page->flags |= mark;
+        trace_by(worker, TRACE_PAGE_ALLOC, page_pfn(page), order);
+    }
     return page;
 }
 
 void pages_give(struct page *page, unsigned order)
 {
     page->flags &= ~PAGE_OWNER_FLAGS;
+    trace(TRACE_PAGE_FREE, page_pfn(page), order);
     int error = page_free(zones, &worker_current()->pages, page, order);
     ASSERT(error == 0);
     (void)error;

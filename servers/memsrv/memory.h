@@ -12,6 +12,7 @@
 #include <mm/page_alloc.h>
 #include <mm/zone.h>
 
+#include "trace.h"
 #include "worker.h"
 
 /* Pages by what they are, constant after start. Their sum, and that of all pages that the zones manage, is `total`. */
@@ -61,6 +62,7 @@ MUST_CHECK static inline struct page *page_take(struct memsrv_context *worker)
 /* Gives back a page that page_take() gave and that nothing maps. */
 static inline void page_give(struct memsrv_context *worker, struct page *page)
 {
+    trace_by(worker, TRACE_PAGE_FREE, page_pfn(page), 0);
     int error = page_list_free(&worker->pages.movable[page->zone], page);
     ASSERT(error == 0);
     (void)error;

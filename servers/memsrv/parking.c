@@ -12,6 +12,7 @@
 #include "log.h"
 #include "pager.h"
 #include "space.h"
+#include "trace.h"
 
 /* Threads that are there without memsrv's doing: root's own. */
 #define ROOT_THREADS 8u
@@ -322,6 +323,7 @@ static void answer(struct memsrv_context *worker, struct parked *record)
 {
     struct message m = record->message;
 
+    trace_unpark(worker, &m, record->waiter.status);
     if (!holds_caller(record)) {
         /* Nothing is done for who has gone. */
     } else if (MSG_FLAGS(m.tag) & MSG_FLAG_FAULT) {
@@ -348,6 +350,12 @@ void parking_run(struct memsrv_context *worker)
 
 /* --- What the pager is told --------------------------------------------------------------------------------------- */
 
+/* The fault, or the request's, of who waited first. */
+static uint64_t origin_of(const struct wait_request *request)
+{
+    return list_empty(&request->waiters) ? 0 : record_of(request->waiters.next)->message.origin;
+}
+
 uint64_t parking_take(struct memsrv_demand *demands, uint64_t capacity)
 {
     uint64_t count = 0;
@@ -364,7 +372,8 @@ uint64_t parking_take(struct memsrv_demand *demands, uint64_t capacity)
                                                   .index = request->first,
                                                   .count = request->count,
                                                   .access = request->access,
-                                                  .pid = request->pid};
+                                                  .pid = request->pid,
+                                                  .origin = origin_of(request)};
     }
     spinlock_release(&parking_lock);
     return count;

@@ -10,6 +10,7 @@
 #include "fail_alloc.h"
 #include "object.h"
 #include "space.h"
+#include "trace.h"
 
 extern struct kmem_cache area_cache;   /* struct vma */
 extern struct kmem_cache member_cache; /* struct member */
@@ -25,13 +26,17 @@ void records_init(void);
 /* A record of any content, the caller's. NULL: no memory. */
 MUST_CHECK static inline void *record_alloc(struct kmem_cache *cache)
 {
-    return fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_alloc(cache, worker_index());
+    void *record = fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_alloc(cache, worker_index());
+    trace(TRACE_KMALLOC, (uint64_t)record, cache->object_size);
+    return record;
 }
 
 /* The same, zeroed. */
 MUST_CHECK static inline void *record_zalloc(struct kmem_cache *cache)
 {
-    return fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_zalloc(cache, worker_index());
+    void *record = fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_zalloc(cache, worker_index());
+    trace(TRACE_KMALLOC, (uint64_t)record, cache->object_size);
+    return record;
 }
 
 /* A zeroed record, the caller's. NULL: no memory. */
@@ -58,25 +63,31 @@ MUST_CHECK static inline struct object_grant *grant_record_new(void)
     return record_zalloc(&grant_cache);
 }
 
-/* Gives back records that came from the cache. */
+/* Gives back a record that came from the cache. */
+static inline void record_free(struct kmem_cache *cache, void *record)
+{
+    trace(TRACE_KFREE, (uint64_t)record, cache->object_size);
+    kmem_cache_free(cache, worker_index(), record);
+}
+
 static inline void area_free(struct vma *area)
 {
-    kmem_cache_free(&area_cache, worker_index(), area);
+    record_free(&area_cache, area);
 }
 
 static inline void member_free(struct member *member)
 {
-    kmem_cache_free(&member_cache, worker_index(), member);
+    record_free(&member_cache, member);
 }
 
 static inline void object_record_free(struct object *object)
 {
-    kmem_cache_free(&object_cache, worker_index(), object);
+    record_free(&object_cache, object);
 }
 
 static inline void grant_record_free(struct object_grant *grant)
 {
-    kmem_cache_free(&grant_cache, worker_index(), grant);
+    record_free(&grant_cache, grant);
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include "memory.h"
 #include "own_memory.h"
 #include "parking.h"
+#include "trace.h"
 
 #define STACK_BYTES        32768u
 #define MEMSRV_PRIORITY    48u
@@ -86,13 +87,15 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
             fatal("worker %lu cannot receive: error %ld", (uint64_t)worker->index, error);
         drain_if_wanted(worker);
         int verdict = PROTO_REPLY;
-        if (__builtin_expect(MSG_FLAGS(m.tag) & MSG_FLAG_FAULT, 1)) {
+        const bool is_fault = MSG_FLAGS(m.tag) & MSG_FLAG_FAULT;
+        if (__builtin_expect(__atomic_load_n(&worker->tracing, __ATOMIC_RELAXED), 0))
+            verdict = trace_handle(worker, &m);
+        else if (__builtin_expect(is_fault, 1))
             verdict = fault_answer(worker, &m);
-        } else {
+        else
             verdict = memsrv_dispatch(worker, &m);
-            if (parking_is_ready() || worker->reserve)
-                verdict |= THEN_READY;
-        }
+        if (__builtin_expect(!is_fault, 0) && (parking_is_ready() || worker->reserve))
+            verdict |= THEN_READY;
         CHECK(lock_order_is_idle());
         if (__builtin_expect(verdict != PROTO_REPLY, 0)) {
             error = serve_ready(worker, &m, verdict);

@@ -36,6 +36,8 @@ struct memsrv_context {
     /* enum worker_drain, atomic: another worker wants the pages back, or this one to stand still. */
     uint32_t drain;
 
+    uint32_t tracing; /* as trace_on, in trace.h. Atomic */
+
     /* The space whose fault this worker is answering: set with the space's lock held, cleared without it after the
      * answer was given. Read by who is about to remove pages; see faults_wait(). */
     struct space *answering;

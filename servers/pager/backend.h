@@ -112,6 +112,8 @@ struct backend {
     void (*answer)(void *context, uint64_t token, int status, uint64_t value);
     void (*log)(void *context, const char *line);
     uint64_t (*now_us)(void *context);
+    /* Writes a trace event, of fault `id`. Called only while pager.tracing is set. */
+    void (*trace)(void *context, uint32_t kind, uint64_t id, uint64_t a, uint64_t b);
     void *context;
 };
 

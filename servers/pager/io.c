@@ -15,6 +15,7 @@ struct batch *batch_new(struct pager *pager, enum batch_kind kind, uint32_t job)
         batch->count = batch->begun = batch->ended = 0;
         batch->status = 0;
         batch->object = 0;
+        batch->origin = pager->origin;
         batch->active = UINT64_MAX;
         return batch;
     }
@@ -36,6 +37,7 @@ uint32_t batch_pfns(const struct batch *batch, uint32_t first, uint32_t count, u
 void batch_begin(struct pager *pager, struct batch *batch)
 {
     writeback_sort(batch->pages, batch->count);
+    pager_trace(pager, TRACE_FILL, batch->origin, batch->object, batch->count);
     if (batch->job != NONE)
         pager->jobs[batch->job].batches++;
     batches_pump(pager);
@@ -55,6 +57,12 @@ static enum transfer_operation operation_of(const struct batch *batch)
     return batch->kind == BATCH_FILL || batch->kind == BATCH_SWAP_IN ? TRANSFER_READ : TRANSFER_WRITE;
 }
 
+/* The fault that caused a transfer; 0: none. */
+static uint64_t origin_of(const struct pager *pager, const struct transfer *transfer)
+{
+    return transfer->batch != NONE ? pager->batches[transfer->batch].origin : 0;
+}
+
 /* Gives a transfer that is filled in to the disk. */
 static int give(struct pager *pager, uint32_t tag)
 {
@@ -68,6 +76,7 @@ static int give(struct pager *pager, uint32_t tag)
         operation = operation_of(batch);
         block = batch->pages[transfer->first].block;
     }
+    pager_trace(pager, TRACE_IO, origin_of(pager, transfer), tag, transfer->count);
     int error = backend->transfer(backend->context, tag, operation, transfer->volume, block, pfns, transfer->count);
     transfer->given = error == 0;
     return error;
@@ -118,6 +127,7 @@ static void tell(struct pager *pager, struct batch *batch, uint32_t first, uint3
 static void pages_ended(struct pager *pager, struct batch *batch, uint32_t first, uint32_t count, int status)
 {
     tell(pager, batch, first, count, status);
+    pager_trace(pager, TRACE_FILL_END, batch->origin, batch->pages[first].pfn, count);
     batch->ended += count;
     if (status < 0 && batch->status == 0)
         batch->status = status;
@@ -170,6 +180,7 @@ int flush_begin(struct pager *pager, uint64_t volume, uint32_t job)
 static void transfer_ended(struct pager *pager, uint32_t tag, int status)
 {
     const struct transfer transfer = pager->transfers[tag];
+    pager_trace(pager, TRACE_IO_END, origin_of(pager, &transfer), tag, (uint64_t)(int64_t)status);
     pager->transfers[tag].used = false;
     if (transfer.batch != NONE)
         pages_ended(pager, &pager->batches[transfer.batch], transfer.first, transfer.count, status);

@@ -29,7 +29,8 @@ static struct demand translate(const struct memsrv_demand *from)
                            .cookie = from->cookie,
                            .index = from->index,
                            .count = from->count,
-                           .detail = from->access};
+                           .detail = from->access,
+                           .origin = from->origin};
 }
 
 /* Takes demands as long as there is room for them. */

@@ -86,7 +86,10 @@ static bool begin_waiting(struct pager *pager)
     pager->demand_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct demand demand = pager->demands[(pager->demand_first + i) % DEMANDS_MAX];
-        if (begin(pager, &demand) != -EAGAIN) {
+        pager->origin = demand.origin;
+        const int error = begin(pager, &demand);
+        pager->origin = 0;
+        if (error != -EAGAIN) {
             begun = true;
             continue;
         }
@@ -115,6 +118,7 @@ void pager_pump(struct pager *pager)
 void pager_demand(struct pager *pager, const struct demand *demand)
 {
     ASSERT(pager->demand_count < DEMANDS_MAX);
+    pager_trace(pager, TRACE_DEMAND, demand->origin, demand->kind, demand->index);
     pager->demands[(pager->demand_first + pager->demand_count) % DEMANDS_MAX] = *demand;
     pager->demand_count++;
     pager_pump(pager);

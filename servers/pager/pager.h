@@ -14,6 +14,7 @@
 #include <mm/swap_map.h>
 #include <mm/workingset.h>
 #include <mm/writeback.h>
+#include <quire/trace.h>
 
 #include "backend.h"
 
@@ -38,6 +39,7 @@ struct batch {
     uint32_t begun, ended; /* pages of transfers that were begun, and that have ended */
     int status;            /* the first error */
     uint64_t volume;
+    uint64_t origin; /* identifier of the fault that caused it, 0: none */
     uint64_t object; /* FILL, CLEAN: whose pages */
     uint64_t active; /* FILL, SWAP_IN: index of the page that is active at once; UINT64_MAX: none */
     struct writeback_page pages[BATCH_PAGES];
@@ -93,6 +95,7 @@ struct demand {
     uint32_t kind; /* enum demand_kind */
     uint64_t token, object, cookie, index, count;
     uint64_t detail; /* RECLAIM: 1: somebody waits; ADVICE: which */
+    uint64_t origin; /* identifier of the fault that waits for it, 0: none */
 };
 
 struct counters {
@@ -127,6 +130,7 @@ struct reclaim {
     bool stalled;      /* waits for what is on its way, or for a process that is ending */
     uint32_t priority; /* as struct lru_scan */
     uint64_t wanted;   /* pages */
+    uint64_t origin;   /* of the demand that began it */
     uint64_t freed;    /* since it began, those included that are being written */
     uint64_t round_freed, round_scanned;
     uint64_t counts[4];  /* left to look at in this round */
@@ -164,6 +168,8 @@ struct pager {
     uint64_t dirty_limit; /* that memsrv was told */
     uint64_t cleaned;     /* us: when dirty pages were last looked for because there are many */
     bool pumping;
+    bool tracing;    /* trace events are written */
+    uint64_t origin; /* of the demand that is being begun; 0: none is */
 };
 
 /* Memory that pager_init() is given: arrays for `pages` page frames from `first` on. */
@@ -175,6 +181,13 @@ struct pager_memory {
 };
 
 #define PAGER_SHADOWS(pages) ((pages) / 8 + SHADOW_WAYS)
+
+/* Writes a trace event of fault `origin`, if tracing is on. */
+static inline void pager_trace(const struct pager *pager, enum trace_kind kind, uint64_t origin, uint64_t a, uint64_t b)
+{
+    if (__builtin_expect(pager->tracing, 0))
+        pager->backend.trace(pager->backend.context, kind, origin, a, b);
+}
 
 /* --- pager.c: what comes in ----------------------------------------------------------------------------------------- */
 

@@ -47,6 +47,7 @@ static void write_first(struct pager *pager, uint64_t pfn)
     const struct page_owner owner = pager->owners[pfn - pager->lru.first];
     const struct object *object = owner.object ? object_meet(pager, owner.object) : NULL;
     lru_put_back(&pager->lru, pfn, LRU_KEEP);
+    pager_trace(pager, TRACE_WRITE, 0, pfn, 0);
     if (!object)
         return;
     uint64_t first = (uint64_t)(owner.index / CLEAN_AROUND) * CLEAN_AROUND;
@@ -165,6 +166,7 @@ static uint32_t shrink_inactive(struct pager *pager, enum lru_list list, uint32_
     pager->reclaim.freed += shrink.freed;
     pager->reclaim.round_freed += shrink.freed;
     pager->counters.reclaimed += shrink.freed;
+    pager_trace(pager, TRACE_SHRINK_INACTIVE, pager->reclaim.origin, taken, shrink.freed);
     return taken;
 }
 
@@ -179,6 +181,7 @@ static uint32_t shrink_active(struct pager *pager, enum lru_list list, uint32_t 
     for (uint32_t i = 0; i < taken; i++)
         lru_put_back(&pager->lru, pfns[i], lru_judge_active(&pager->lru, pfns[i], (unsigned)touched[i].accessed));
     lru_note_cost(&pager->vector, list == LRU_ACTIVE_FILE, 0, taken);
+    pager_trace(pager, TRACE_SHRINK_ACTIVE, pager->reclaim.origin, taken, 0);
     return taken;
 }
 
@@ -200,11 +203,14 @@ void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
         return;
     if (!reclaim->active || (urgent && !reclaim->urgent))
         reclaim->stalled = false;
-    if (!reclaim->active)
+    if (!reclaim->active) {
+        pager_trace(pager, TRACE_RECLAIM, pager->origin, pages, urgent);
         *reclaim = (struct reclaim){.active = true,
+                                    .origin = pager->origin,
                                     .priority = LRU_PRIORITY_DEFAULT,
                                     .victim = reclaim->victim,
                                     .victim_since = reclaim->victim_since};
+    }
     if (reclaim->wanted < reclaim->freed + pages)
         reclaim->wanted = reclaim->freed + pages;
     if (urgent)
@@ -214,6 +220,7 @@ void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
 static void finish(struct pager *pager, int status)
 {
     const bool told = pager->reclaim.urgent;
+    pager_trace(pager, TRACE_RECLAIM_END, pager->reclaim.origin, pager->reclaim.freed, (uint64_t)(int64_t)status);
     if (pager->reclaim.freed == 0)
         pager->reclaim.rest_until = pager->backend.now_us(pager->backend.context) + REST_US;
     set_urgent(pager, false);

@@ -74,6 +74,9 @@ void backend_memsrv(struct backend *backend);
 /* Fills in what disks and files answer. */
 void backend_disk(struct backend *backend);
 
+/* Fills in where trace events go. */
+void backend_trace(struct backend *backend);
+
 /* Opens a session with the block server, if there is one, and makes again what was on its way. */
 void disks_open(struct pager_context *context);
 

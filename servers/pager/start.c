@@ -179,6 +179,7 @@ void server_start(struct pager_context *context)
         context->spare_replies[context->spare_count++] = create(CAP_REPLY);
     context->disks = sys_cap_query(SLOT_BLK, NULL) > 0;
     backend_memsrv(&backend);
+    backend_trace(&backend);
     backend_disk(&backend);
     find_memory(&memory);
     int error = pager_init(&context->pager, &backend, &memory);

@@ -35,6 +35,8 @@ int root_handle_vm_set(struct root_context *context, const struct message *reque
         return value ? memsrv_vm_set(SLOT_MEMSRV, value, 0) : -EINVAL;
     case ROOT_VM_WATERMARK_SCALE_FACTOR:
         return value ? memsrv_vm_set(SLOT_MEMSRV, 0, value) : -EINVAL;
+    case ROOT_VM_TRACE:
+        return memsrv_trace_set(SLOT_MEMSRV, value);
     default:
         return -EINVAL;
     }

@@ -5,6 +5,7 @@
 
 #include "kernel.h"
 #include "panic.h"
+#include "trace.h"
 
 /* Exception classes of ESR_EL1. */
 #define CLASS_FP                0x07u
@@ -97,6 +98,7 @@ static inline struct thread *fault(struct thread *thread, uint64_t address, uint
         .thread = thread->number,
     };
     thread->fault_id = ++cpu->fault_count << 8 | cpu->index;
+    trace_fault(cpu, TRACE_FAULT, thread, access);
     struct thread *next = fast_fault(thread);
     return next ? next : ipc_fault(thread);
 }

@@ -265,6 +265,9 @@ enum system_operation {
     SYSTEM_WINDOW = 3,       /* aspace slot: shows there, at WINDOW_BASE + physical address, every user frame */
     SYSTEM_FRAME_INFO = 4,   /* pfn: returns enum frame_type; second result: references */
     SYSTEM_KERNEL_CHECK = 5, /* part: checks it; returns 1: there is a next part, 0: that was all, EINVAL: broken */
+    SYSTEM_TRACE = 6,        /* 1: events are written down from now on, 0: no more */
+    SYSTEM_TRACE_READ =
+        7, /* cpu, cursor: events from there on into the buffer; returns how many; second: next cursor */
     SYSTEM_OPERATION_COUNT
 };
 
