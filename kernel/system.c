@@ -31,6 +31,13 @@ static long frame_info(struct thread *caller, uint64_t pfn)
     return frame ? frame->type : FRAME_NONE;
 }
 
+static long drop_frame(struct thread *caller, uint64_t pfn)
+{
+    long error = frame_drop(&frames, pfn);
+    context_set_second(&caller->context, error ? 0 : frame_known(&frames, pfn)->references);
+    return error;
+}
+
 /* One part of the kernel's structures: first the caller's own table, then the frame table. 1: there is more. */
 static long check(const struct thread *caller, uint64_t part)
 {
@@ -66,6 +73,10 @@ long system_control(struct thread *caller)
         return frame_info(caller, argument);
     case SYSTEM_KERNEL_CHECK:
         return check(caller, argument);
+    case SYSTEM_FRAME_HOLD:
+        return frame_hold(&frames, argument);
+    case SYSTEM_FRAME_DROP:
+        return drop_frame(caller, argument);
     default:
         return -ENOSYS;
     }

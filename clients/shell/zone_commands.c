@@ -301,6 +301,7 @@ static int command_vmstat(int count, char **arguments)
                  {"pgfault_zero", vmstat.fault_zero},
                  {"pgfault_copy", vmstat.fault_copy},
                  {"pgreuse", vmstat.fault_reuse},
+                 {"pgfault_swap", vmstat.fault_swap},
                  {"pgfault_object", vmstat.fault_object},
                  {"pgfault_huge", vmstat.fault_huge},
                  {"pgfault_spurious", vmstat.fault_spurious},

@@ -265,6 +265,8 @@ enum system_operation {
     SYSTEM_WINDOW = 3,       /* aspace slot: shows there, at WINDOW_BASE + physical address, every user frame */
     SYSTEM_FRAME_INFO = 4,   /* pfn: returns enum frame_type; second result: references */
     SYSTEM_KERNEL_CHECK = 5, /* part: checks it; returns 1: there is a next part, 0: that was all, EINVAL: broken */
+    SYSTEM_FRAME_HOLD = 6,   /* pfn: one reference more to a user frame, as if something mapped it; EBUSY: it is held */
+    SYSTEM_FRAME_DROP = 7,   /* pfn: takes that away; second result: references left; EINVAL: it is not held */
     SYSTEM_OPERATION_COUNT
 };
 
