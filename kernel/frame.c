@@ -90,6 +90,27 @@ void frame_remove_mappings(struct frame_table *table, uint64_t pfn, uint64_t cou
         frame->references--;
 }
 
+long frame_hold(struct frame_table *table, uint64_t pfn)
+{
+    struct frame *frame = frame_find(table, pfn);
+    if (frame && frame->type == FRAME_USER && frame->kind == FRAME_HELD)
+        return -EBUSY;
+    long error = frame_add_mappings(table, pfn, 1);
+    if (!error)
+        frame->kind = FRAME_HELD;
+    return error;
+}
+
+long frame_drop(struct frame_table *table, uint64_t pfn)
+{
+    struct frame *frame = frame_find(table, pfn);
+    if (!frame || frame->type != FRAME_USER || frame->kind != FRAME_HELD)
+        return -EINVAL;
+    frame->kind = 0;
+    frame->references--;
+    return 0;
+}
+
 long frame_take_table(struct frame_table *table, uint64_t pfn)
 {
     struct frame *frame = frame_find(table, pfn);
@@ -147,7 +168,9 @@ long frame_table_check(const struct frame_table *table, uint64_t first, uint64_t
             return -EINVAL;
         if (frame->type == FRAME_OBJECT && (frame->references == 0 || frame->kind == CAP_NONE))
             return -EINVAL;
-        if (frame->type != FRAME_OBJECT && frame->kind)
+        if (frame->type == FRAME_USER && frame->kind && (frame->kind != FRAME_HELD || !frame->references))
+            return -EINVAL;
+        if (frame->type != FRAME_OBJECT && frame->type != FRAME_USER && frame->kind)
             return -EINVAL;
         if (frame->type == FRAME_TABLE && frame->references > 512)
             return -EINVAL;

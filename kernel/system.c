@@ -32,6 +32,13 @@ static long frame_info(struct thread *caller, uint64_t pfn)
     return frame ? frame->type : FRAME_NONE;
 }
 
+static long drop_frame(struct thread *caller, uint64_t pfn)
+{
+    long error = frame_drop(&frames, pfn);
+    context_set_second(&caller->context, error ? 0 : frame_known(&frames, pfn)->references);
+    return error;
+}
+
 /* One part of the kernel's structures: first the caller's own table, then the frame table. 1: there is more. */
 static long check(const struct thread *caller, uint64_t part)
 {
@@ -71,6 +78,10 @@ long system_control(struct thread *caller)
         return trace_set(argument);
     case SYSTEM_TRACE_READ:
         return trace_read(caller, argument, context_argument(&caller->context, 3));
+    case SYSTEM_FRAME_HOLD:
+        return frame_hold(&frames, argument);
+    case SYSTEM_FRAME_DROP:
+        return drop_frame(caller, argument);
     default:
         return -ENOSYS;
     }

@@ -14,10 +14,12 @@
 struct frame {
     uint32_t references; /* user: mappings; table: entries in use; object: objects in it */
     uint8_t type;        /* enum frame_type */
-    uint8_t kind;        /* object: enum cap_type */
+    uint8_t kind;        /* object: enum cap_type; user: FRAME_HELD, or 0 */
     uint16_t sharers;    /* table: address spaces that use it, besides one */
 };
 _Static_assert(sizeof(struct frame) == 8, "0.2% of memory");
+
+#define FRAME_HELD 1u /* one of the references is frame_hold()'s */
 
 /*
  * Entries come in sections of 128 MiB. A section without memory has none; one with memory has room for them from the
@@ -69,6 +71,13 @@ void frame_add_room(struct frame_table *table, uint64_t pfn, struct frame *room)
 
 /* Adds one mapping. EFAULT: no memory there. EPERM: the kernel's, a table or an object. ENOSPC: 2^32-1 mappings. */
 MUST_CHECK static inline long frame_add_mapping(struct frame_table *table, uint64_t pfn);
+
+/*
+ * Holds a user frame: a reference more, which no mapping is, so that it is nobody's alone and becomes nothing else. EFAULT,
+ * EPERM, ENOSPC as above; EBUSY: it is held. Ends that: EINVAL: it is not held.
+ */
+MUST_CHECK long frame_hold(struct frame_table *table, uint64_t pfn);
+MUST_CHECK long frame_drop(struct frame_table *table, uint64_t pfn);
 
 /* Takes one mapping away; it was there. */
 static inline void frame_remove_mapping(struct frame_table *table, uint64_t pfn);

@@ -217,6 +217,7 @@ static int add_faults(struct list_filler *list)
     add(list, "pgfault_zero", vmstat.fault_zero);
     add(list, "pgfault_copy", vmstat.fault_copy);
     add(list, "pgreuse", vmstat.fault_reuse);
+    add(list, "pgfault_swap", vmstat.fault_swap);
     add(list, "pgfault_object", vmstat.fault_object);
     add(list, "pgfault_huge", vmstat.fault_huge);
     add(list, "pgfault_spurious", vmstat.fault_spurious);

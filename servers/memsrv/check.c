@@ -16,6 +16,7 @@
 #include "parking.h"
 #include "space_pages.h"
 #include "space_tables.h"
+#include "swap.h"
 #include "transit.h"
 
 static uint64_t report(const char *what, uint64_t which, long error)
@@ -54,6 +55,9 @@ static bool entry_is_right(struct space *space, const struct map_result *found) 
 
     if (!area || ((found->entry & VMA_ACCESS) & ~(area->flags | VMA_READ)))
         return false;
+    if (found->entry & ENTRY_SOFT)
+        return area->touched && !(area->flags & (VMA_SHARED | AREA_FILLED)) &&
+               swap_entry_is_right(space, found->entry, area_index(area, found->address));
     if (area->flags & VMA_DEVICE)
         return physical == area->offset + (found->address - area->start);
     if (found->entry & ENTRY_HUGE)
@@ -168,6 +172,7 @@ uint64_t check_all(struct memsrv_context *worker)
     failures += report("per-CPU memory", 0, percpu_check(&own_percpu));
     failures += report("parked callers", 0, parking_check());
     failures += report("pages in transit", 0, transit_check());
+    failures += report("swap slots", 0, swap_check());
     failures += report("own memory", 0, vmalloc_check(&own_space));
     failures += check_spaces(worker);
     failures += check_account(worker);

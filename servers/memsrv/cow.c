@@ -11,6 +11,7 @@
 #include "log.h"
 #include "memory.h"
 #include "space_pages.h"
+#include "swap.h"
 
 /* Where memsrv itself has the page of zeros mapped, beside the pages that root gave it. */
 #define ZERO_PAGE_ADDRESS 0x1f000UL
@@ -31,11 +32,12 @@ void cow_init(void)
         fatal("the page of zeros cannot be mapped: error %ld", result);
 }
 
-enum cow_decision cow_decide(const struct vma *area, uint64_t entry, uint64_t access, const struct page **source)
+enum cow_decision cow_decide_locked(struct memsrv_context *worker, struct space *space, const struct vma *area,
+                                    uint64_t entry, uint64_t access, struct page **source)
 {
     const bool writes = access & VMA_WRITE;
 
-    if (!entry)
+    if (!entry || (entry & ENTRY_SOFT))
         return COW_NOTHING; /* the next fault finds that */
     /* In a table that other spaces use, too, the right to write is the table's to withhold, not the entry's. */
     if (!(access & VMA_ACCESS & ~entry) && !(writes && (entry & ENTRY_SHARED)))
@@ -45,6 +47,9 @@ enum cow_decision cow_decide(const struct vma *area, uint64_t entry, uint64_t ac
     if (!(entry & ENTRY_SHARED))
         return COW_PROMOTE;
     *source = page_of((entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+    if (__builtin_expect(__atomic_load_n(&(*source)->flags, __ATOMIC_RELAXED) & PAGE_SWAP_CACHE, 0) &&
+        swap_take_over_locked(worker, space, *source))
+        return COW_PROMOTE;
     return COW_COPY;
 }
 
@@ -69,9 +74,9 @@ void cow_give_rights_locked(struct space *space, const struct vma *area, uint64_
 int cow_break_locked(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t address,
                      uint64_t entry)
 {
-    const struct page *source = NULL;
+    struct page *source = NULL;
 
-    switch (cow_decide(area, entry, VMA_WRITE, &source)) {
+    switch (cow_decide_locked(worker, space, area, entry, VMA_WRITE, &source)) {
     case COW_COPY: {
         struct page *page = user_page_take(worker);
         if (!page)

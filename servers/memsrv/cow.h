@@ -26,9 +26,10 @@ enum cow_decision {
 };
 
 /* Decides for `access` (VMA_ACCESS, allowed by the area) to anonymous memory where `entry` is, as entry_at() has it for
- * the page; 0: nothing is mapped any more. Of a huge page that others have, too, a single page is copied: the kernel
- * splits the entry then. */
-enum cow_decision cow_decide(const struct vma *area, uint64_t entry, uint64_t access, const struct page **source);
+ * the page, and no soft entry; 0: nothing is mapped any more. Of a huge page that others have, too, a single page is copied:
+ * the kernel splits the entry then. A page in the swap cache leaves it if nobody else can want it. */
+enum cow_decision cow_decide_locked(struct memsrv_context *worker, struct space *space, const struct vma *area,
+                                    uint64_t entry, uint64_t access, struct page **source) REQUIRES(space->lock);
 
 /* What space_protect_locked() gives to pages of the area. */
 static inline uint64_t cow_rights(const struct vma *area)

@@ -42,6 +42,7 @@ int memsrv_handle_vm_info(struct memsrv_context *context, const struct message *
                                      .fault_reuse = event_sum(EVENT_FAULT_REUSE),
                                      .fault_object = event_sum(EVENT_FAULT_OBJECT),
                                      .fault_huge = event_sum(EVENT_FAULT_HUGE),
+                                     .fault_swap = event_sum(EVENT_FAULT_SWAP),
                                      .fault_spurious = event_sum(EVENT_FAULT_SPURIOUS),
                                      .fault_refused = event_sum(EVENT_FAULT_REFUSED),
                                      .fault_repeated = event_sum(EVENT_FAULT_REPEATED),

@@ -16,6 +16,7 @@ enum vm_event {
     EVENT_FAULT_REUSE,     /* more rights for a page that is there */
     EVENT_FAULT_OBJECT,    /* pages of a memory object */
     EVENT_FAULT_HUGE,      /* a huge page */
+    EVENT_FAULT_SWAP,      /* a page that was swapped */
     EVENT_FAULT_SPURIOUS,  /* nothing was missing any more */
     EVENT_FAULT_REFUSED,
     EVENT_FAULT_COUNT,

@@ -12,6 +12,7 @@
 #include "object_internal.h"
 #include "object_visit.h"
 #include "space_pages.h"
+#include "swap.h"
 
 static uint64_t evicted; /* atomic */
 
@@ -59,7 +60,7 @@ void evict(struct memsrv_context *worker, const struct memsrv_victim *victims, u
             evict_object_run(worker, object, victims + i, length, results + i);
             object_put(worker, object);
         } else {
-            results[i] = MEMSRV_EVICT_BUSY;
+            results[i] = page ? swap_evict(worker, page, victims[i].slot) : MEMSRV_EVICT_GONE;
         }
     }
     for (uint64_t i = 0; i < count; i++) {

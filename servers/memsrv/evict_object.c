@@ -108,7 +108,7 @@ void evict_object_run(struct memsrv_context *worker, struct object *object, cons
     struct run run = {.victims = victims, .results = results, .count = count, .first = page_of(victims[0].pfn)->index};
 
     if (!object->backed) {
-        memset(results, MEMSRV_EVICT_SLOT, count);
+        memset(results, MEMSRV_EVICT_LOCKED, count); /* they are not swapped */
         return;
     }
     if (!begin(object, &run))

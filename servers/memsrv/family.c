@@ -33,6 +33,7 @@ static void add(struct family *family, struct space *space)
     spinlock_acquire(&family->lock);
     list_push_back(&family->spaces, &space->family_link);
     family->uses++;
+    family->joins++;
     spinlock_release(&family->lock);
     space->family = family;
 }
@@ -46,6 +47,7 @@ int family_create(struct space *space)
     spinlock_release(&free_lock);
     if (!family)
         return -ENOMEM;
+    __atomic_store_n(&family->swapped, false, __ATOMIC_RELAXED);
     add(family, space);
     return 0;
 }
@@ -107,20 +109,33 @@ void family_leave(struct space *space)
     family_put(family);
 }
 
-/* True if the space has the page at `address`. */
-static bool maps_at(struct space *space, const struct page *page, uint64_t address) REQUIRES(space->lock)
+bool family_is_alone(const struct space *space)
 {
-    uint64_t entry = space_entry_locked(space, address);
-    return entry && !(entry & (ENTRY_SOFT | ENTRY_DEVICE)) && (entry & ENTRY_ADDRESS) >> PAGE_SHIFT == page_pfn(page);
+    struct family *family = space->family;
+
+    spinlock_acquire(&family->lock);
+    bool alone = list_first(&family->spaces) == &space->family_link && space->family_link.next == &family->spaces;
+    spinlock_release(&family->lock);
+    return alone;
 }
 
-/* The address at which the space maps the page, or 0: that of its index, if the area was never moved. */
-static uint64_t find_address(struct space *space, const struct page *page) REQUIRES(space->lock)
+/* True if the space has what is looked for at `address`. */
+static bool has_at(struct space *space, const struct wanted_entry *wanted, uint64_t address) REQUIRES(space->lock)
 {
-    const uint64_t index = page_index(page);
+    const uint64_t entry = space_entry_locked(space, address);
+    if (entry & ENTRY_SOFT)
+        return wanted->soft && (entry & ~ENTRY_SHARED) == wanted->soft;
+    return wanted->page && entry && !(entry & ENTRY_DEVICE) &&
+           (entry & ENTRY_ADDRESS) >> PAGE_SHIFT == page_pfn(wanted->page);
+}
+
+/* At the address of the index, if the area was never moved; otherwise in any area that may have it. */
+uint64_t family_find_entry_locked(struct space *space, const struct wanted_entry *wanted)
+{
+    const uint64_t index = wanted->index;
     uint64_t address = index << PAGE_SHIFT;
 
-    if (address < USER_VA_END && vma_at(&space->areas, address) && maps_at(space, page, address))
+    if (address < USER_VA_END && vma_at(&space->areas, address) && has_at(space, wanted, address))
         return address;
     for (const struct vma *area = vma_first(&space->areas); area; area = vma_next(&space->areas, area)) {
         uint64_t first = area->offset >> PAGE_SHIFT;
@@ -128,20 +143,20 @@ static uint64_t find_address(struct space *space, const struct page *page) REQUI
             index - first >= pages_of(area->end - area->start))
             continue;
         address = area->start + ((index - first) << PAGE_SHIFT);
-        if (maps_at(space, page, address))
+        if (has_at(space, wanted, address))
             return address;
     }
     return 0;
 }
 
-/* The process numbers of the family, as they are now. */
-static uint32_t list_family(struct family *family, uint64_t pids[SPACES_MAX])
+uint32_t family_list(struct family *family, struct space *found[], uint64_t *joins)
 {
     uint32_t count = 0;
 
     spinlock_acquire(&family->lock);
+    *joins = family->joins;
     LIST_FOR_EACH (link, &family->spaces)
-        pids[count++] = __atomic_load_n(&CONTAINER_OF(link, struct space, family_link)->pid, __ATOMIC_RELAXED);
+        found[count++] = CONTAINER_OF(link, struct space, family_link);
     spinlock_release(&family->lock);
     return count;
 }
@@ -149,18 +164,20 @@ static uint32_t list_family(struct family *family, uint64_t pids[SPACES_MAX])
 uint32_t family_find_mappings(struct family *family, const struct page *page, struct mapping *mappings,
                               uint32_t capacity)
 {
-    uint64_t pids[SPACES_MAX];
+    const struct wanted_entry wanted = {.page = page, .index = page_index(page)};
+    struct space *members[SPACES_MAX];
+    uint64_t joins;
     uint32_t found = 0;
-    uint32_t count = list_family(family, pids);
+    uint32_t count = family_list(family, members, &joins);
 
     for (uint32_t i = 0; i < count && found < capacity; i++) {
-        struct space *space = space_find(pids[i]);
-        if (!space_enter(space, pids[i]))
+        struct space *space = members[i];
+        if (!family_enter(space, family))
             continue;
-        uint64_t address = find_address(space, page);
-        space_leave(space);
+        uint64_t address = family_find_entry_locked(space, &wanted);
         if (address)
-            mappings[found++] = (struct mapping){pids[i], address};
+            mappings[found++] = (struct mapping){space->pid, address};
+        space_leave(space);
     }
     return found;
 }

@@ -22,6 +22,8 @@ struct family {
     struct spinlock lock;
     struct list spaces GUARDED_BY(lock); /* struct space, family_link */
     uint32_t uses GUARDED_BY(lock);      /* spaces, and code that looks at the family; 0: it is free */
+    uint64_t joins GUARDED_BY(lock);     /* spaces that have come so far */
+    bool swapped;                        /* atomic: pages of it have gone to swap, at some time */
     struct family *next_free;            /* while it is free */
 };
 
@@ -47,6 +49,13 @@ struct family *family_get(const struct page *page);
 
 /* Its number, for the pager. */
 uint64_t family_number(const struct family *family);
+
+/* True if the space, which is locked, is the only one of its family: it stays so until it is forked. */
+MUST_CHECK bool family_is_alone(const struct space *space);
+
+/* The spaces of the family as they are now, at most SPACES_MAX. Returns how many; *joins: spaces that have come so far: who
+ * has visited all of them, and finds that this is so still, has missed nobody. */
+uint32_t family_list(struct family *family, struct space *found[], uint64_t *joins);
 
 /* Where a page is mapped. */
 struct mapping {

@@ -23,6 +23,7 @@
 #include "parking.h"
 #include "space_pages.h"
 #include "space_tables.h"
+#include "swap.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -247,25 +248,46 @@ static __attribute__((noinline)) int answer_object(struct memsrv_context *worker
     return PROTO_REPLY;
 }
 
+/* The page at the address is swapped. */
+static __attribute__((noinline)) int answer_swapped(struct memsrv_context *worker, struct space *space,
+                                                    struct message *m, struct vma *area, uint64_t entry)
+    REQUIRES(space->lock)
+{
+    parking_allow(worker, m);
+    int error = swap_bring_locked(worker, space, area, m->words[0] & PAGE_MASK, entry, m->words[1]);
+    if (error == -EINPROGRESS)
+        return PROTO_PARKED;
+    parking_forbid(worker);
+    if (error == -ENOMEM) {
+        worker->fault_starves = true;
+        return PROTO_REPLY;
+    }
+    event_count(worker, EVENT_FAULT_SWAP);
+    answer_resume(m);
+    return PROTO_REPLY;
+}
+
 /*
  * Something is mapped at the address: a page that is to be copied before it is written, or that needs more rights by
  * now; or another thread's fault was faster. With several threads what the message says may be old news.
  */
-static __attribute__((noinline)) void answer_present(struct memsrv_context *worker, struct space *space,
-                                                     struct message *m, struct vma *area) REQUIRES(space->lock)
+static __attribute__((noinline)) int answer_present(struct memsrv_context *worker, struct space *space,
+                                                    struct message *m, struct vma *area) REQUIRES(space->lock)
 {
     const uint64_t address = m->words[0] & PAGE_MASK;
     uint64_t entry = entry_at(m->words[3], address);
-    const struct page *source;
+    struct page *source;
 
     space->faults++;
-    if (space->thread_count > 1) {
+    if (space->thread_count > 1 || swap_concerns(space)) {
         /* An answer on its way may put a copy there. What it takes the place of could then be freed, and be the kernel's,
          * while it is copied here. */
         space_wait_for_answers_locked(worker, space);
         entry = space_entry_locked(space, address);
     }
-    switch (cow_decide(area, entry, m->words[1], &source)) {
+    if (UNLIKELY(entry & ENTRY_SOFT))
+        return answer_swapped(worker, space, m, area, entry);
+    switch (cow_decide_locked(worker, space, area, entry, m->words[1], &source)) {
     case COW_NOTHING:
         event_count(worker, EVENT_FAULT_SPURIOUS);
         answer_resume(m);
@@ -295,6 +317,7 @@ static __attribute__((noinline)) void answer_present(struct memsrv_context *work
         break;
     }
     }
+    return PROTO_REPLY;
 }
 
 /* Nothing was written there yet: the read finds the page of zeros that all spaces share. */
@@ -370,9 +393,9 @@ int fault_answer(struct memsrv_context *worker, struct message *m)
         return verdict;
     }
     if (m->words[3]) {
-        answer_present(worker, space, m, area);
+        verdict = answer_present(worker, space, m, area);
         space_leave(space);
-        return UNLIKELY(worker->fault_starves) ? answer_starving(worker, m) : PROTO_REPLY;
+        return UNLIKELY(worker->fault_starves) ? answer_starving(worker, m) : verdict;
     }
     area->touched = true;
     if (!(access & VMA_WRITE)) {

@@ -23,6 +23,7 @@
 #include "parking.h"
 #include "records.h"
 #include "space_tables.h"
+#include "swap.h"
 #include "transit.h"
 
 /* Pages that programs can have. */
@@ -59,6 +60,7 @@ int main(void)
     objects_init();
     spaces_init();
     transit_init();
+    swap_init();
     parking_init();
     pager_init();
     workers[0].thread_slot = SLOT_THREAD;

@@ -10,6 +10,7 @@
 #include "object_fault.h"
 #include "space_pages.h"
 #include "space_tables.h"
+#include "swap.h"
 
 /* Pages that one fault maps at most, in an aligned group of so many. */
 #define FAULT_AROUND 16u
@@ -70,13 +71,15 @@ static int fault_own(struct memsrv_context *worker, struct space *space, const s
     return 0;
 }
 
-/* A copy is mapped, which other spaces of the family may have, too. */
-static int fault_copy(struct memsrv_context *worker, struct space *space, const struct vma *area,
-                      struct object_fault *fault) REQUIRES(space->lock)
+/* A copy is mapped, which other spaces of the family may have, too; or swapped. */
+static int fault_copy(struct memsrv_context *worker, struct space *space, struct vma *area, struct object_fault *fault)
+    REQUIRES(space->lock)
 {
-    const struct page *source;
+    struct page *source;
 
-    switch (cow_decide(area, fault->entry, fault->access, &source)) {
+    if (fault->entry & ENTRY_SOFT)
+        return swap_bring_locked(worker, space, area, fault->address, fault->entry, fault->access);
+    switch (cow_decide_locked(worker, space, area, fault->entry, fault->access, &source)) {
     case COW_COPY:
         return copy(worker, space, area, fault, source, COW_REPLACE);
     case COW_PROMOTE:
@@ -91,12 +94,12 @@ static int fault_copy(struct memsrv_context *worker, struct space *space, const 
 }
 
 /* Something is mapped. */
-static int fault_present(struct memsrv_context *worker, struct space *space, const struct vma *area,
+static int fault_present(struct memsrv_context *worker, struct space *space, struct vma *area,
                          struct object_fault *fault) REQUIRES(space->lock)
 {
-    struct page *page = page_of((fault->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
-    return page->flags & PAGE_OF_OBJECT ? fault_own(worker, space, area, fault, page)
-                                        : fault_copy(worker, space, area, fault);
+    struct page *page = fault->entry & ENTRY_SOFT ? NULL : page_of((fault->entry & ENTRY_ADDRESS) >> PAGE_SHIFT);
+    return page && (page->flags & PAGE_OF_OBJECT) ? fault_own(worker, space, area, fault, page)
+                                                  : fault_copy(worker, space, area, fault);
 }
 
 /* Adds the pages of the object in [start, end) that it has and the space has not to items[]. */

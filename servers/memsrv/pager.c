@@ -13,6 +13,7 @@
 #include "pager_ring.h"
 #include "parking.h"
 #include "requests.h"
+#include "swap.h"
 #include "transit.h"
 
 #define ROLES_ALL                                                                                                      \
@@ -193,6 +194,7 @@ int memsrv_handle_pager_attach(struct memsrv_context *context, const struct mess
     if (error)
         return error;
     parking_ask_again();
+    swap_forget_free();
     spinlock_acquire(&pager_lock);
     attached = true;
     news_count = 0;
@@ -238,10 +240,12 @@ int memsrv_handle_pager_demands(struct memsrv_context *context, const struct mes
     if (!pager_is_caller(request))
         return -EPERM;
     uint64_t count = take_pending(demands, demands_capacity);
+    swap_look_through(context);
+    count += swap_take_free(demands + count, demands_capacity - count);
     count += parking_take(demands + count, demands_capacity - count);
     count += take_news(demands + count, demands_capacity - count);
     /* There may be more than fit. */
-    if (count == demands_capacity)
+    if (count == demands_capacity || swap_has_news())
         pager_signal();
     *demands_count = count;
     return 0;

@@ -14,6 +14,7 @@
 enum pager_pending {
     PAGER_RECLAIM = 1, /* a zone is below its low watermark */
     PAGER_DIRTY = 2,   /* there are many dirty pages */
+    PAGER_SLOTS = 4,   /* swap slots are free, or may be */
 };
 
 /* Before there is a second thread. */

@@ -11,6 +11,7 @@
 #include "parking.h"
 #include "requests.h"
 #include "space_tables.h"
+#include "swap.h"
 #include "transit.h"
 
 /* Begins a request of the pager's: EPERM if the caller is somebody else. Pages come from the reserve if there are no
@@ -322,14 +323,20 @@ int memsrv_handle_page_uses(struct memsrv_context *context, const struct message
 int memsrv_handle_spaces_info(struct memsrv_context *context, const struct message *request, uint64_t cursor,
                               uint64_t *next, struct memsrv_space_use *uses, size_t uses_capacity, size_t *uses_count)
 {
+    uint32_t swapped[SPACES_MAX];
     size_t count = 0;
 
+    swap_count_families(swapped);
     for (; cursor < SPACES_MAX && count < uses_capacity; cursor++) {
         struct space *space = &spaces[cursor];
         spinlock_acquire(&space->lock);
         if (space->pid && space_has_memory(space)) {
+            /* Soft entries count as resident; all that one of a family has swapped the others may have swapped, too. */
+            const uint64_t away = swapped[family_number(space->family)];
+            const uint64_t own = away < space->resident ? away : space->resident;
             uses[count++] = (struct memsrv_space_use){.pid = space->pid,
-                                                      .resident = space->resident,
+                                                      .resident = space->resident - own,
+                                                      .swapped = own,
                                                       .tables = space_count_tables_locked(space),
                                                       .locked = space->locked_pages,
                                                       .roles = space->roles,
@@ -348,6 +355,7 @@ int memsrv_handle_paging_info(struct memsrv_context *context, const struct messa
 {
     if (paging_capacity == 0)
         return -EINVAL;
+    const struct swap_figures swap = swap_read_figures();
     *paging = (struct memsrv_paging){.generation = pager_generation(),
                                      .attached = pager_is_attached(),
                                      .backed = object_backed_pages(),
@@ -356,7 +364,11 @@ int memsrv_handle_paging_info(struct memsrv_context *context, const struct messa
                                      .dirty_limit = object_dirty_limit(),
                                      .reserve = memory_reserve_pages(),
                                      .fills = object_filled_pages(),
-                                     .evicted = evicted_pages()};
+                                     .evicted = evicted_pages(),
+                                     .swap_slots = swap.slots,
+                                     .swap_cache = swap.cached,
+                                     .swapped_out = swap.out,
+                                     .swapped_in = swap.in};
     parking_read_info(&paging->parked, &paging->requests);
     *paging_count = 1;
     return 0;
@@ -370,23 +382,41 @@ int memsrv_handle_paging_limit(struct memsrv_context *context, const struct mess
     return 0;
 }
 
-/* --- Swap: not there yet ------------------------------------------------------------------------------------------ */
+/* --- Swap --------------------------------------------------------------------------------------------------------- */
 
 int memsrv_handle_evict_end(struct memsrv_context *context, const struct message *request, int64_t status,
                             const void *pages, size_t pages_bytes, uint64_t *done)
 {
-    return -ENOSYS;
+    return end_all(context, request, status, pages, pages_bytes, done, swap_evict_end);
 }
 
 int memsrv_handle_swap_fill_begin(struct memsrv_context *context, const struct message *request, uint64_t slot,
                                   uint64_t count, struct memsrv_dirty_page *pages, size_t pages_capacity,
                                   size_t *pages_count)
 {
-    return -ENOSYS;
+    int error = enter_pager(context, request);
+
+    if (!error && (count == 0 || count > MEMSRV_BATCH_PAGES || count > pages_capacity || slot > UINT64_MAX - count))
+        error = -EINVAL;
+    return error ? error : swap_fill_begin(context, slot, count, pages, pages_count);
 }
 
 int memsrv_handle_swap_fill_end(struct memsrv_context *context, const struct message *request, int64_t status,
                                 const void *pages, size_t pages_bytes, uint64_t *done)
 {
-    return -ENOSYS;
+    return end_all(context, request, status, pages, pages_bytes, done, swap_fill_end);
+}
+
+int memsrv_handle_swap_slots(struct memsrv_context *context, const struct message *request, uint64_t cursor,
+                             uint64_t *next, void *slots, size_t slots_capacity, size_t *slots_bytes)
+{
+    uint64_t found[PROTO_DATA_MAX / sizeof(uint64_t)];
+
+    if (!pager_is_caller(request))
+        return -EPERM;
+    const uint64_t count = swap_list(found, slots_capacity / sizeof(found[0]), &cursor);
+    memcpy(slots, found, count * sizeof(found[0]));
+    *slots_bytes = count * sizeof(found[0]);
+    *next = cursor;
+    return 0;
 }

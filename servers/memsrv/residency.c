@@ -28,6 +28,14 @@ static void find_object_pages(struct memsrv_context *worker, struct space *space
     }
 }
 
+/* Translations of the space; what is swapped is not in memory. */
+static void find_pages(struct space *space, uint64_t start, uint64_t end, uint8_t *vector) REQUIRES(space->lock)
+{
+    space_find_pages_locked(space, start, end, vector);
+    for (uint64_t i = 0; i < (end - start) >> PAGE_SHIFT; i++)
+        vector[i] &= ~PAGE_SWAPPED;
+}
+
 int memsrv_handle_residency(struct memsrv_context *context, const struct message *request, uint64_t address,
                             uint64_t length, void *vector, size_t vector_capacity, size_t *vector_bytes)
 {
@@ -44,7 +52,7 @@ int memsrv_handle_residency(struct memsrv_context *context, const struct message
     if (end == address || !range_is_covered_locked(space, address, end))
         error = end == address ? 0 : -ENOMEM;
     else
-        space_find_pages_locked(space, address, end, vector);
+        find_pages(space, address, end, vector);
     if (!error && end > address)
         find_object_pages(context, space, address, end, vector);
     space_leave(space);

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "object.h"
 #include "space_pages.h"
+#include "swap.h"
 
 /* How bytes are reached. */
 enum way {
@@ -57,6 +58,12 @@ static const struct page *readable_page(struct memsrv_context *worker, struct sp
                                         uint64_t address) REQUIRES(space->lock)
 {
     uint64_t entry = space_entry_locked(space, address);
+    if (entry & ENTRY_SOFT) {
+        space_wait_for_answers_locked(worker, space);
+        int error = swap_bring_locked(worker, space, area, address, entry, VMA_READ);
+        entry = error ? 0 : space_entry_locked(space, address);
+        return entry && !(entry & ENTRY_SOFT) ? page_of((entry & ENTRY_ADDRESS) >> PAGE_SHIFT) : NULL;
+    }
     if (!entry && !area->object)
         return space_page_locked(worker, space, area, address);
     if (!entry && space_map_object_page_locked(worker, space, area, address, false) == 0)
@@ -72,10 +79,11 @@ static uint64_t part_at(uint64_t address, uint64_t count)
 }
 
 /* Why there is no page: the pager has been asked for it, and it is to be tried again; or there is no memory. */
-static int missing(const struct vma *area)
+static int missing(struct space *space, const struct vma *area, uint64_t address) REQUIRES(space->lock)
 {
     const struct object *object = area->object;
-    return object && object->backed ? -EAGAIN : -ENOMEM;
+    const bool swapped = swap_concerns(space) && (space_entry_locked(space, address & PAGE_MASK) & ENTRY_SOFT);
+    return (object && object->backed) || swapped ? -EAGAIN : -ENOMEM;
 }
 
 static int write_bytes(struct memsrv_context *worker, struct space *space, uint64_t address, const char *bytes,
@@ -87,7 +95,7 @@ static int write_bytes(struct memsrv_context *worker, struct space *space, uint6
         uint64_t part = part_at(address, count);
         struct page *page = space_page_locked(worker, space, area, address - offset);
         if (!page)
-            return missing(area);
+            return missing(space, area, address);
         memcpy(page_window(page) + offset, bytes, part);
         if (area->flags & VMA_EXECUTE)
             machine_sync_code(page_window(page) + offset, part);
@@ -107,7 +115,7 @@ static int read_bytes(struct memsrv_context *worker, struct space *space, uint64
         struct vma *area = vma_at(&space->areas, address);
         const struct page *page = readable_page(worker, space, area, address - offset);
         if (!page)
-            return missing(area);
+            return missing(space, area, address);
         memcpy(bytes, page_window(page) + offset, part);
         address += part;
         bytes += part;

@@ -13,6 +13,7 @@
 #include "pager_ring.h"
 #include "space_pages.h"
 #include "space_tables.h"
+#include "swap.h"
 
 static long map_items(const struct space *space, const struct map_item *items, uint64_t count)
 {
@@ -73,7 +74,7 @@ struct page *space_page_locked(struct memsrv_context *worker, struct space *spac
     int error = area->object ? space_map_object_page_locked(worker, space, area, address, true)
                              : space_fill_locked(worker, space, area, address, address + PAGE_SIZE);
     uint64_t entry = error ? 0 : space_entry_locked(space, address);
-    return entry ? page_of_entry(entry) : NULL;
+    return entry && !(entry & ENTRY_SOFT) ? page_of_entry(entry) : NULL;
 }
 
 int space_map_object_page_locked(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t address,
@@ -124,7 +125,8 @@ void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, 
         long count = sys_harvest(SLOT_PHYSICAL, space->aspace.slot, start, (end - start) >> PAGE_SHIFT, 0, &next);
         ASSERT(count >= 0 && next > start);
         for (long i = 0; i < count; i++)
-            memset(present + ((results[i].address - base) >> PAGE_SHIFT), 1,
+            memset(present + ((results[i].address - base) >> PAGE_SHIFT),
+                   results[i].entry & ENTRY_SOFT ? PAGE_SWAPPED : 1,
                    entry_pages(results[i].entry, results[i].address, end));
         start = next;
     }
@@ -135,6 +137,8 @@ static int break_found(struct memsrv_context *worker, struct space *space, struc
                        const struct map_result *found, uint64_t end) REQUIRES(space->lock)
 {
     const uint64_t last = found->address + (entry_pages(found->entry, found->address, end) << PAGE_SHIFT);
+    if (found->entry & ENTRY_SOFT)
+        return 0; /* by way of a table that is in common, just now */
     int error = cow_break_locked(worker, space, area, found->address, entry_at(found->entry, found->address));
 
     for (uint64_t address = found->address + PAGE_SIZE; address < last && !error; address += PAGE_SIZE) {
@@ -195,7 +199,8 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
     int error = 0;
 
     ASSERT(end - start <= FILL_PAGES_MAX * PAGE_SIZE);
-    if (area->touched && (area->flags & VMA_WRITE))
+    error = swap_bring_range_locked(worker, space, area, start, end, area->flags & VMA_ACCESS);
+    if (!error && area->touched && (area->flags & VMA_WRITE))
         error = break_present(worker, space, area, start, end);
     if (error)
         return error;
@@ -223,6 +228,10 @@ int space_fill_locked(struct memsrv_context *worker, struct space *space, struct
 static __attribute__((noinline)) uint64_t release_other(struct memsrv_context *worker, struct space *space,
                                                         const struct map_result *result) REQUIRES(space->lock)
 {
+    if (result->entry & ENTRY_SOFT) {
+        swap_entry_gone(worker, space, result->entry);
+        return 1;
+    }
     /* Of a table that other spaces go on using, the kernel tells how many pages it shows. */
     if (result->entry & ENTRY_TABLE)
         return (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
@@ -241,14 +250,17 @@ static void release_entries(struct memsrv_context *worker, struct space *space, 
     uint64_t pages = 0, own = 0;
 
     for (const struct map_result *result = results; result < results + count; result++) {
-        if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE | ENTRY_HUGE), 0)) {
+        if (__builtin_expect(result->entry & (ENTRY_DEVICE | ENTRY_TABLE | ENTRY_HUGE | ENTRY_SOFT), 0)) {
             pages += release_other(worker, space, result);
             continue;
         }
         struct page *page = page_of_entry(result->entry);
         pages++;
-        if (!(result->entry & ENTRY_LAST))
+        if (!(result->entry & ENTRY_LAST)) {
+            if (__builtin_expect(__atomic_load_n(&page->flags, __ATOMIC_RELAXED) & PAGE_SWAP_CACHE, 0))
+                swap_page_unmapped(worker, space, page);
             continue;
+        }
         if (__builtin_expect(__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) != PAGE_ALLOCATED, 0)) {
             if (page->flags & PAGE_OF_OBJECT)
                 continue;
@@ -288,7 +300,7 @@ void space_release_object_pages_locked(struct memsrv_context *worker, struct spa
         ASSERT(count >= 0 && next > start);
         memcpy(found, ipc_buffer()->words, (uint64_t)count * sizeof(*found));
         for (long i = 0; i < count; i++) {
-            if (page_of_entry(found[i].entry)->flags & PAGE_OF_OBJECT)
+            if (!(found[i].entry & ENTRY_SOFT) && (page_of_entry(found[i].entry)->flags & PAGE_OF_OBJECT))
                 space_release_locked(worker, space, found[i].address, found[i].address + PAGE_SIZE);
         }
         start = next;
@@ -298,6 +310,8 @@ void space_release_object_pages_locked(struct memsrv_context *worker, struct spa
 /* An entry that went, and whose pages somebody else has; returns how many. */
 static uint64_t forget_entry(struct space *space, const struct map_result *result) REQUIRES(space->lock)
 {
+    if (result->entry & ENTRY_SOFT)
+        return 1;
     if (result->entry & ENTRY_TABLE)
         return (result->entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
     space->huge_entries -= (result->entry & ENTRY_HUGE) != 0;
@@ -361,8 +375,10 @@ static int copy_pages(struct space *space, const struct map_result *found, uint6
     struct map_item items[MAP_ITEMS_MAX];
     int error;
 
-    for (uint64_t i = 0; i < count; i++)
-        items[i] = (struct map_item){(found[i].address + distance) | MAP_ITEM_MAP, moved_entry(found[i].entry)};
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t kind = found[i].entry & ENTRY_SOFT ? MAP_ITEM_SOFT : MAP_ITEM_MAP;
+        items[i] = (struct map_item){(found[i].address + distance) | kind, moved_entry(found[i].entry)};
+    }
     (void)map_all(space, items, count, &error);
     return error;
 }

@@ -53,6 +53,28 @@ MUST_CHECK int space_promote_locked(struct space *space, uint64_t address, uint6
 /* The entry at an address, 0 if there is none; see entry_at(). */
 MUST_CHECK uint64_t space_entry_locked(struct space *space, uint64_t address) REQUIRES(space->lock);
 
+/* What is looked for: translations to a page, and soft entries. */
+struct wanted_entry {
+    const struct page *page; /* or NULL */
+    uint64_t soft;           /* entry, without ENTRY_SHARED; 0: none */
+    uint64_t index;
+};
+
+/* The address at which the space has such an entry of anonymous memory; 0: it has none. In family.c. */
+MUST_CHECK uint64_t family_find_entry_locked(struct space *space, const struct wanted_entry *wanted)
+    REQUIRES(space->lock);
+
+/* Locks a space of family_list() if it is one of the family's still, and has memory. */
+MUST_CHECK static inline bool family_enter(struct space *space, const struct family *family)
+    TRY_ACQUIRE(true, space->lock) NO_THREAD_SAFETY_ANALYSIS
+{
+    spinlock_acquire(&space->lock);
+    if (space->pid && space->family == family && space_has_memory(space))
+        return true;
+    spinlock_release(&space->lock);
+    return false;
+}
+
 /* The page at an address of `area`, which may be written for the program: taken, zeroed or copied, and mapped if none
  * was there. NULL: no memory, or past the end of the area's object. */
 MUST_CHECK struct page *space_page_locked(struct memsrv_context *worker, struct space *space, struct vma *area,
@@ -76,8 +98,10 @@ MUST_CHECK int space_map_object_page_locked(struct memsrv_context *worker, struc
 MUST_CHECK int space_move_pages_locked(struct space *space, const struct vma *area, uint64_t from, uint64_t to,
                                        uint64_t length) REQUIRES(space->lock);
 
-/* Writes a 1 for each page of [start, end), at most RESIDENCY_PAGES_MAX, that has a translation, to present[]. */
+/* Writes a 1 for each page of [start, end), at most RESIDENCY_PAGES_MAX, that has a translation, to present[]; PAGE_SWAPPED
+ * where a soft entry is. */
 #define RESIDENCY_PAGES_MAX 3584u
+#define PAGE_SWAPPED        2
 void space_find_pages_locked(struct space *space, uint64_t start, uint64_t end, uint8_t *present) REQUIRES(space->lock);
 
 /* Unmaps [start, end) and gives the pages back. Whatever areas say; device registers are only unmapped. */

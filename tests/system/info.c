@@ -252,8 +252,8 @@ static struct memsrv_vmstat events_now(void)
 static bool is_the_sum(const struct memsrv_vmstat *vmstat)
 {
     return vmstat->faults == vmstat->fault_anonymous + vmstat->fault_zero + vmstat->fault_copy + vmstat->fault_reuse +
-                                 vmstat->fault_object + vmstat->fault_huge + vmstat->fault_spurious +
-                                 vmstat->fault_refused;
+                                 vmstat->fault_swap + vmstat->fault_object + vmstat->fault_huge +
+                                 vmstat->fault_spurious + vmstat->fault_refused;
 }
 
 /* Writes to each page. */

@@ -125,6 +125,34 @@ static void test_objects(void)
     frame_end(pfn);
 }
 
+/* A frame that is held is nobody's alone, and stays what it is. */
+static void test_held(void)
+{
+    const uint64_t pfn = frame_new();
+    uint64_t left = 9;
+
+    scene_open();
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_DROP, pfn, 0, &left), -EINVAL);
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_HOLD, pfn, 0, NULL), 0);
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_HOLD, pfn, 0, NULL), -EBUSY);
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_HOLD, space.top, 0, NULL), -EPERM);
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_DROP, space.top, 0, &left), -EINVAL);
+    CHECK_EQ(donate(pfn), -EBUSY);
+    CHECK_EQ(create_any(pfn), -EBUSY);
+    CHECK_EQ(map_at(ADDRESS, pfn), 1);
+    CHECK_EQ(frame_references(pfn), 2);
+    CHECK(space_entry(&space, ADDRESS) & ENTRY_SHARED);
+    CHECK_EQ(space_item(&space, ADDRESS | MAP_ITEM_PROMOTE, ENTRY_READ | ENTRY_WRITE), -EBUSY);
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_DROP, pfn, 0, &left), 0);
+    CHECK_EQ(left, 1);
+    CHECK_EQ(sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_DROP, pfn, 0, &left), -EINVAL);
+    CHECK_EQ(space_item(&space, ADDRESS | MAP_ITEM_PROMOTE, ENTRY_READ | ENTRY_WRITE), 1);
+    CHECK_EQ(space_unmap(&space, ADDRESS, 1), 1);
+    CHECK_EQ(frame_references(pfn), 0);
+    space_end(&space);
+    frame_end(pfn);
+}
+
 static void test_mapped(void)
 {
     const uint64_t pfn = frame_new();
@@ -374,6 +402,7 @@ int main(int count, char **arguments)
         {"a table is not mapped, not donated, holds no objects", test_tables},
         {"objects are not mapped, not donated, and freed once", test_objects},
         {"what is mapped, once or twice, is not donated", test_mapped},
+        {"what is held is nobody's alone", test_held},
         {"frames of the system are closed", test_foreign},
         {"a buffer is mapped while a thread has it", test_buffer},
         {"addresses that are the kernel's, misaligned, or wrap around", test_addresses},

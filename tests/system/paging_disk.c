@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define POLL_NS 2000000UL
+#define WAIT_NS (60 * NS_PER_SECOND) /* what a machine that stands still may need */
 #define HALF    (PAGE / 2)
 
 struct disk *disk;
@@ -49,12 +50,10 @@ static void pause_briefly(void)
 
 bool disk_wait(volatile uint64_t *value, uint64_t wanted)
 {
-    for (unsigned turn = 0; turn < 2500; turn++) {
-        if (*value >= wanted)
-            return true;
+    const uint64_t end = clock_now_ns() + WAIT_NS;
+    while (*value < wanted && clock_now_ns() < end)
         pause_briefly();
-    }
-    return false;
+    return *value >= wanted;
 }
 
 long pager_do(enum disk_command command, uint64_t first, uint64_t count, long argument)
@@ -64,7 +63,8 @@ long pager_do(enum disk_command command, uint64_t first, uint64_t count, long ar
     disk->argument = argument;
     disk->result = -ETIMEDOUT;
     disk->command = command;
-    for (unsigned turn = 0; turn < 10000 && disk->command != DISK_NOTHING; turn++)
+    const uint64_t end = clock_now_ns() + WAIT_NS;
+    while (disk->command != DISK_NOTHING && clock_now_ns() < end)
         pause_briefly();
     return disk->result;
 }
@@ -139,6 +139,104 @@ static long clean(uint64_t object, uint64_t first, uint64_t count, long status)
     return total;
 }
 
+/* --- Swap --------------------------------------------------------------------------------------------------------- */
+
+static void end_swap_in(uint64_t slot, uint64_t pfn, int64_t status)
+{
+    uint64_t done;
+
+    if (!status)
+        copy_in(pfn, disk->slots[slot]);
+    must(memsrv_swap_fill_end(SLOT_MEMSRV, status, &pfn, sizeof(pfn), &done));
+}
+
+/* Reads slots, as far as memsrv wants them. */
+static long swap_in(uint64_t slot, uint64_t count)
+{
+    struct memsrv_dirty_page pages[MEMSRV_BATCH_PAGES];
+    size_t found = 0;
+
+    int error = memsrv_swap_fill_begin(SLOT_MEMSRV, slot, count, pages, MEMSRV_BATCH_PAGES, &found);
+    if (error && error != -ENOMEM)
+        must(error);
+    for (size_t i = 0; !error && i < found && disk->mode != DISK_HOLD; i++)
+        end_swap_in(pages[i].index, pages[i].pfn, disk->mode == DISK_FAIL ? -EIO : 0);
+    return error ? 0 : (long)found;
+}
+
+static long swap_in_all(void)
+{
+    long total = 0;
+    for (uint64_t slot = 0; slot < SWAP_SLOTS; slot += 64)
+        total += swap_in(slot, 64);
+    return total;
+}
+
+static void end_swap_out(uint64_t slot, uint64_t pfn, long status)
+{
+    uint64_t done;
+
+    if (!status)
+        copy_out(pfn, disk->slots[slot]);
+    must(memsrv_evict_end(SLOT_MEMSRV, status, &pfn, sizeof(pfn), &done));
+}
+
+static uint64_t slot_take(void)
+{
+    for (uint64_t slot = 1; slot < SWAP_SLOTS; slot++) {
+        if (disk->used[slot])
+            continue;
+        disk->used[slot] = 1;
+        return slot;
+    }
+    return 0;
+}
+
+static long swap_out(long status)
+{
+    struct memsrv_victim victims[MEMSRV_BATCH_PAGES];
+    long written = 0;
+    size_t bytes;
+
+    for (uint64_t i = 0; i < disk->count; i++)
+        victims[i] = (struct memsrv_victim){disk->present[disk->first + i], slot_take()};
+    int error = memsrv_evict(SLOT_MEMSRV, victims, disk->count, (void *)disk->results, DISK_PAGES, &bytes);
+    for (uint64_t i = 0; i < disk->count; i++) {
+        if (error || disk->results[i] != MEMSRV_EVICT_WRITE) {
+            disk->used[victims[i].slot] = 0;
+            continue;
+        }
+        written++;
+        if (status <= 0)
+            end_swap_out(victims[i].slot, victims[i].pfn, status);
+    }
+    return error ? error : written;
+}
+
+static long swap_count(void)
+{
+    uint64_t slots[64], next = 0;
+    long total = 0;
+    size_t bytes;
+
+    do {
+        must(memsrv_swap_slots(SLOT_MEMSRV, next, &next, slots, sizeof(slots), &bytes));
+        for (size_t i = 0; i < bytes / sizeof(slots[0]); i++) {
+            if (slots[i] >= SWAP_SLOTS || !disk->used[slots[i]])
+                return -1;
+            total++;
+        }
+    } while (next);
+    return total;
+}
+
+static void slots_free(uint64_t slot, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        disk->used[slot + i] = 0;
+    disk->freed += count;
+}
+
 static void serve(const struct memsrv_demand *demand)
 {
     disk->demands++;
@@ -157,6 +255,12 @@ static void serve(const struct memsrv_demand *demand)
         break;
     case MEMSRV_DEMAND_OBJECT_GONE:
         disk->gone += demand->cookie == COOKIE;
+        break;
+    case MEMSRV_DEMAND_SWAP_IN:
+        (void)swap_in(demand->index, 1);
+        break;
+    case MEMSRV_DEMAND_SLOT_FREE:
+        slots_free(demand->index, demand->count);
         break;
     case MEMSRV_DEMAND_RECLAIM:
         disk->reclaims++;
@@ -179,6 +283,10 @@ static void end_transits(long status, bool again)
         for (size_t i = 0; i < count; i++) {
             if (pages[i].kind == MEMSRV_TRANSIT_FILL && again)
                 end_fill(pages[i].index, pages[i].pfn);
+            if (pages[i].kind == MEMSRV_TRANSIT_SWAP_IN && again)
+                end_swap_in(pages[i].index, pages[i].pfn, -EAGAIN);
+            if (pages[i].kind == MEMSRV_TRANSIT_SWAP_OUT)
+                end_swap_out(pages[i].index, pages[i].pfn, again ? 0 : status);
             if (pages[i].kind != MEMSRV_TRANSIT_CLEAN)
                 continue;
             if (status == 0 && pages[i].index < DISK_PAGES)
@@ -225,6 +333,19 @@ static void obey(void)
     case DISK_EVICT:
         disk->result = evict();
         break;
+    case DISK_SWAP_OUT:
+        disk->result = swap_out(disk->argument);
+        break;
+    case DISK_SWAP_END:
+        end_transits(disk->argument, false);
+        disk->result = 0;
+        break;
+    case DISK_SWAP_IN:
+        disk->result = swap_in_all();
+        break;
+    case DISK_SWAP_COUNT:
+        disk->result = swap_count();
+        break;
     case DISK_HARVEST:
         disk->result = harvest();
         break;
@@ -232,6 +353,20 @@ static void obey(void)
         return;
     }
     disk->command = DISK_NOTHING;
+}
+
+/* Frees slots that memsrv does not name: an earlier pager may have taken them, or been told that they are free. */
+static void find_slots(void)
+{
+    uint64_t slots[64], next = 0;
+    size_t bytes;
+
+    memset((void *)disk->used, 0, sizeof(disk->used));
+    do {
+        must(memsrv_swap_slots(SLOT_MEMSRV, next, &next, slots, sizeof(slots), &bytes));
+        for (size_t i = 0; i < bytes / sizeof(slots[0]); i++)
+            disk->used[slots[i] % SWAP_SLOTS] = 1;
+    } while (next);
 }
 
 static _Noreturn void pager_main(void)
@@ -247,6 +382,7 @@ static _Noreturn void pager_main(void)
     must(error);
     (void)!memsrv_object_memory_release(SLOT_MEMSRV, disk->object); /* a grant that the fork has brought along */
     end_transits(-EAGAIN, true);
+    find_slots();
     disk->attached = (uint64_t)getpid();
     for (;;) {
         (void)!sys_wait(slot, clock_now_ns() + POLL_NS, &bits);

@@ -25,12 +25,15 @@ enum disk_mode {
 
 enum disk_command {
     DISK_NOTHING,
-    DISK_CLEAN_BEGIN,     /* argument: status with which to end at once; 1: do not end */
-    DISK_CLEAN_END,       /* argument: status; what is in transit */
-    DISK_EVICT,           /* pages of the object [first, first + count), results[] */
-    DISK_HARVEST,         /* the same; results[]: 1 accessed, 2 dirty, and 4 for each mapping */
-    DISK_EVICT_ANONYMOUS, /* all anonymous pages of processes but the pager's; result: how many went */
-    DISK_SWAP_IN,         /* all slots are filled before anybody wants them */
+    DISK_CLEAN_BEGIN, /* argument: status with which to end at once; 1: do not end */
+    DISK_CLEAN_END,   /* argument: status; what is in transit */
+    DISK_EVICT,       /* pages of the object [first, first + count), results[] */
+    DISK_HARVEST,     /* the same; results[]: 1 accessed, 2 dirty, and 4 for each mapping */
+    DISK_SWAP_OUT,    /* present[first, first + count) go to slots, results[]; argument: status with which writing
+                             ends; 1: it does not; result: how many were written */
+    DISK_SWAP_END,    /* argument: status; what is being written to slots */
+    DISK_SWAP_IN,     /* all slots are filled before anybody wants them; result: how many */
+    DISK_SWAP_COUNT,  /* result: slots in use that memsrv names; -1: others than the pager knows */
 };
 
 struct disk {
@@ -67,7 +70,7 @@ void pager_kill(pid_t pid);
 /* Has the pager do something and waits until it is done. */
 long pager_do(enum disk_command command, uint64_t first, uint64_t count, long argument);
 
-/* Waits until `*value` is at least `wanted`; false: after five seconds it is not. */
+/* Waits until `*value` is at least `wanted`; false: after a minute it is not. */
 bool disk_wait(volatile uint64_t *value, uint64_t wanted);
 
 #endif

@@ -56,7 +56,13 @@ static void one_use_at_a_time(void)
     frame_remove_mappings(&table, pfn, 1);
     EXPECT(frame_take_table(&table, pfn) == -EBUSY);
     frame_remove_mapping(&table, pfn);
+    EXPECT(frame_drop(&table, pfn) == -EINVAL && frame_hold(&table, pfn) == 0 && frame_hold(&table, pfn) == -EBUSY);
+    EXPECT(frame_take_table(&table, pfn) == -EBUSY && frame_find(&table, pfn)->references == 1);
+    EXPECT(frame_table_check(&table, FIRST, 64) == 0);
+    EXPECT(frame_drop(&table, pfn) == 0 && frame_drop(&table, pfn) == -EINVAL);
+    EXPECT(frame_hold(&table, FIRST) == -EPERM && frame_hold(&table, UINT64_MAX) == -EFAULT);
     EXPECT(frame_take_table(&table, pfn) == 0);
+    EXPECT(frame_hold(&table, pfn) == -EPERM && frame_drop(&table, pfn) == -EINVAL);
     EXPECT(frame_take_table(&table, pfn) == -EPERM && frame_add_mapping(&table, pfn) == -EPERM);
     EXPECT(frame_add_object(&table, pfn, CAP_REPLY, &fresh) == -EPERM);
     frame_find(&table, pfn)->references = 1;
