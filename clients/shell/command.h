@@ -18,7 +18,7 @@ struct command {
 };
 
 extern const struct command disk_commands[], file_commands[], general_commands[], memory_commands[], pager_commands[],
-    process_commands[], zone_commands[];
+    shortage_commands[], process_commands[], zone_commands[];
 
 /* The tables above, ended by a null. */
 extern const struct command *const command_groups[];

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct command *const command_groups[] = {general_commands, file_commands, process_commands, zone_commands,
-                                                memory_commands,  disk_commands, pager_commands,   NULL};
+const struct command *const command_groups[] = {general_commands, file_commands,     process_commands,
+                                                zone_commands,    memory_commands,   disk_commands,
+                                                pager_commands,   shortage_commands, NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -170,7 +170,7 @@ int pager_handle_oom_explain(struct pager_context *context, const struct message
 {
     uint32_t victim;
     *pid = *score = 0;
-    if (oom_look(&context->pager, &victim) != OOM_KILL)
+    if (oom_look(&context->pager, OOM_NOBODY, &victim) != OOM_KILL)
         return 0;
     *pid = context->pager.oom.tasks[victim].pid;
     *score = oom_score(&context->pager.oom, &context->pager.oom.tasks[victim]);
