@@ -11,6 +11,7 @@
 #include "paging_pages.h"
 #include "parking.h"
 #include "requests.h"
+#include "reservation.h"
 #include "space_tables.h"
 #include "transit.h"
 
@@ -355,6 +356,7 @@ int memsrv_handle_paging_info(struct memsrv_context *context, const struct messa
                                      .transit = transit_count(),
                                      .dirty_limit = object_dirty_limit(),
                                      .reserve = memory_reserve_pages(),
+                                     .reservation = reservation_pages(worker_count),
                                      .fills = object_filled_pages(),
                                      .evicted = evicted_pages()};
     parking_read_info(&paging->parked, &paging->requests);

@@ -84,6 +84,7 @@ struct memory_state {
     uint64_t free; /* pages */
     uint64_t high; /* that are to be free when reclaim rests */
     uint64_t dirty;
+    uint64_t reservation;
     uint64_t waiting; /* threads that wait for memory or for the pager */
 };
 

@@ -131,7 +131,7 @@ int pager_handle_info(struct pager_context *context, const struct message *reque
     pager->backend.memory(context, &memory);
     *info = (struct pager_info){
         .generation = context->generation,
-        .reserve = (uint64_t)BATCHES_MAX * BATCH_PAGES,
+        .reserve = memory.reservation,
         .cached = lru_size(lists, LRU_ACTIVE_FILE) + lru_size(lists, LRU_INACTIVE_FILE),
         .dirty = memory.dirty,
         .writeback = on_their_way,
