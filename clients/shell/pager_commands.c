@@ -13,7 +13,6 @@
 
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
 #define AREAS_MAX    (PROTO_DATA_MAX / sizeof(struct pager_swap_area))
-#define SCORE_WHOLE  1000u
 #define PAGER_COLUMN 20
 
 static bool there_is_pager(void)
@@ -74,21 +73,6 @@ static int command_swapoff(int count, char **arguments)
 {
     (void)count;
     return there_is_pager() ? pager_swap_off(SLOT_PAGER, arguments[1], strlen(arguments[1])) : -ENODEV;
-}
-
-static int command_oom(int count, char **arguments)
-{
-    uint64_t pid, score;
-
-    (void)count;
-    if (strcmp(arguments[1], "--dry-run") != 0)
-        return -EINVAL;
-    const int error = there_is_pager() ? pager_oom_explain(SLOT_PAGER, &pid, &score) : -ENODEV;
-    if (error == 0 && pid == 0)
-        printf("nobody would be ended\n");
-    else if (error == 0)
-        printf("process %lu would be ended: score %lu of %u\n", (unsigned long)pid, (unsigned long)score, SCORE_WHOLE);
-    return error;
 }
 
 static int command_drop_caches(int count, char **arguments)
@@ -212,7 +196,6 @@ const struct command pager_commands[] = {
     {"swaps", "[--json]", "lists the areas for swapped pages", 0, 0, command_swaps},
     {"swapon", "VOLUME [PRIORITY]", "swaps to a partition", 1, 2, command_swapon},
     {"swapoff", "VOLUME", "ends that", 1, 1, command_swapoff},
-    {"oom", "--dry-run", "tells who would be ended if memory were gone", 1, 1, command_oom},
     {"drop_caches", "[--json]", "drops clean pages of files", 0, 0, command_drop_caches},
     {"pressure", "[--json]", "shows how long programs waited for memory", 0, 0, command_pressure},
     {"vm", "NAME [VALUE]", "shows or changes a setting of the pager, as swappiness", 1, 2, command_vm},

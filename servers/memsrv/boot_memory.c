@@ -13,6 +13,7 @@
 #include "boot_memory.h"
 #include "log.h"
 #include "memory.h"
+#include "reservation.h"
 
 /* Zones end here: what every device reaches, if that is less than the next; what 32-bit devices reach; the rest. */
 static uint64_t zone_ends[ZONE_COUNT] = {0, 1UL << 32, WINDOW_SIZE};
@@ -244,6 +245,17 @@ static void prove_account(uint64_t free_pages)
         fatal("memory at start: the pages do not add up");
 }
 
+/* The min watermarks keep what the machine's size asks for, and at least what paging needs. */
+static void set_watermarks(uint64_t free_pages, uint64_t cpu_count)
+{
+    const uint64_t usual = min_free_kbytes_for(free_pages * (PAGE_SIZE / 1024));
+    const uint64_t least = reservation_min_free_kbytes(cpu_count);
+
+    zones_set_watermarks(zones, usual > least ? usual : least, WATERMARK_SCALE_FACTOR);
+    log_line("paging: at most %lu pages of the %lu that are kept", reservation_pages(cpu_count),
+             memory_reserve_pages());
+}
+
 void boot_memory(const struct boot_info *info, const struct memsrv_handover *handover)
 {
     static struct memblock tree_only;
@@ -264,7 +276,7 @@ void boot_memory(const struct boot_info *info, const struct memsrv_handover *han
     make_memory_map();
     for (unsigned type = 0; type < ZONE_COUNT; type++)
         free_pages += make_zone((enum zone_type)type);
-    zones_set_watermarks(zones, min_free_kbytes_for(free_pages * (PAGE_SIZE / 1024)), WATERMARK_SCALE_FACTOR);
+    set_watermarks(free_pages, info->cpu_count);
     zones_set_lowmem_reserve(zones);
     prove_account(free_pages);
     zeroes_blocks = machine_zeroes_blocks();

@@ -10,6 +10,7 @@
 #include "drain.h"
 #include "huge.h"
 #include "log.h"
+#include "memgroups.h"
 #include "memory.h"
 #include "object.h"
 #include "own_memory.h"
@@ -144,12 +145,13 @@ static uint64_t check_account(struct memsrv_context *worker)
 
     workers_stop(worker);
     account_read(&memory);
+    const uint64_t failures = report("memory groups", 0, memgroups_check());
     workers_resume(worker);
     if (account_adds_up(&memory))
-        return 0;
+        return failures;
     log_line("check: %lu pages, but free %lu lists %lu user %lu table %lu object %lu metadata %lu", memory.total,
              memory.free, memory.lists, memory.user, memory.table, memory.object, memory.metadata);
-    return 1;
+    return failures + 1;
 }
 
 static uint64_t check_kernel(void)

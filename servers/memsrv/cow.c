@@ -78,7 +78,7 @@ int cow_break_locked(struct memsrv_context *worker, struct space *space, struct 
 
     switch (cow_decide_locked(worker, space, area, entry, VMA_WRITE, &source)) {
     case COW_COPY: {
-        struct page *page = user_page_take(worker);
+        struct page *page = space_page_take(worker, space);
         if (!page)
             return -ENOMEM;
         page->owner = space->family;

@@ -16,6 +16,7 @@
 #include "huge.h"
 #include "log.h"
 #include "map.h"
+#include "memgroups.h"
 #include "memory.h"
 #include "object_fault.h"
 #include "pager.h"
@@ -91,17 +92,40 @@ static void count_major_locked(const struct memsrv_context *worker, struct space
     event_count(worker, EVENT_FAULT_MAJOR);
 }
 
-/* Sets the thread of fault *m aside until the pager has freed memory. False: it may not be. */
-static bool wait_for_memory(struct memsrv_context *worker, const struct message *m)
+/* Sets the thread of fault *m aside until the pager has freed memory, or memory of a group. False: it may not be. */
+static bool wait_for_memory(struct memsrv_context *worker, const struct message *m, uint32_t group)
 {
     const struct parking_request request = {
-        .key = {MEMSRV_DEMAND_RECLAIM, 0, 0}, .count = 1, .access = MEMSRV_RECLAIM_URGENT};
+        .key = {MEMSRV_DEMAND_RECLAIM, group, 0}, .count = 1, .access = MEMSRV_RECLAIM_URGENT};
 
     parking_allow(worker, m);
     if (parking_wait(worker, &request) == -EINPROGRESS)
         return true;
     parking_forbid(worker);
     return false;
+}
+
+/* If fault *m gets no memory because a memory group has no more, it waits until the pager has made room in there. False:
+ * that is not the reason. */
+static bool answer_full_group(struct memsrv_context *worker, struct message *m, int *verdict)
+{
+    const uint32_t group = worker->group_full;
+    struct space *space = space_find(m->badge);
+
+    worker->group_full = MEMGROUP_ROOT;
+    if (group == MEMGROUP_ROOT || memgroups_have_room(worker, group))
+        return false;
+    *verdict = PROTO_REPLY;
+    if (!space_enter(space, m->badge)) {
+        answer_refuse(m);
+        return true;
+    }
+    if (pager_is_expected() && wait_for_memory(worker, m, group))
+        *verdict = PROTO_PARKED;
+    else
+        refuse_without_memory(space, m);
+    space_leave(space);
+    return true;
 }
 
 /*
@@ -115,6 +139,8 @@ static __attribute__((noinline, cold)) int answer_starving(struct memsrv_context
     int verdict = PROTO_REPLY;
 
     worker->fault_starves = false;
+    if (answer_full_group(worker, m, &verdict))
+        return verdict;
     memcpy(&fault, m->words, sizeof(fault));
     const bool helped = huge_shrink(worker);
     memcpy(m->words, &fault, sizeof(fault));
@@ -134,7 +160,7 @@ static __attribute__((noinline, cold)) int answer_starving(struct memsrv_context
         worker->reserve = false;
         return verdict;
     }
-    if (!reserve && pager_is_expected() && wait_for_memory(worker, m)) {
+    if (!reserve && pager_is_expected() && wait_for_memory(worker, m, MEMGROUP_ROOT)) {
         count_major_locked(worker, space);
         verdict = PROTO_PARKED;
     } else
@@ -206,7 +232,7 @@ static inline void answer_item(struct memsrv_context *worker, struct space *spac
 static inline struct page *take(struct memsrv_context *worker, const struct space *space, const struct vma *area,
                                 uint64_t address)
 {
-    struct page *page = user_page_take(worker);
+    struct page *page = space_page_take(worker, space);
     if (LIKELY(page != NULL)) {
         page->owner = space->family;
         page->index = area_index(area, address);

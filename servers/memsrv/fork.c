@@ -13,6 +13,7 @@
 #include "areas.h"
 #include "cow.h"
 #include "limits.h"
+#include "memgroups.h"
 #include "object.h"
 #include "records.h"
 #include "space_pages.h"
@@ -148,6 +149,9 @@ int fork_copy_locked(struct memsrv_context *worker, struct space *parent, struct
     child->heap_end = parent->heap_end;
     child->mappings_high = parent->mappings_high;
     child->limits = parent->limits;
+    memgroups_leave(child->standing.group);
+    child->standing = parent->standing;
+    memgroups_join(child->standing.group);
     int error = objects_inherit(parent, child);
     if (!error)
         error = copy_areas(parent, child);

@@ -62,11 +62,12 @@ bool huge_is_wanted(const struct vma *area, uint64_t base)
 }
 
 struct page *huge_take(struct memsrv_context *worker, const struct space *space, const struct vma *area, uint64_t base,
-                       enum huge_use use)
+                       enum huge_use use) NO_THREAD_SAFETY_ANALYSIS
 {
     /* Who asked for huge pages waits while the lists of the workers are drained; chance does without. */
     gfp_t gfp = use == HUGE_COLLAPSE || (area->flags & VMA_HUGE) ? GFP_TRANSHUGE : GFP_TRANSHUGE_LIGHT;
-    struct page *block = pages_take(gfp, HUGE_PAGE_ORDER, PAGE_HUGE);
+    /* A group is charged page by page. */
+    struct page *block = space->standing.group ? NULL : pages_take(gfp, HUGE_PAGE_ORDER, PAGE_HUGE);
 
     if (!block) {
         event_count(worker, use == HUGE_FAULT ? EVENT_THP_FAULT_FALLBACK : EVENT_THP_COLLAPSE_FAILED);

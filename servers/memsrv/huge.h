@@ -72,7 +72,7 @@ void huge_part_with(struct page *page);
 /* Gives back a page of anonymous memory that nothing maps any more: its last entry was told with ENTRY_LAST. */
 static inline void anonymous_page_give(struct memsrv_context *worker, struct page *page)
 {
-    if (__builtin_expect(__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) != PAGE_ALLOCATED, 0))
+    if (__builtin_expect((__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) & ~PAGE_CHARGED) != PAGE_ALLOCATED, 0))
         huge_part_with(page);
     worker->user_pages--;
     page_give(worker, page);

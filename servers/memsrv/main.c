@@ -16,6 +16,7 @@
 #include "layout.h"
 #include "limits.h"
 #include "log.h"
+#include "memgroups.h"
 #include "memory.h"
 #include "object.h"
 #include "own_memory.h"
@@ -58,6 +59,7 @@ int main(void)
     layout_init(info);
     limits_init(managed_pages());
     objects_init();
+    memgroups_init();
     spaces_init();
     transit_init();
     swap_init();

@@ -92,6 +92,7 @@ void worker_lists_init(struct memsrv_context *worker)
 
 struct page *page_take_slow(struct memsrv_context *worker)
 {
+    worker->group_full = 0;
     if (fail_alloc_now(MEMSRV_FAIL_USER))
         return NULL;
     const gfp_t reserve = worker->reserve ? GFP_FLAG_MEMALLOC : 0;

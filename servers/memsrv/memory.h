@@ -59,10 +59,15 @@ MUST_CHECK static inline struct page *page_take(struct memsrv_context *worker)
     return page_list_alloc(list);
 }
 
+/* Takes back what a page is charged to a memory group: in memgroups.c. */
+void memgroups_uncharge_page(struct memsrv_context *worker, struct page *page);
+
 /* Gives back a page that page_take() gave and that nothing maps. */
 static inline void page_give(struct memsrv_context *worker, struct page *page)
 {
     trace_by(worker, TRACE_PAGE_FREE, page_pfn(page), 0);
+    if (__builtin_expect(page->flags & PAGE_CHARGED, 0))
+        memgroups_uncharge_page(worker, page);
     int error = page_list_free(&worker->pages.movable[page->zone], page);
     ASSERT(error == 0);
     (void)error;

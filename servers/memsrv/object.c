@@ -10,6 +10,7 @@
 
 #include "limits.h"
 #include "log.h"
+#include "memgroups.h"
 #include "memory.h"
 #include "pager.h"
 #include "records.h"
@@ -387,6 +388,15 @@ static int add_page(struct memsrv_context *worker, struct object *object, uint64
         return error;
     struct page *page = page_take(worker);
     error = page ? object_insert_page_locked(object, index, page) : -ENOMEM;
+    if (!error && worker->group_taking) {
+        error = memgroups_charge_page(worker, worker->group_taking, MEMGROUP_ANON, page);
+        if (error) {
+            (void)index_erase(&object->pages, index);
+            object_forget_page(object, page);
+            page_give(worker, page);
+            return error;
+        }
+    }
     if (error) {
         if (page)
             page_give(worker, page);
@@ -429,6 +439,18 @@ void object_read_info(struct object *object, uint64_t *size, uint64_t *pages)
     spinlock_release(&object->lock);
 }
 
+int object_charge_page(struct memsrv_context *worker, struct object *object, uint64_t index, uint32_t group)
+{
+    int error = 0;
+
+    spinlock_acquire(&object->lock);
+    struct page *page = index_find(&object->pages, index);
+    if (page && object->backed && !(page->flags & PAGE_CHARGED))
+        error = memgroups_charge_page(worker, group, MEMGROUP_FILE, page);
+    spinlock_release(&object->lock);
+    return error;
+}
+
 void object_forget_page(struct object *object, struct page *page)
 {
     ASSERT(!(page->flags & PAGE_TRANSIT));
@@ -436,7 +458,7 @@ void object_forget_page(struct object *object, struct page *page)
         object_count_dirty(-1);
     if (page->flags & PAGE_BACKED)
         __atomic_fetch_sub(&backed_total, 1, __ATOMIC_RELAXED);
-    page->flags &= ~PAGE_OWNER_FLAGS;
+    page->flags &= ~PAGE_OWNER_FLAGS | PAGE_CHARGED;
     __atomic_fetch_sub(&page_total, 1, __ATOMIC_RELAXED);
     if (object->charges_pages)
         limits_uncharge(1);

@@ -177,4 +177,8 @@ void object_read_errors(struct object *object, uint64_t *sequence, int64_t *last
 /* Walks all objects. Failures found. */
 uint64_t objects_check(void);
 
+/* Charges the page of a backed object at an index to a memory group, if there is one and it is charged to none: the pager
+ * fills pages in nobody's name. ENOMEM, as memgroups_charge_page(). */
+MUST_CHECK int object_charge_page(struct memsrv_context *worker, struct object *object, uint64_t index, uint32_t group);
+
 #endif

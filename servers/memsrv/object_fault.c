@@ -4,6 +4,7 @@
 
 #include "areas.h"
 #include "cow.h"
+#include "memgroups.h"
 #include "memory.h"
 #include "object.h"
 #include "object_backed.h"
@@ -35,7 +36,7 @@ static uint64_t own_rights(const struct vma *area, const struct page *page, uint
 static int copy(struct memsrv_context *worker, struct space *space, const struct vma *area, struct object_fault *fault,
                 const struct page *source, uint64_t flags) REQUIRES(space->lock)
 {
-    struct page *page = user_page_take(worker);
+    struct page *page = space_page_take(worker, space);
     if (!page)
         return -ENOMEM;
     page->owner = space->family;
@@ -102,6 +103,15 @@ static int fault_present(struct memsrv_context *worker, struct space *space, str
                                                   : fault_copy(worker, space, area, fault);
 }
 
+/* Charges the object's page to the memory group of a space that is about to map it, if it is nobody's yet. ENOMEM. */
+static int charge(struct memsrv_context *worker, const struct space *space, const struct vma *area, uint64_t address)
+    REQUIRES(space->lock)
+{
+    if (__builtin_expect(space->standing.group == MEMGROUP_ROOT, 1))
+        return 0;
+    return object_charge_page(worker, area->object, area_index(area, address), space->standing.group);
+}
+
 /* Adds the pages of the object in [start, end) that it has and the space has not to items[]. */
 static uint64_t find_around(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t start,
                             uint64_t end, struct map_item items[FAULT_AROUND]) REQUIRES(space->lock)
@@ -113,7 +123,8 @@ static uint64_t find_around(struct memsrv_context *worker, struct space *space, 
     for (uint64_t address = start; address < end; address += PAGE_SIZE) {
         struct page *page;
         if (present[(address - start) >> PAGE_SHIFT] ||
-            object_page(worker, area->object, area_index(area, address), OBJECT_PRESENT, &page))
+            object_page(worker, area->object, area_index(area, address), OBJECT_PRESENT, &page) ||
+            charge(worker, space, area, address))
             continue;
         if (area->flags & VMA_EXECUTE)
             machine_sync_code(page_window(page), PAGE_SIZE);
@@ -164,7 +175,11 @@ int object_fault_locked(struct memsrv_context *worker, struct space *space, stru
         if (fault->entry)
             return fault_present(worker, space, area, fault);
     }
+    worker->group_taking = space->standing.group;
     int error = object_page(worker, area->object, area_index(area, fault->address), wanted(area, fault->access), &page);
+    worker->group_taking = MEMGROUP_ROOT;
+    if (!error)
+        error = charge(worker, space, area, fault->address);
     if (error)
         return error;
     area->touched = true;

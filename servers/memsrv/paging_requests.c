@@ -8,8 +8,10 @@
 #include "memory.h"
 #include "object_backed.h"
 #include "pager.h"
+#include "paging_pages.h"
 #include "parking.h"
 #include "requests.h"
+#include "reservation.h"
 #include "space_tables.h"
 #include "swap.h"
 #include "transit.h"
@@ -272,7 +274,7 @@ int memsrv_handle_harvest(struct memsrv_context *context, const struct message *
 
 /* --- What is used for what ---------------------------------------------------------------------------------------- */
 
-static bool describe_page(const struct page *page, struct memsrv_page_use *use)
+bool page_describe(const struct page *page, struct memsrv_page_use *use)
 {
     const uint32_t flags = __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
     const uint32_t not_programs = PAGE_TABLE | PAGE_OBJECT | PAGE_CACHE | PAGE_ZERO;
@@ -290,8 +292,7 @@ static bool describe_page(const struct page *page, struct memsrv_page_use *use)
     return true;
 }
 
-/* The next page from `pfn` on that has a descriptor; false: there is none. */
-static bool next_described(uint64_t *pfn)
+bool page_next_described(uint64_t *pfn)
 {
     while (*pfn < MEM_MAP_PFN_END && !mem_map_present(&memory_map, *pfn)) {
         const uint64_t step = memory_map.sections[*pfn / MEM_SECTION_PAGES] ? MEM_SUBSECTION_PAGES : MEM_SECTION_PAGES;
@@ -311,8 +312,8 @@ int memsrv_handle_page_uses(struct memsrv_context *context, const struct message
 
     if (!pager_is_caller(request))
         return -EPERM;
-    for (unsigned step = 0; step < USES_STEPS && count < pages_capacity && (more = next_described(&pfn)); step++) {
-        count += describe_page(mem_map_page(&memory_map, pfn), &pages[count]);
+    for (unsigned step = 0; step < USES_STEPS && count < pages_capacity && (more = page_next_described(&pfn)); step++) {
+        count += page_describe(mem_map_page(&memory_map, pfn), &pages[count]);
         pfn++;
     }
     *pages_count = count;
@@ -341,7 +342,9 @@ int memsrv_handle_spaces_info(struct memsrv_context *context, const struct messa
                                                       .locked = space->locked_pages,
                                                       .roles = space->roles,
                                                       .faults = space->faults,
-                                                      .major_faults = space->major_faults};
+                                                      .major_faults = space->major_faults,
+                                                      .oom_adj = space->standing.oom_adj,
+                                                      .group = space->standing.group};
         }
         spinlock_release(&space->lock);
     }
@@ -363,6 +366,7 @@ int memsrv_handle_paging_info(struct memsrv_context *context, const struct messa
                                      .transit = transit_count(),
                                      .dirty_limit = object_dirty_limit(),
                                      .reserve = memory_reserve_pages(),
+                                     .reservation = reservation_pages(worker_count),
                                      .fills = object_filled_pages(),
                                      .evicted = evicted_pages(),
                                      .swap_slots = swap.slots,

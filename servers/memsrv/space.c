@@ -9,6 +9,7 @@
 #include "fork.h"
 #include "layout.h"
 #include "log.h"
+#include "memgroups.h"
 #include "memory.h"
 #include "object.h"
 #include "pager.h"
@@ -74,6 +75,7 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     space->heap_start = space->heap_end = 0;
     space->mappings_high = layout_mappings_high();
     resource_table_init(&space->limits);
+    space->standing = (struct space_standing){0};
     space->data_pages = space->locked_pages = space->charged_pages = 0;
     space->future_lock = 0;
     space->roles = 0;
@@ -89,6 +91,7 @@ void spaces_init(void)
         spinlock_init(&spaces[i].lock, LOCK_SPACE);
     spinlock_acquire(&spaces[0].lock);
     init_space(&spaces[0]);
+    memgroups_join(MEMGROUP_ROOT);
     publish(&spaces[0], PID_ROOT);
     spinlock_release(&spaces[0].lock);
 }
@@ -170,6 +173,7 @@ static struct space *claim(uint64_t pid, int *error) NO_THREAD_SAFETY_ANALYSIS
     if (space) {
         spinlock_acquire_as(&space->lock, LOCK_NEW_SPACE);
         init_space(space);
+        memgroups_join(MEMGROUP_ROOT);
         publish(space, pid);
     }
     spinlock_release(&table_lock);
@@ -181,6 +185,7 @@ static void give_up(struct space *space) REQUIRES(space->lock)
 {
     const uint64_t old = space->pid;
 
+    memgroups_leave(space->standing.group);
     __atomic_store_n(&space->pid, 0, __ATOMIC_RELEASE);
     __atomic_fetch_sub(&index_counts[old % SPACE_INDEX], 1, __ATOMIC_RELEASE);
 }
@@ -194,11 +199,17 @@ int space_create(uint64_t pid, uint64_t model, uint64_t *table_slot) NO_THREAD_S
     if (!space_enter(giver, model))
         return -ESRCH;
     const struct resource_table limits = giver->limits;
+    const struct space_standing standing = giver->standing;
+    memgroups_join(standing.group);
     space_leave(giver);
     struct space *space = claim(pid, &error);
-    if (!space)
+    if (!space) {
+        memgroups_leave(standing.group);
         return error;
+    }
     space->limits = limits;
+    memgroups_leave(space->standing.group);
+    space->standing = standing;
     error = make_objects(space, pid);
     if (!error) {
         error = family_create(space);
@@ -321,19 +332,29 @@ int space_destroy_locked(struct memsrv_context *worker, struct space *space)
     return 0;
 }
 
-/* Gives a space that is not in use yet another number, with what goes with it. Makes system calls. */
-static int renumber(struct space *space, uint64_t pid, uint64_t parent, const struct resource_table *limits)
+/* What a space hands on to the one that takes its place. */
+struct succession {
+    uint64_t pid, parent;
+    struct resource_table limits;
+    struct space_standing standing;
+};
+
+/* Makes a space that is not in use yet the successor. Makes system calls. */
+static int succeed(struct space *space, const struct succession *succession)
 {
     const uint64_t number = space->pid;
     long error = -ESRCH;
 
     if (!space_enter(space, number))
         return (int)error;
-    error = sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_SET_HANDLER, SLOT_SERVE, pid, NULL);
+    error =
+        sys_aspace_control(SLOT_PHYSICAL, space->aspace.slot, ASPACE_SET_HANDLER, SLOT_SERVE, succession->pid, NULL);
     if (!error) {
-        space->limits = *limits;
-        space->parent = parent;
-        publish(space, pid);
+        space->limits = succession->limits;
+        memgroups_leave(space->standing.group);
+        space->standing = succession->standing;
+        space->parent = succession->parent;
+        publish(space, succession->pid);
     }
     space_leave(space);
     return (int)error;
@@ -342,8 +363,7 @@ static int renumber(struct space *space, uint64_t pid, uint64_t parent, const st
 int space_replace(struct memsrv_context *worker, uint64_t pid, uint64_t replacement)
 {
     struct space *old = space_find(pid), *new = space_find(replacement);
-    struct resource_table limits;
-    uint64_t parent = 0;
+    struct succession succession = {.pid = pid};
 
     if (old == new)
         return old ? -EINVAL : -ESRCH;
@@ -351,10 +371,19 @@ int space_replace(struct memsrv_context *worker, uint64_t pid, uint64_t replacem
         return -ESRCH;
     int error = space_has_memory(old) ? 0 : -ESRCH;
     if (!error) {
-        limits = old->limits;
-        parent = old->parent;
+        succession.limits = old->limits;
+        succession.standing = old->standing;
+        succession.parent = old->parent;
+        memgroups_join(succession.standing.group);
         error = space_destroy_locked(worker, old);
+        if (error)
+            memgroups_leave(succession.standing.group);
     }
     space_leave(old);
-    return error ? error : renumber(new, pid, parent, &limits);
+    if (error)
+        return error;
+    error = succeed(new, &succession);
+    if (error)
+        memgroups_leave(succession.standing.group);
+    return error;
 }

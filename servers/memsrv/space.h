@@ -58,6 +58,13 @@ struct member {
     struct fault_message fault; /* thread: that was refused and that nobody has asked for yet */
 };
 
+/* How a space stands when memory is short. It begins as its parent's. */
+struct space_standing {
+    int32_t oom_adj;       /* OOM_ADJ_MIN to OOM_ADJ_MAX, in thousandths of all memory */
+    int32_t oom_adj_least; /* the lowest that it can be given without trust */
+    uint32_t group;        /* memory group, which counts it among its members */
+};
+
 struct space {
     struct spinlock lock;
     uint64_t pid; /* 0: nobody's. Changes with the lock held; may be read without it as a hint */
@@ -84,6 +91,7 @@ struct space {
     uint64_t heap_end GUARDED_BY(lock);
     uint64_t mappings_high GUARDED_BY(lock); /* below this memsrv puts what it chooses the address of */
     struct resource_table limits GUARDED_BY(lock);
+    struct space_standing standing GUARDED_BY(lock);
     uint64_t data_pages GUARDED_BY(lock); /* in areas: see area_is_data(); with VMA_LOCKED; with VMA_CHARGED */
     uint64_t locked_pages GUARDED_BY(lock);
     uint64_t charged_pages GUARDED_BY(lock);

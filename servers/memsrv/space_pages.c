@@ -179,7 +179,7 @@ static uint64_t take_missing(struct memsrv_context *worker, struct space *space,
     for (uint64_t address = start; address < end; address += PAGE_SIZE) {
         if (present[(address - start) >> PAGE_SHIFT])
             continue;
-        struct page *page = user_page_take(worker);
+        struct page *page = space_page_take(worker, space);
         if (!page)
             break;
         page_zero(page);
@@ -264,7 +264,8 @@ static void release_entries(struct memsrv_context *worker, struct space *space, 
         if (__builtin_expect(__atomic_load_n(&page->flags, __ATOMIC_ACQUIRE) != PAGE_ALLOCATED, 0)) {
             if (page->flags & PAGE_OF_OBJECT)
                 continue;
-            huge_part_with(page);
+            if ((page->flags & ~PAGE_CHARGED) != PAGE_ALLOCATED)
+                huge_part_with(page);
         }
         ASSERT(page->owner == space->family);
         page_give(worker, page);

@@ -32,6 +32,18 @@ MUST_CHECK static inline struct page *user_page_take(struct memsrv_context *work
     return page;
 }
 
+/* As memgroups_take_charged(), for a space in any group. */
+MUST_CHECK struct page *memgroups_take_charged(struct memsrv_context *worker, const struct space *space);
+
+/* The same for a space, to whose memory group it is charged. NULL: worker->group_full says why. */
+MUST_CHECK static inline struct page *space_page_take(struct memsrv_context *worker,
+                                                      const struct space *space) NO_THREAD_SAFETY_ANALYSIS
+{
+    if (__builtin_expect(space->standing.group != 0, 0))
+        return memgroups_take_charged(worker, space);
+    return user_page_take(worker);
+}
+
 static inline void user_page_give(struct memsrv_context *worker, struct page *page)
 {
     worker->user_pages--;

@@ -73,6 +73,10 @@ struct memsrv_context {
     struct parked *record; /* of the reply object in reply_slot: see parking.h */
     bool reserve;          /* pages are taken from the reserve if there are no others: for this message */
 
+    uint64_t group_stock;  /* atomic: pages that are charged to a memory group in advance, see memgroups.c */
+    uint32_t group_taking; /* for whom pages of objects are taken: charged to this memory group; 0: to none */
+    uint32_t group_full;   /* the last page that was refused was so for the limit of this memory group; 0: for none */
+
     /* What the pager is told of pages that were mapped: see struct pager_ring. */
     struct pager_ring *ring;
 };

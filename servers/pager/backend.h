@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <base/check.h>
+#include <mm/oom.h>
 
 #define BATCH_PAGES    112u /* memsrv takes and gives as many at a time */
 #define TRANSFER_PAGES 64u  /* one request of a disk */
@@ -66,13 +67,24 @@ struct page_use {
 struct space_use {
     uint64_t pid;
     uint64_t resident, swapped, tables; /* pages */
+    int64_t adj;                        /* correction, as struct oom_task has it */
+    uint32_t group;                     /* memory group */
     bool protected;                     /* never to be ended */
+};
+
+/* What the pager wants to know of a memory group. */
+struct group_state {
+    uint32_t parent;
+    bool exists;
+    uint64_t limit; /* pages */
+    uint64_t memory;
 };
 
 struct memory_state {
     uint64_t free; /* pages */
     uint64_t high; /* that are to be free when reclaim rests */
     uint64_t dirty;
+    uint64_t reservation;
     uint64_t waiting; /* threads that wait for memory or for the pager */
 };
 
@@ -97,6 +109,12 @@ struct backend {
     int (*spaces)(void *context, uint64_t cursor, struct space_use *uses, uint32_t max, uint32_t *found,
                   uint64_t *next);
     void (*memory)(void *context, struct memory_state *state);
+    /* Fills in the groups by their numbers, `max` of them. */
+    void (*groups)(void *context, struct group_state *states, uint32_t max);
+    /* As page_uses, of pages that are charged to the group or one in it. */
+    int (*group_pages)(void *context, uint32_t group, uint64_t pfn, struct page_use *uses, uint32_t max,
+                       uint32_t *found, uint64_t *next);
+    void (*group_end)(void *context, uint32_t group, int status, bool killed);
     void (*dirty_limit)(void *context, uint64_t pages); /* above so many dirty pages, WANT_CLEANING is to be said */
     void (*demand_end)(void *context, uint64_t token, int status);
     void (*reclaim_end)(void *context, int status);
@@ -107,7 +125,7 @@ struct backend {
     /* Begins a transfer that ends later, by pager_transferred() with its tag. EAGAIN: later. A flush has no pages. */
     int (*transfer)(void *context, uint32_t tag, enum transfer_operation operation, uint64_t volume, uint64_t block,
                     const uint64_t *pfns, uint32_t count);
-    int (*kill)(void *context, uint64_t pid);
+    int (*kill)(void *context, const struct oom_task *task, uint32_t score); /* and reports why */
     /* An answer to somebody who asked the pager itself, and waits: `token` is what pager_sync() was given. */
     void (*answer)(void *context, uint64_t token, int status, uint64_t value);
     void (*log)(void *context, const char *line);

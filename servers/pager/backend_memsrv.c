@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pager's decisions as messages to memsrv and root. */
+#include <errno.h>
 #include <proto/memsrv_client.h>
 #include <proto/pids.h>
 #include <proto/root_client.h>
@@ -112,20 +113,63 @@ static int harvest(void *context, const uint64_t *pfns, uint32_t count, struct p
     return error < 0 ? error : number == count ? 0 : -EPROTO;
 }
 
+static uint32_t translate_uses(const struct memsrv_page_use *pages, size_t number, struct page_use *uses)
+{
+    for (size_t i = 0; i < number; i++) {
+        bool other = pages[i].state & (MEMSRV_PAGE_STATE_TRANSIT | MEMSRV_PAGE_STATE_PINNED | MEMSRV_PAGE_STATE_HUGE);
+        uses[i] = (struct page_use){.pfn = pages[i].pfn,
+                                    .kind = other ? (uint64_t)PAGE_IS_OTHER : pages[i].kind,
+                                    .dirty = pages[i].state & MEMSRV_PAGE_STATE_DIRTY,
+                                    .object = pages[i].object,
+                                    .index = pages[i].index};
+    }
+    return (uint32_t)number;
+}
+
 static int page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found, uint64_t *next)
 {
     struct memsrv_page_use pages[USES_MAX];
     size_t number = 0;
     int error = memsrv_page_uses(SLOT_MEMSRV, pfn, next, pages, max < USES_MAX ? max : USES_MAX, &number);
-    for (size_t i = 0; error == 0 && i < number; i++) {
-        bool other = pages[i].state & (MEMSRV_PAGE_STATE_TRANSIT | MEMSRV_PAGE_STATE_PINNED | MEMSRV_PAGE_STATE_HUGE);
-        uses[(*found)++] = (struct page_use){.pfn = pages[i].pfn,
-                                             .kind = other ? (uint64_t)PAGE_IS_OTHER : pages[i].kind,
-                                             .dirty = pages[i].state & MEMSRV_PAGE_STATE_DIRTY,
-                                             .object = pages[i].object,
-                                             .index = pages[i].index};
-    }
+    *found = error < 0 ? 0 : translate_uses(pages, number, uses);
     return error;
+}
+
+static int group_pages(void *context, uint32_t group, uint64_t pfn, struct page_use *uses, uint32_t max,
+                       uint32_t *found, uint64_t *next)
+{
+    struct memsrv_page_use pages[USES_MAX];
+    size_t number = 0;
+    int error = memsrv_memgroup_pages(SLOT_MEMSRV, group, pfn, next, pages, max < USES_MAX ? max : USES_MAX, &number);
+    *found = error < 0 ? 0 : translate_uses(pages, number, uses);
+    return error;
+}
+
+static void groups(void *context, struct group_state *states, uint32_t max)
+{
+    struct memsrv_memgroup infos[PROTO_DATA_MAX / sizeof(struct memsrv_memgroup)];
+    uint64_t cursor = 0;
+    for (uint32_t i = 0; i < max; i++)
+        states[i] = (struct group_state){0};
+    do {
+        size_t number = 0;
+        if (memsrv_memgroups_info(SLOT_MEMSRV, cursor, &cursor, infos, sizeof(infos) / sizeof(infos[0]), &number) < 0)
+            return;
+        for (size_t i = 0; i < number; i++) {
+            if (infos[i].group >= max)
+                continue;
+            states[infos[i].group] = (struct group_state){.parent = (uint32_t)infos[i].parent,
+                                                          .exists = true,
+                                                          .limit = infos[i].limit,
+                                                          .memory = infos[i].memory};
+        }
+    } while (cursor != 0);
+}
+
+static void group_end(void *context, uint32_t group, int status, bool killed)
+{
+    int error = memsrv_memgroup_reclaim_end(SLOT_MEMSRV, group, status, killed);
+    expect("memgroup_reclaim_end", error, 0, 0);
 }
 
 static int spaces(void *context, uint64_t cursor, struct space_use *uses, uint32_t max, uint32_t *found, uint64_t *next)
@@ -139,6 +183,8 @@ static int spaces(void *context, uint64_t cursor, struct space_use *uses, uint32
                                               .resident = spaces[i].resident,
                                               .swapped = spaces[i].swapped,
                                               .tables = spaces[i].tables,
+                                              .adj = spaces[i].oom_adj,
+                                              .group = (uint32_t)spaces[i].group,
                                               .protected = spaces[i].roles != 0 || spaces[i].pid <= PID_MEMSRV};
     return error;
 }
@@ -173,6 +219,7 @@ static void memory(void *given, struct memory_state *state)
         read_zones(&context->memory);
         if (memsrv_paging_info(SLOT_MEMSRV, &paging, 1, &number) == 0 && number == 1) {
             context->memory.dirty = paging.dirty;
+            context->memory.reservation = paging.reservation;
             context->memory.waiting = paging.parked;
         }
         context->memory_uses = MEMORY_USES;
@@ -198,10 +245,17 @@ static void reclaim_end(void *context, int status)
     expect("reclaim_end", error, 0, 0);
 }
 
-static int end_process(void *context, uint64_t pid)
+static int end_process(void *context, const struct oom_task *task, uint32_t score)
 {
-    server_log("pager: out of memory: ending process %lu\n", (unsigned long)pid);
-    return root_kill(SLOT_ROOT, pid);
+    struct root_process process = {0};
+    uint64_t next;
+    size_t count = 0;
+    if (root_process_list(SLOT_ROOT, task->pid, &next, &process, 1, &count) < 0 || count == 0 ||
+        process.pid != task->pid)
+        return -ESRCH;
+    server_log("pager: out of memory: ending process %lu (%.*s), score %u, adj %d, group %u\n",
+               (unsigned long)task->pid, (int)sizeof(process.name), process.name, score, task->adj, task->group);
+    return root_kill(SLOT_ROOT, task->pid);
 }
 
 static void answer(void *context, uint64_t token, int status, uint64_t value)
@@ -235,6 +289,9 @@ void backend_memsrv(struct backend *backend)
     backend->spaces = spaces;
     backend->cookie = cookie_of;
     backend->memory = memory;
+    backend->groups = groups;
+    backend->group_pages = group_pages;
+    backend->group_end = group_end;
     backend->dirty_limit = dirty_limit;
     backend->demand_end = demand_end;
     backend->reclaim_end = reclaim_end;

@@ -225,7 +225,7 @@ void pager_transferred(struct pager *pager, uint32_t tag, int status)
     if (tag >= TRANSFERS_MAX || !pager->transfers[tag].used || !pager->transfers[tag].given)
         return;
     transfer_ended(pager, tag, status);
-    pager->reclaim.stalled = false;
+    pager->reclaim.stalled = pager->group.stalled = false;
     pager_pump(pager);
 }
 

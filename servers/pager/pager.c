@@ -57,7 +57,10 @@ static int begin(struct pager *pager, const struct demand *demand)
     case WANT_SWAP_IN:
         return swap_in(pager, demand);
     case WANT_RECLAIM:
-        reclaim_want(pager, demand->count, demand->detail == 1);
+        if (demand->object != 0)
+            group_want(pager, (uint32_t)demand->object);
+        else
+            reclaim_want(pager, demand->count, demand->detail == 1);
         return 0;
     case WANT_SYNC:
         (void)object_know(pager, demand->object, demand->cookie);
@@ -111,6 +114,7 @@ void pager_pump(struct pager *pager)
         for (uint32_t i = 0; i < JOBS_MAX; i++)
             more = (pager->jobs[i].kind != JOB_FREE && job_step(pager, &pager->jobs[i])) || more;
         reclaim_step(pager);
+        group_step(pager);
     }
     pager->pumping = false;
 }
@@ -156,6 +160,7 @@ void pager_tick(struct pager *pager)
         clean_many(pager);
     else
         clean_tick(pager, false);
+    pager->group.stalled = false;
     pager->reclaim.stalled = false; /* a process may have ended, or memory come back by itself */
     pager_pump(pager);
 }

@@ -122,6 +122,19 @@ struct page_owner {
     uint32_t index;
 };
 
+#define GROUPS_MAX 128u
+
+/* Groups that are full are served one after the other: see group.c. */
+struct group_reclaim {
+    bool wanted[GROUPS_MAX];
+    uint32_t group;   /* in hand; 0: none */
+    uint64_t pfn;     /* where looking through its pages goes on */
+    unsigned pass;    /* first: what was used is spared */
+    uint64_t freed;   /* since it was taken in hand */
+    uint64_t emptied; /* of those, in this pass */
+    bool stalled;     /* until pages are written */
+};
+
 /* One attempt to free pages. */
 struct reclaim {
     bool active;
@@ -154,6 +167,8 @@ struct pager {
     struct counters counters;
     struct reclaim reclaim;
     struct oom_record oom;
+    struct group_reclaim group;
+    struct group_state groups[GROUPS_MAX]; /* as they were when last asked for */
     struct batch batches[BATCHES_MAX];
     struct transfer transfers[TRANSFERS_MAX];
     struct job jobs[JOBS_MAX];
@@ -302,15 +317,37 @@ void reclaim_step(struct pager *pager);
 /* Gives up clean pages of files, all that can go. Returns how many went. */
 uint64_t reclaim_drop_clean(struct pager *pager);
 
+/* Has pages evicted that were isolated, all of files or all not: with `spare` those are kept that were used lately. What
+ * is dirty is written and kept. Returns how many went, those included that go when they are written to swap. */
+uint32_t reclaim_pages(struct pager *pager, const uint64_t *pfns, uint32_t count, bool file, bool spare);
+
+/* True if pages are being written, files' or to swap. */
+bool reclaim_is_writing(const struct pager *pager);
+
+/* Puts a page on the list that it belongs on, if it is on none. */
+void reclaim_learn(struct pager *pager, const struct page_use *use);
+
 /* Learns of some pages what they are; returns true at the end of a pass over all memory. */
 bool sweep_some(struct pager *pager, unsigned calls);
 
 /* --- choose.c: out of memory ---------------------------------------------------------------------------------------- */
 
-/* Collects what processes use into pager->oom, and decides. */
-enum oom_decision oom_look(struct pager *pager, uint32_t *victim);
+/* Collects what processes use into pager->oom, and decides: for a memory group, of which pager->groups tells, or
+ * (OOM_NOBODY) for the machine. */
+enum oom_decision oom_look(struct pager *pager, uint32_t group, uint32_t *victim);
 
-/* Ends somebody, with a report. 0: somebody is ending; ESRCH: there is nobody. */
-MUST_CHECK int oom_end_one(struct pager *pager);
+/* Ends somebody, with a report: 1. 0: somebody is ending already; ESRCH: there is nobody. */
+MUST_CHECK int oom_end_one(struct pager *pager, uint32_t group);
+
+/* --- group.c: memory groups that are full --------------------------------------------------------------------------- */
+
+/* Somebody waits because the group is full. */
+void group_want(struct pager *pager, uint32_t group);
+
+/* Goes on as far as possible without waiting. */
+void group_step(struct pager *pager);
+
+/* True if `group` is `outer` or in it, as pager->groups tells. */
+bool group_is_in(const struct pager *pager, uint32_t group, uint32_t outer);
 
 #endif

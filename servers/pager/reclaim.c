@@ -11,7 +11,7 @@
 #define REST_US      100000u
 #define CLEAN_AROUND 16u /* pages that are written with a dirty one that is to go */
 
-static bool on_their_way(const struct pager *pager)
+bool reclaim_is_writing(const struct pager *pager)
 {
     for (uint32_t i = 0; i < BATCHES_MAX; i++) {
         if (pager->batches[i].kind == BATCH_SWAP_OUT || pager->batches[i].kind == BATCH_CLEAN)
@@ -139,13 +139,22 @@ static void harvest(struct pager *pager, const uint64_t *pfns, uint32_t count, s
         touched[i] = (struct page_touch){.pfn = pfns[i], .accessed = 1};
 }
 
+/* Has what is in shrink->pages evicted, and notes what that cost. */
+static void shrink_all(struct pager *pager, struct shrink *shrink, bool file)
+{
+    if (!file)
+        give_slots(pager, shrink);
+    evict_all(pager, shrink);
+    lru_note_cost(&pager->vector, file, 0, shrink->looked_in_vain);
+    pager->counters.reclaimed += shrink->freed;
+}
+
 /* Looks at up to `count` pages of an inactive list. Returns how many. */
 static uint32_t shrink_inactive(struct pager *pager, enum lru_list list, uint32_t count)
 {
     uint64_t pfns[LRU_BATCH];
     struct page_touch touched[LRU_BATCH];
     struct shrink shrink = {0};
-    bool file = list == LRU_INACTIVE_FILE;
     uint32_t taken = lru_isolate(&pager->lru, 0, list, pfns, count < LRU_BATCH ? count : LRU_BATCH);
     if (taken == 0)
         return 0;
@@ -159,15 +168,28 @@ static uint32_t shrink_inactive(struct pager *pager, enum lru_list list, uint32_
         lru_put_back(&pager->lru, pfns[i], verdict);
         shrink.looked_in_vain++;
     }
-    if (!file)
-        give_slots(pager, &shrink);
-    evict_all(pager, &shrink);
-    lru_note_cost(&pager->vector, file, 0, shrink.looked_in_vain);
+    shrink_all(pager, &shrink, list == LRU_INACTIVE_FILE);
     pager->reclaim.freed += shrink.freed;
     pager->reclaim.round_freed += shrink.freed;
-    pager->counters.reclaimed += shrink.freed;
     pager_trace(pager, TRACE_SHRINK_INACTIVE, pager->reclaim.origin, taken, shrink.freed);
     return taken;
+}
+
+uint32_t reclaim_pages(struct pager *pager, const uint64_t *pfns, uint32_t count, bool file, bool spare)
+{
+    struct page_touch touched[LRU_BATCH];
+    struct shrink shrink = {0};
+    ASSERT(count <= LRU_BATCH);
+    if (spare)
+        harvest(pager, pfns, count, touched);
+    for (uint32_t i = 0; i < count; i++) {
+        if (spare && touched[i].accessed)
+            lru_put_back(&pager->lru, pfns[i], LRU_KEEP);
+        else
+            shrink.pages[shrink.count++] = (struct evict_page){.pfn = pfns[i]};
+    }
+    shrink_all(pager, &shrink, file);
+    return shrink.freed;
 }
 
 static uint32_t shrink_active(struct pager *pager, enum lru_list list, uint32_t count)
@@ -292,7 +314,7 @@ static void scan_part(struct pager *pager, unsigned list)
 static void stuck(struct pager *pager)
 {
     struct reclaim *reclaim = &pager->reclaim;
-    if (on_their_way(pager)) {
+    if (reclaim_is_writing(pager)) {
         reclaim->stalled = true; /* until one of them has ended */
         return;
     }
@@ -308,7 +330,7 @@ static void stuck(struct pager *pager)
         finish(pager, 0);
         return;
     }
-    if (oom_end_one(pager) < 0) {
+    if (oom_end_one(pager, OOM_NOBODY) < 0) {
         finish(pager, -ENOMEM);
         return;
     }
@@ -370,8 +392,7 @@ uint64_t reclaim_drop_clean(struct pager *pager)
     return pager->counters.reclaimed - before;
 }
 
-/* Puts a page on the list that it belongs on, if it is on none. */
-static void learn(struct pager *pager, const struct page_use *use)
+void reclaim_learn(struct pager *pager, const struct page_use *use)
 {
     enum lru_list list = lru_where(&pager->lru, use->pfn);
     bool backed = use->kind == PAGE_IS_BACKED, file = lru_flags(&pager->lru, use->pfn) & LRU_FILE;
@@ -397,7 +418,7 @@ bool sweep_some(struct pager *pager, unsigned calls)
         uint64_t next = 0, from = pager->sweep ? pager->sweep : pager->lru.first;
         int error = backend->page_uses(backend->context, from, uses, BATCH_PAGES, &found, &next);
         for (uint32_t i = 0; error == 0 && i < found; i++)
-            learn(pager, &uses[i]);
+            reclaim_learn(pager, &uses[i]);
         pager->sweep = error < 0 ? 0 : next;
         if (pager->sweep == 0)
             return true;

@@ -131,7 +131,7 @@ int pager_handle_info(struct pager_context *context, const struct message *reque
     pager->backend.memory(context, &memory);
     *info = (struct pager_info){
         .generation = context->generation,
-        .reserve = (uint64_t)BATCHES_MAX * BATCH_PAGES,
+        .reserve = memory.reservation,
         .cached = lru_size(lists, LRU_ACTIVE_FILE) + lru_size(lists, LRU_INACTIVE_FILE),
         .dirty = memory.dirty,
         .writeback = on_their_way,
@@ -175,7 +175,7 @@ int pager_handle_oom_explain(struct pager_context *context, const struct message
 {
     uint32_t victim;
     *pid = *score = 0;
-    if (oom_look(&context->pager, &victim) != OOM_KILL)
+    if (oom_look(&context->pager, OOM_NOBODY, &victim) != OOM_KILL)
         return 0;
     *pid = context->pager.oom.tasks[victim].pid;
     *score = oom_score(&context->pager.oom, &context->pager.oom.tasks[victim]);

@@ -242,7 +242,7 @@ static int harvest(void *context, const uint64_t *pfns, uint32_t count, struct p
     return 0;
 }
 
-static int page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found, uint64_t *next)
+int machine_page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found, uint64_t *next)
 {
     (void)context;
     uint64_t end = FIRST_PFN + machine.frame_count;
@@ -260,10 +260,12 @@ static int page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_
 static int spaces(void *context, uint64_t cursor, struct space_use *uses, uint32_t max, uint32_t *found, uint64_t *next)
 {
     (void)context;
-    EXPECT(cursor == 0 && max >= 2);
+    EXPECT(cursor == 0 && max >= 3);
     uses[0] = (struct space_use){.pid = 1, .resident = 100000, .protected = true};
-    uses[1] = (struct space_use){.pid = 77, .resident = machine.killed == 77 ? 0 : 10};
-    *found = 2;
+    uses[1] = (struct space_use){
+        .pid = 77, .resident = machine.killed == 77 ? 0 : 10, .group = machine.groups ? INNER_GROUP : 0};
+    uses[2] = (struct space_use){.pid = 78, .resident = 500, .group = OTHER_GROUP};
+    *found = machine.groups ? 3 : 2;
     *next = 0;
     return 0;
 }
@@ -342,10 +344,10 @@ static int transfer(void *context, uint32_t tag, enum transfer_operation operati
     return 0;
 }
 
-static int end_process(void *context, uint64_t pid)
+static int end_process(void *context, const struct oom_task *task, uint32_t score)
 {
     (void)context;
-    machine.killed = pid;
+    machine.killed = task->pid;
     return 0;
 }
 
@@ -377,7 +379,7 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .swap_fill_end = swap_fill_end,
                                        .evict = evict,
                                        .harvest = harvest,
-                                       .page_uses = page_uses,
+                                       .page_uses = machine_page_uses,
                                        .spaces = spaces,
                                        .cookie = cookie_of,
                                        .memory = memory,
@@ -387,6 +389,9 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .map_blocks = map_blocks,
                                        .transfer = transfer,
                                        .kill = end_process,
+                                       .groups = machine_groups,
+                                       .group_pages = machine_group_pages,
+                                       .group_end = machine_group_end,
                                        .answer = answer,
                                        .log = log_line,
                                        .now_us = now_us};

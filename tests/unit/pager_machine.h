@@ -18,6 +18,9 @@
 #define SWAP_SLOTS   1400u
 #define FILE_VOLUME  1u
 #define SWAP_VOLUME  2u
+#define OUTER_GROUP  1u
+#define INNER_GROUP  2u /* in it: object 1, and the program's memory */
+#define OTHER_GROUP  3u /* the other objects */
 #define HOLE_MODULUS 7u /* every so manieth page of a file has no block yet at the start */
 
 enum frame_state { FRAME_FREE, FRAME_BACKED, FRAME_ANON, FRAME_FILLING, FRAME_SWAPPING_OUT, FRAME_SWAPPING_IN };
@@ -55,6 +58,10 @@ struct machine {
     uint64_t now;
     uint64_t dirty_limit;
     uint64_t killed;
+    bool groups;          /* there are some */
+    uint64_t group_limit; /* of the outer one */
+    int group_status;     /* 1: none was told yet */
+    bool group_killed;
     uint64_t demands_ended;
     int last_demand_status;
 };
@@ -81,5 +88,13 @@ int machine_sync(uint64_t object);
 /* Frames that are free, and whether memsrv's and the pager's ideas agree. */
 uint32_t machine_free(void);
 void machine_check(void);
+
+/* Parts of the pager's backend that are used in more than one file. */
+int machine_page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found,
+                      uint64_t *next);
+void machine_groups(void *context, struct group_state *states, uint32_t max);
+int machine_group_pages(void *context, uint32_t group, uint64_t pfn, struct page_use *uses, uint32_t max,
+                        uint32_t *found, uint64_t *next);
+void machine_group_end(void *context, uint32_t group, int status, bool killed);
 
 #endif

@@ -119,6 +119,76 @@ static void out_of_memory(void)
     machine_check();
 }
 
+/* A group is full: has the pager make room in it. */
+static void fill_group(uint64_t limit)
+{
+    const struct demand demand = {.kind = WANT_RECLAIM, .object = OUTER_GROUP, .count = 1, .detail = 1};
+    machine.groups = true;
+    machine.group_limit = limit;
+    machine.group_status = 1;
+    pager_demand(&pager, &demand);
+    for (unsigned i = 0; i < 20 && machine.group_status == 1; i++) {
+        machine_settle();
+        machine.now += 1000000;
+        pager_tick(&pager);
+    }
+}
+
+static uint32_t present(uint64_t object, uint64_t pages)
+{
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < pages; i++)
+        count += machine.object_frame[object - 1][i] != 0;
+    return count;
+}
+
+static void full_group(void)
+{
+    machine_start(512, false);
+    for (uint64_t i = 0; i < 60; i++) {
+        EXPECT(machine_file(1, i, i % 3 == 0) == 0);
+        EXPECT(machine_file(2, i, false) == 0);
+    }
+    const uint32_t before = present(1, OBJECT_PAGES), others = present(2, OBJECT_PAGES);
+    fill_group(1000);
+    EXPECT(machine.group_status == 0 && present(1, OBJECT_PAGES) == before); /* it has room, by now */
+    fill_group(before);
+    EXPECT(machine.group_status == 0 && !machine.group_killed && machine.killed == 0);
+    EXPECT(present(1, OBJECT_PAGES) + 32 <= before && present(2, OBJECT_PAGES) == others);
+    machine_check();
+}
+
+static void group_out_of_memory(void)
+{
+    machine_start(256, false);
+    for (uint64_t i = 0; i < 60; i++)
+        EXPECT(machine_file(2, i, false) == 0);
+    const uint32_t others = present(2, OBJECT_PAGES);
+    for (uint64_t i = 0; i < 40; i++)
+        EXPECT(machine_anon(i, true) == 0);
+    fill_group(40);
+    EXPECT(machine.group_status == 0 && machine.group_killed && machine.killed == 77 && pager.counters.kills == 1);
+    EXPECT(pager.oom.group == OUTER_GROUP && pager.oom.total_pages == 40 && oom_check(&pager.oom) == 0);
+    EXPECT(present(2, OBJECT_PAGES) == others);
+    fill_group(40); /* nobody is left in it */
+    EXPECT(machine.group_status == -ENOMEM && !machine.group_killed && pager.counters.kills == 1);
+    machine_check();
+}
+
+static void group_swaps(void)
+{
+    machine_start(256, true);
+    for (uint64_t i = 0; i < 40; i++)
+        EXPECT(machine_anon(i, true) == 0);
+    fill_group(40);
+    machine_settle();
+    EXPECT(machine.group_status == 0 && machine.killed == 0 && pager.counters.swapped_out >= 32);
+    for (uint64_t i = 0; i < 40; i++)
+        EXPECT(machine_anon(i, false) == 0);
+    machine_settle();
+    machine_check();
+}
+
 static void locked_memory(void)
 {
     machine_start(64, true);
@@ -229,6 +299,9 @@ static const struct test_row rows[] = {
     {"twice_the_memory", "a program uses twice the memory there is", twice_the_memory},
     {"working_set_stays", "what is used again and again survives a stream", working_set_stays},
     {"out_of_memory", "a process is ended when nothing can go, and then an error is the answer", out_of_memory},
+    {"full_group", "a full group gives up pages of its own, and nobody else does", full_group},
+    {"group_out_of_memory", "when they do not help, one of the group is ended", group_out_of_memory},
+    {"group_swaps", "its programs' pages can be swapped", group_swaps},
     {"locked_memory", "locked pages stay and are not looked at again", locked_memory},
     {"dropped_caches", "clean pages go on request", dropped_caches},
     {"lost_transfers", "what a dead disk server had is asked of the next one", lost_transfers},

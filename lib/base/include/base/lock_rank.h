@@ -32,6 +32,8 @@ enum lock_rank {
     LOCK_LAYOUT,
     LOCK_PAGER, /* taken wherever the pager is told something */
 
+    LOCK_MEMGROUPS, /* taken wherever pages of programs come and go */
+
     LOCK_ZONE,
 
     LOCK_LEAF, /* of a program: nothing else is taken while it is held */

@@ -55,7 +55,15 @@ enum migrate_type {
 #define PAGE_BUSY        0x40000u  /* is being evicted: who wants it waits */
 #define PAGE_ORPHAN      0x80000u  /* belongs to nobody any more, and is freed when its transit ends */
 #define PAGE_BACKED      0x200000u /* of an object that is backed */
+#define PAGE_BORROWED    0x800000u /* is being filled, and was taken from the reserve */
 #define PAGE_SWAP_CACHE  0x100000u /* has a swap slot: `owner` is its record */
+/* Of a page that is charged to a memory group: the group's number, not 0, and whether as a page of a file. Only a page
+ * that is nobody's gets or loses these, wherever it is. */
+#define PAGE_CHARGED_SHIFT     24
+#define PAGE_CHARGED_GROUP     0x7f000000u
+#define PAGE_CHARGED_GROUP_MAX 127u
+#define PAGE_CHARGED_FILE      0x80000000u
+#define PAGE_CHARGED           (PAGE_CHARGED_GROUP | PAGE_CHARGED_FILE)
 
 struct page {
     uint32_t flags;

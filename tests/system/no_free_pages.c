@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Paging with no free page: before each step all pages that programs could get are taken away. A step reads, writes and
+ * syncs pages of a disk, touches memory of its own, and lets it go; each fault waits for a page that must first be
+ * given up. What hangs here waits in a circle: somebody needs a page in order to free one. Needs a disk whose partition is
+ * called scratch.
+ */
+#include "tap.h"
+
+#include <proto/blk_client.h>
+#include <proto/grant.h>
+#include <proto/memsrv_client.h>
+#include <proto/pager_client.h>
+#include <proto/pager_start.h>
+#include <proto/root_client.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SCRATCH    "label=scratch"
+#define WORDS      (PAGE_SIZE / sizeof(uint64_t))
+#define DISK_PAGES 6144u
+#define STEP_PAGES 32u
+#define OWN_PAGES  4u
+#define STEPS      12u  /* each costs what reclaim frees on the way to its watermark */
+#define PATIENCE_S 120u /* a machine with other work may take so long; what hangs takes longer */
+#define EVERYTHING UINT64_MAX
+
+static uint64_t object;
+static volatile uint64_t *disk;
+static atomic_uint steps_done;
+
+static bool map_disk(void)
+{
+    struct blk_volume volume;
+    uint64_t address = 0;
+    size_t count = 0;
+    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
+    if (error == 0)
+        error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
+    if (error == 0)
+        error = memsrv_object_backed_create(SLOT_MEMSRV, DISK_PAGES * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id),
+                                            &object);
+    if (error == 0)
+        error = memsrv_map_object(SLOT_MEMSRV, 0, DISK_PAGES * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
+                                  MEMSRV_MAP_SHARED, object, 0, &address);
+    disk = (volatile uint64_t *)address;
+    return tap_equal(error, 0, "a part of the disk is mapped");
+}
+
+static struct memsrv_paging paging(void)
+{
+    struct memsrv_paging state = {0};
+    size_t count = 0;
+    (void)!memsrv_paging_info(SLOT_MEMSRV, &state, 1, &count);
+    return state;
+}
+
+/* Says who waits if the steps come to an end nowhere, and ends the test. */
+static void *watch(void *argument)
+{
+    (void)argument;
+    unsigned before = 0;
+    for (;;) {
+        sleep(PATIENCE_S);
+        const unsigned now = atomic_load(&steps_done);
+        if (now == before) {
+            char line[160];
+            const struct memsrv_paging state = paging();
+            const int length =
+                snprintf(line, sizeof(line),
+                         "Bail out! step %u does not end: %lu threads wait for %lu requests, %lu pages in "
+                         "transit\n",
+                         now, (unsigned long)state.parked, (unsigned long)state.requests, (unsigned long)state.transit);
+            (void)!write(STDOUT_FILENO, line, (size_t)length);
+            _exit(1);
+        }
+        before = now;
+    }
+}
+
+static uint64_t content(uint64_t page)
+{
+    return page * 0x9e3779b97f4a7c15u;
+}
+
+/* Touches memory of its own, and gives it back. */
+static bool use_own_memory(void)
+{
+    volatile uint64_t *memory =
+        mmap(NULL, OWN_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool right = memory != MAP_FAILED;
+    for (uint64_t page = 0; right && page < OWN_PAGES; page++)
+        memory[page * WORDS] = page + 1;
+    for (uint64_t page = 0; right && page < OWN_PAGES; page++)
+        right = memory[page * WORDS] == page + 1;
+    return right && munmap((void *)(uintptr_t)memory, OWN_PAGES * PAGE_SIZE) == 0;
+}
+
+static void steps(void)
+{
+    uint64_t wrong = 0, failures = 0, held = 0, before = 0;
+    for (unsigned step = 0; step < STEPS; step++) {
+        const uint64_t first = (uint64_t)step * STEP_PAGES;
+        failures += memsrv_free_hold(GRANT_SLOT_MEMSRV, EVERYTHING, &held) != 0;
+        before = step == 0 ? held : before;
+        for (uint64_t page = first; page < first + STEP_PAGES; page++)
+            disk[page * WORDS] = content(page);
+        failures += !use_own_memory();
+        if (step % 4 == 3)
+            failures += pager_sync(SLOT_PAGER, object, first, first + STEP_PAGES, 0) != 0;
+        /* What was written in an earlier step, long ago by the machine's measure. */
+        const uint64_t earlier = first / 2;
+        for (uint64_t page = earlier; page < earlier + STEP_PAGES / 2; page++)
+            wrong += disk[page * WORDS] != content(page);
+        atomic_fetch_add(&steps_done, 1);
+    }
+    tap_equal((long)failures, 0, "every step comes to its end");
+    tap_equal((long)wrong, 0, "every page holds what was written to it");
+    tap_ok(held > before, "pages that became free were taken each time: %lu, then %lu", (unsigned long)before,
+           (unsigned long)held);
+}
+
+/* What is on the disk: nobody has any of the pages any more. */
+static void written(void)
+{
+    uint64_t wrong = 0, dropped = 0, held;
+    int error = pager_sync(SLOT_PAGER, object, 0, DISK_PAGES, 0);
+    tap_equal(error, 0, "all is synced");
+    error = memsrv_free_hold(GRANT_SLOT_MEMSRV, 0, &held);
+    tap_ok(error == 0 && held == 0, "all pages are given back");
+    error = pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &dropped);
+    for (uint64_t page = 0; page < STEPS * STEP_PAGES; page++)
+        wrong += disk[page * WORDS] != content(page);
+    tap_ok(error == 0 && dropped > 0 && wrong == 0, "the disk has what was written: %lu pages read again",
+           (unsigned long)dropped);
+}
+
+int main(void)
+{
+    pthread_t watcher;
+    uint64_t failures = 1;
+    tap_plan(1 + 2 + 3 + 3 + 1);
+    if (!map_disk())
+        return tap_done();
+    const struct memsrv_paging state = paging();
+    tap_ok(state.reservation > 0 && state.reservation <= state.reserve * 3 / 8,
+           "paging needs %lu pages of %lu that are kept", (unsigned long)state.reservation,
+           (unsigned long)state.reserve);
+    for (uint64_t page = STEPS * STEP_PAGES; page < DISK_PAGES; page++)
+        (void)disk[page * WORDS]; /* what can make way */
+    tap_equal(pthread_create(&watcher, NULL, watch, NULL), 0, "somebody watches");
+    steps();
+    written();
+    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
+    return tap_done();
+}
