@@ -403,7 +403,30 @@ int fsync(int file)
 
 int fdatasync(int file)
 {
-    return fsync(file);
+    const int kind = file_kind(file);
+
+    if (kind == FILE_STORED)
+        return (int)posix_result(files_error(fs_sync_data(SLOT_FS, (uint64_t)file)));
+    return (int)posix_result(kind < 0 ? kind : -EINVAL);
+}
+
+_Static_assert(POSIX_FADV_NORMAL == FS_ADVICE_NORMAL && POSIX_FADV_RANDOM == FS_ADVICE_RANDOM &&
+                   POSIX_FADV_SEQUENTIAL == FS_ADVICE_SEQUENTIAL && POSIX_FADV_WILLNEED == FS_ADVICE_WILL_NEED &&
+                   POSIX_FADV_DONTNEED == FS_ADVICE_DONT_NEED && POSIX_FADV_NOREUSE == FS_ADVICE_NO_REUSE,
+               "advice is the protocol's");
+
+int posix_fadvise(int file, off_t offset, off_t length, int advice)
+{
+    const int kind = file_kind(file);
+
+    if (kind < 0)
+        return -kind;
+    if (kind != FILE_STORED)
+        return ESPIPE;
+    if (offset < 0 || length < 0)
+        return EINVAL;
+    return (int)-files_error(
+        fs_advise(SLOT_FS, (uint64_t)file, (uint64_t)offset, (uint64_t)length, (uint64_t)(unsigned)advice));
 }
 
 void sync(void)

@@ -208,9 +208,9 @@ int msync(void *address, size_t length, int flags)
 {
     long error = memsrv_sync(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)flags);
 
-    /* Which files the range maps is not known here. */
+    /* The content is written. What is needed to find it, of whatever files that is, is the file server's. */
     if (error == 0 && (flags & MS_SYNC))
-        error = files_error(fs_sync(SLOT_FS, FS_SYNC_ALL));
+        error = files_error(fs_sync(SLOT_FS, FS_SYNC_DESCRIPTIONS));
     /* Without a file server there are no files that could be mapped. */
     return (int)posix_result(error == -ENOSYS ? 0 : error);
 }

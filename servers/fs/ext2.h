@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * File systems of the ext2 family on a block device: ext2, and ext4 without a journal, by way of libext2fs. Pure but for
- * the device. One thread; no lock. What is done to files is in inode.h and tree.h.
+ * the device and the pages of files (ext2_pages.h). One thread does what is in inode.h and tree.h, another what is in
+ * ext2_blocks.h.
  *
  * Every byte read from the device is hostile: what makes no sense gives EIO. When a change cannot be carried out as a
  * whole, because the device failed or because what is on it makes no sense, the file system turns read-only and
@@ -21,7 +22,6 @@ struct ext2;
 struct ext2_options {
     uint64_t (*now)(void);
     bool read_only;
-    uint64_t pages_max; /* pages of content that may stay in memory besides those of files in use */
 };
 
 /*

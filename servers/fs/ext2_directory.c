@@ -89,10 +89,9 @@ static bool entry_sound(const struct ext2 *ext2, size_t offset)
 static int load_block(struct scan *scan)
 {
     struct ext2 *ext2 = ext2_of(&scan->directory->inode);
-    bool fresh;
 
     ext2->cache.budget += BLOCK_READS;
-    const int error = ext2_map(scan->directory, scan->index, false, &scan->place.block, &fresh);
+    const int error = ext2_map(scan->directory, scan->index, false, &scan->place.block);
     if (error < 0)
         return error;
     if (!scan->place.block)
@@ -280,9 +279,8 @@ static int extend(struct ext2_node *directory)
 {
     struct ext2 *ext2 = ext2_of(&directory->inode);
     uint64_t block;
-    bool fresh;
 
-    const int error = ext2_map(directory, block_count(directory), true, &block, &fresh);
+    const int error = ext2_map(directory, block_count(directory), true, &block);
     if (error < 0)
         return error;
     clear_block(ext2);

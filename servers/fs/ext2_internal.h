@@ -2,22 +2,27 @@
 /*
  * What the files of the ext2 back end share and nobody else uses. Functions return 0 or a negative errno unless they
  * say otherwise.
+ *
+ * There are two threads: the one that serves files, and the one that tells the pager where their pages are
+ * (ext2_blocks.c). A lock guards libext2fs, the cache and the device, the table of inodes and what is marked below; the
+ * functions here want it held unless they say otherwise. Nobody holds it who waits for the pager: ext2_pages.h, and whoever
+ * calls that.
  */
 #ifndef FS_EXT2_INTERNAL_H
 #define FS_EXT2_INTERNAL_H
 
 #include <ext2fs/ext2fs.h>
+#include <pthread.h>
 #include <quire/abi.h>
 
 #include "ext2.h"
+#include "ext2_blocks.h"
 #include "ext2_cache.h"
-#include "ext2_ranges.h"
+#include "ext2_pages.h"
 
 #define EXT2_TABLE          256u /* chains of inodes in memory */
 #define EXT2_IDLE_MAX       256u /* inodes without a reference that stay in memory */
-#define EXT2_BOUNCE         65536u
-#define EXT2_BLOCKS_AT_ONCE 8u    /* that a block more in a file may take, with all that leads to it */
-#define EXT2_DIRTY_PAGES    2048u /* changed pages of content after which a sync is due */
+#define EXT2_BLOCKS_AT_ONCE 8u   /* that a block more in a file may take, with all that leads to it */
 
 /* An inode in memory. A directory keeps its parent there, so that the parents of all are a tree whatever is on disk. */
 struct ext2_node {
@@ -25,14 +30,15 @@ struct ext2_node {
     struct list chain;  /* of the table */
     struct list member; /* of the idle ones, or of the orphans; else of nothing */
     bool idle, orphan;
-    bool dirty;                     /* other than on disk */
-    unsigned children;              /* directories in memory that this one is the parent of */
-    char *name;                     /* inode.name, the node's own */
-    struct storage storage;         /* pages of content that are in memory */
-    uint64_t storage_bytes;         /* that it has room for */
-    struct ext2_ranges dirty_pages; /* of these: those that differ from the disk */
-    uint64_t pages;                 /* about as many as are in memory */
-    bool shared, shared_writable;   /* others were given the memory object, and may write it */
+    bool dirty;              /* other than on disk */
+    unsigned children;       /* directories in memory that this one is the parent of */
+    char *name;              /* inode.name, the node's own */
+    struct ext2_pages pages; /* of a file: its content, if anybody has asked for it */
+    bool shared_writable;    /* programs may write to them */
+    bool tail_is_zero;       /* what lies behind the last byte in its page */
+    bool written;            /* to them since the last sync */
+    bool resized;            /* since the inode was last written */
+    bool allocated;          /* blocks were found since content was last written; the lock */
 };
 
 struct ext2 {
@@ -41,16 +47,16 @@ struct ext2 {
     struct ext2_cache cache;
     ext2_filsys lib;
     uint32_t block_bytes, blocks_per_page;
-    bool unflushed;     /* content has been written since the device was last flushed */
     bool was_valid;     /* on disk, when it was mounted */
     bool with_types;    /* entries of directories tell types */
     size_t entry_limit; /* bytes of a directory's block that entries may use */
     struct list table[EXT2_TABLE];
     struct list idle, orphans; /* struct ext2_node; idle: least recently used first */
-    uint64_t idle_count, node_count, pages, pages_max, dirty_page_count;
+    uint64_t idle_count, node_count;
+    uint32_t generation; /* of this mount, a part of cookies */
+    pthread_mutex_t lock;
     char *block_buffer; /* one block, of a directory */
     char *lib_buffer;   /* four blocks, for libext2fs */
-    char *bounce;       /* EXT2_BOUNCE bytes, between pages and the device */
 };
 
 static inline struct ext2 *ext2_of(const struct inode *inode)
@@ -61,6 +67,16 @@ static inline struct ext2 *ext2_of(const struct inode *inode)
 static inline struct ext2_node *node_of(const struct inode *inode)
 {
     return CONTAINER_OF(inode, struct ext2_node, inode);
+}
+
+static inline void ext2_lock(struct ext2 *ext2)
+{
+    (void)!pthread_mutex_lock(&ext2->lock);
+}
+
+static inline void ext2_unlock(struct ext2 *ext2)
+{
+    (void)!pthread_mutex_unlock(&ext2->lock);
 }
 
 static inline ext2_ino_t ino_of(const struct ext2_node *node)
@@ -114,8 +130,10 @@ MUST_CHECK int ext2_node_write(struct ext2_node *node);
 /* Gives an inode without names and references, and its blocks, back. */
 MUST_CHECK int ext2_node_delete(struct ext2_node *node);
 
-/* Frees idle nodes that are too many, and content. */
+/* Frees idle nodes that are too many, and orphans that nobody has any more. The lock is not held. */
 void ext2_settle(struct file_system *fs);
+
+/* The last reference is gone. The lock is not held. */
 void ext2_release(struct inode *inode);
 void ext2_touched(struct inode *inode);
 
@@ -151,9 +169,9 @@ long ext2_readlink(struct inode *inode, char *target, size_t bytes);
 
 /* --- ext2_map.c --- */
 
-/* The block of the device that holds a block of an inode; 0: none, a hole. With `allocate` there is one then; if it is
- * new, *fresh says so. EIO, ENOSPC, EFBIG. */
-MUST_CHECK int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *block, bool *fresh);
+/* The block of the device that holds a block of an inode; 0: none, a hole. With `allocate` there is one then, which holds
+ * anything if it is new. EIO, ENOSPC, EFBIG. */
+MUST_CHECK int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *block);
 
 /* Gives all blocks of an inode from `first` on back. An error leaves the inode in a state that must not be written. */
 MUST_CHECK int ext2_unmap_from(struct ext2_node *node, uint64_t first);
@@ -161,28 +179,39 @@ MUST_CHECK int ext2_unmap_from(struct ext2_node *node, uint64_t first);
 /* EFBIG: an inode cannot have so many bytes. */
 MUST_CHECK int ext2_size_check(struct ext2_node *node, uint64_t size);
 
-/* --- ext2_content.c, ext2_writeback.c --- */
+/* --- ext2_blocks.c --- */
+
+/* What memsrv and the pager call the content of a file. Any lock. */
+uint64_t ext2_cookie(const struct ext2_node *node);
+
+/* --- ext2_content.c: the lock is not held, but for ext2_stored() --- */
 
 long ext2_read(struct inode *inode, uint64_t offset, void *data, size_t bytes);
 long ext2_write(struct inode *inode, uint64_t offset, const void *data, size_t bytes);
 int ext2_truncate(struct inode *inode, uint64_t size);
 int ext2_object(struct inode *inode, bool writable, uint64_t *object);
+void ext2_errors(struct inode *inode, uint64_t *sequence, int *last);
+void ext2_advise(struct inode *inode, uint64_t first, uint64_t end, unsigned advice);
 uint64_t ext2_stored(struct inode *inode);
 
-/* Writes changed pages to the device. */
-MUST_CHECK int ext2_content_write(struct ext2_node *node);
-
-/* Forgets pages in memory; changed ones are lost. */
-void ext2_content_drop(struct ext2_node *node);
-
-/* Writes content of files, and forgets all that nobody else has, to have memory. */
-void ext2_content_shrink(struct ext2 *ext2);
+/* Waits until the disk does not write to any block of the file that pages which were cut off had. EIO, ENOSPC: others could
+ * not be written. */
+MUST_CHECK int ext2_content_settle(struct ext2_node *node);
 
 /* --- ext2_sync.c --- */
 
-int ext2_sync(struct file_system *fs, struct inode *inode);
+/* The lock is not held. */
+int ext2_sync(struct file_system *fs, struct inode *inode, enum sync_what what);
 
-/* Gives orphans that an earlier mount left back. */
+/* Has the content of a file that is open written, as far as it differs. The lock is not held. */
+MUST_CHECK int ext2_content_write(struct ext2_node *node);
+
+/* Gives orphans that an earlier mount left back. The lock is not held. */
 MUST_CHECK int ext2_orphans_recover(struct ext2 *ext2);
+
+/* --- ext2_operations.c --- */
+
+/* What file systems do, with the lock taken. */
+extern const struct file_system_operations ext2_operations;
 
 #endif

@@ -15,13 +15,12 @@ static bool is_block(const struct ext2 *ext2, uint64_t block)
     return block > ext2->lib->super->s_first_data_block && block < ext2fs_blocks_count(ext2->lib->super);
 }
 
-int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *block, bool *fresh)
+int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *block)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
     blk64_t found = 0;
     int flags = 0;
 
-    *fresh = false;
     errcode_t error = ext2fs_bmap2(ext2->lib, ino_of(node), NULL, ext2->lib_buffer, 0, index, &flags, &found);
     if (error)
         return ext2_error(error);
@@ -42,7 +41,11 @@ int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *bl
     if (error || !is_block(ext2, found))
         return ext2_fail(ext2, error ? ext2_error(error) : -EIO);
     *block = found;
-    *fresh = true;
+    if (inode_is(&node->inode, MODE_FILE)) {
+        /* The zeros that libext2fs has put there are not to be written over what will be. */
+        ext2_cache_drop(&ext2->cache, found);
+        node->allocated = true;
+    }
     return 0;
 }
 

@@ -10,7 +10,9 @@
 #include "memory.h"
 
 #define SUPERBLOCK_PLACE 1024u
+#define GENERATION_MASK  0x7fffffffu /* the bit above is for other cookies */
 #define NS_PER_S         1000000000u
+#define NS_PER_MS        1000000u
 #define OLD_LINKS_MAX    32000u
 #define NEW_LINKS_MAX    65000u
 
@@ -22,8 +24,6 @@
     (EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE | EXT4_FEATURE_RO_COMPAT_HUGE_FILE |      \
      EXT4_FEATURE_RO_COMPAT_GDT_CSUM | EXT4_FEATURE_RO_COMPAT_DIR_NLINK | EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE |         \
      EXT4_FEATURE_RO_COMPAT_METADATA_CSUM)
-
-static const struct file_system_operations operations;
 
 int ext2_error(errcode_t error)
 {
@@ -153,8 +153,7 @@ static int begin(struct ext2 *ext2, const struct ext2_super_block *super)
     ext2->was_valid = (super->s_state & EXT2_VALID_FS) && !(super->s_state & EXT2_ERROR_FS);
     ext2->block_buffer = fs_allocate(ext2->block_bytes);
     ext2->lib_buffer = fs_allocate(4 * (size_t)ext2->block_bytes);
-    ext2->bounce = fs_allocate(EXT2_BOUNCE);
-    if (!ext2->block_buffer || !ext2->lib_buffer || !ext2->bounce)
+    if (!ext2->block_buffer || !ext2->lib_buffer)
         return -ENOMEM;
     int error = ext2_cache_init(&ext2->cache, ext2->device, ext2->block_bytes);
     if (error == 0)
@@ -186,7 +185,7 @@ static void destroy(struct ext2 *ext2)
     ext2_cache_destroy(&ext2->cache);
     fs_free(ext2->block_buffer);
     fs_free(ext2->lib_buffer);
-    fs_free(ext2->bounce);
+    (void)!pthread_mutex_destroy(&ext2->lock);
     fs_free(ext2);
 }
 
@@ -206,12 +205,14 @@ int ext2_mount(struct block_device *device, const struct ext2_options *options, 
     struct ext2 *ext2 = fs_allocate(sizeof(*ext2));
     if (!ext2)
         return -ENOMEM;
-    ext2->fs = (struct file_system){.operations = &operations,
+    ext2->fs = (struct file_system){.operations = &ext2_operations,
                                     .number = FILES_NUMBER_DISK,
                                     .read_only = options->read_only || device->read_only,
                                     .now = options->now};
     ext2->device = device;
-    ext2->pages_max = options->pages_max;
+    /* Files of an earlier mount, which somebody may still map, are not taken for those of this one. */
+    ext2->generation = (uint32_t)(options->now() / NS_PER_MS) & GENERATION_MASK;
+    (void)!pthread_mutex_init(&ext2->lock, NULL);
     list_init(&ext2->idle);
     list_init(&ext2->orphans);
     for (size_t i = 0; i < EXT2_TABLE; i++)
@@ -227,7 +228,7 @@ int ext2_mount(struct block_device *device, const struct ext2_options *options, 
 
 int ext2_unmount(struct ext2 *ext2)
 {
-    const int error = ext2->fs.read_only ? 0 : ext2_sync(&ext2->fs, NULL);
+    const int error = ext2->fs.read_only ? 0 : ext2_sync(&ext2->fs, NULL, SYNC_WHOLE);
 
     destroy(ext2);
     return error;
@@ -236,20 +237,6 @@ int ext2_unmount(struct ext2 *ext2)
 struct file_system *ext2_file_system(struct ext2 *ext2)
 {
     return &ext2->fs;
-}
-
-static void volume(struct file_system *fs, struct volume *volume)
-{
-    const struct ext2 *ext2 = CONTAINER_OF(fs, struct ext2, fs);
-    struct ext2_super_block *super = ext2->lib->super;
-    const uint64_t left = ext2fs_free_blocks_count(super);
-
-    *volume = (struct volume){.block_bytes = ext2->block_bytes,
-                              .blocks = ext2fs_blocks_count(super),
-                              .free_blocks = left,
-                              .available_blocks = left > EXT2_BLOCKS_AT_ONCE ? left - EXT2_BLOCKS_AT_ONCE : 0,
-                              .inodes = super->s_inodes_count,
-                              .free_inodes = super->s_free_inodes_count};
 }
 
 bool ext2_is_dirty(const struct ext2 *ext2)
@@ -263,7 +250,7 @@ bool ext2_is_dirty(const struct ext2 *ext2)
     for (size_t i = 0; i < EXT2_TABLE; i++) {
         LIST_FOR_EACH (link, &ext2->table[i]) {
             const struct ext2_node *node = CONTAINER_OF(link, struct ext2_node, chain);
-            if (node->dirty || node->shared_writable || node->dirty_pages.count > 0)
+            if (node->dirty || node->allocated)
                 return true;
         }
     }
@@ -272,7 +259,7 @@ bool ext2_is_dirty(const struct ext2 *ext2)
 
 bool ext2_check(const struct ext2 *ext2)
 {
-    uint64_t idle = 0, nodes = 0, pages = 0;
+    uint64_t idle = 0, nodes = 0;
 
     for (size_t i = 0; i < EXT2_TABLE; i++) {
         LIST_FOR_EACH (link, &ext2->table[i]) {
@@ -280,34 +267,11 @@ bool ext2_check(const struct ext2 *ext2)
             const bool held = node->inode.references > 0 || node->children > 0;
             nodes++;
             idle += node->idle;
-            pages += node->pages;
-            if ((!held && !node->idle && !node->orphan) || !ext2_ranges_check(&node->dirty_pages) ||
-                !storage_check(&node->storage))
+            if (!held && !node->idle && !node->orphan)
                 return false;
             if (node->orphan != (node->inode.links == 0) && !ext2->fs.read_only)
                 return false;
         }
     }
-    return idle == ext2->idle_count && nodes == ext2->node_count && pages == ext2->pages &&
-           ext2_cache_check(&ext2->cache);
+    return idle == ext2->idle_count && nodes == ext2->node_count && ext2_cache_check(&ext2->cache);
 }
-
-static const struct file_system_operations operations = {
-    .lookup = ext2_lookup,
-    .list = ext2_list,
-    .create = ext2_create,
-    .link = ext2_link,
-    .unlink = ext2_unlink,
-    .rename = ext2_rename,
-    .readlink = ext2_readlink,
-    .release = ext2_release,
-    .read = ext2_read,
-    .write = ext2_write,
-    .truncate = ext2_truncate,
-    .object = ext2_object,
-    .touched = ext2_touched,
-    .stored = ext2_stored,
-    .sync = ext2_sync,
-    .volume = volume,
-    .settle = ext2_settle,
-};

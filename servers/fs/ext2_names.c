@@ -38,8 +38,8 @@ static void link_less(struct ext2_node *directory)
         directory->inode.links--;
 }
 
-/* An inode has lost a name, a directory its only one. Without names and nobody who holds it, it ends. */
-static int lose_name(struct ext2_node *node)
+/* An inode, which the caller holds, has lost a name, a directory its only one. Without names it goes with who holds it. */
+static void lose_name(struct ext2_node *node)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
 
@@ -52,13 +52,10 @@ static int lose_name(struct ext2_node *node)
         node->inode.links--;
     }
     if (node->inode.links > 0)
-        return 0;
-    if (node->inode.references == 0 && node->children == 0)
-        return ext2_node_delete(node);
+        return;
     ext2_node_busy(node);
     node->orphan = true;
     list_push_back(&ext2->orphans, &node->member);
-    return 0;
 }
 
 /* --- Making --- */
@@ -91,9 +88,8 @@ static int write_target(struct ext2_node *node, const char *target, size_t lengt
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
     uint64_t block;
-    bool fresh;
 
-    const int error = ext2_map(node, 0, true, &block, &fresh);
+    const int error = ext2_map(node, 0, true, &block);
     if (error < 0)
         return error;
     memset(ext2->block_buffer, 0, ext2->block_bytes);
@@ -232,7 +228,8 @@ int ext2_unlink(struct inode *inode, const char *name, size_t length, struct ino
     if (error < 0)
         return ext2_fail(ext2_of(inode), error);
     touch(directory);
-    return lose_name(node_of(removed));
+    lose_name(node_of(removed));
+    return 0;
 }
 
 /* Moves a directory, whose names are in order, to its new place. */
@@ -280,7 +277,9 @@ int ext2_rename(struct inode *from_inode, const char *from_name, size_t from_len
     changed(node);
     touch(from);
     touch(to);
-    return replaced ? lose_name(node_of(replaced)) : 0;
+    if (replaced)
+        lose_name(node_of(replaced));
+    return 0;
 }
 
 long ext2_readlink(struct inode *inode, char *target, size_t bytes)
@@ -289,7 +288,6 @@ long ext2_readlink(struct inode *inode, char *target, size_t bytes)
     struct ext2 *ext2 = ext2_of(inode);
     struct ext2_inode disk;
     uint64_t block;
-    bool fresh;
 
     ext2_begin(ext2);
     if (bytes > inode->size)
@@ -299,7 +297,7 @@ long ext2_readlink(struct inode *inode, char *target, size_t bytes)
         memcpy(target, disk.i_block, bytes);
         return bad ? ext2_error(bad) : (long)bytes;
     }
-    const int error = ext2_map(node, 0, false, &block, &fresh);
+    const int error = ext2_map(node, 0, false, &block);
     if (error < 0 || !block || bytes > ext2->block_bytes)
         return -EIO;
     const int bad = ext2_cache_read(&ext2->cache, block * ext2->block_bytes, target, bytes);

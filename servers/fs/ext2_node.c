@@ -149,7 +149,6 @@ struct ext2_node *ext2_node_new(struct ext2 *ext2, ext2_ino_t ino)
     node->inode.number = ino;
     node->inode.parent = &node->inode;
     list_init(&node->inode.locks);
-    storage_init(&node->storage);
     list_push_front(chain_of(ext2, ino), &node->chain);
     ext2->node_count++;
     ext2_node_idle(node);
@@ -160,7 +159,7 @@ void ext2_node_free(struct ext2_node *node)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
 
-    ext2_content_drop(node);
+    ext2_pages_close(&node->pages);
     if (node->idle)
         ext2_node_busy(node);
     if (node->orphan)
@@ -311,7 +310,7 @@ int ext2_node_write(struct ext2_node *node)
     }
     error = ext2fs_write_inode_full(ext2->lib, ino_of(node), (struct ext2_inode *)(void *)&disk, sizeof(disk));
     if (!error)
-        node->dirty = false;
+        node->dirty = node->resized = false;
     return ext2_error(error);
 }
 
@@ -347,7 +346,6 @@ int ext2_node_delete(struct ext2_node *node)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
 
-    ext2_content_drop(node);
     int error = has_blocks(node) ? ext2_unmap_from(node, 0) : 0;
     if (error == 0)
         error = clear(node);
@@ -356,53 +354,97 @@ int ext2_node_delete(struct ext2_node *node)
     return error < 0 ? ext2_fail(ext2, error) : 0;
 }
 
+/* Ends the content of a file that goes. False: programs still map it, or it cannot be now. */
+static bool end_content(struct ext2_node *node)
+{
+    if (!ext2_pages_are_open(&node->pages))
+        return true;
+    if (ext2_pages_use(&node->pages).others > 0 || ext2_pages_resize(&node->pages, 0) < 0)
+        return false;
+    (void)!ext2_content_settle(node);
+    ext2_pages_close(&node->pages);
+    return true;
+}
+
+/* Gives an inode back that has lost its last name, unless it is in use. The lock is not held. */
+static void end_orphan(struct ext2_node *node)
+{
+    struct ext2 *ext2 = ext2_of(&node->inode);
+
+    if (!end_content(node))
+        return;
+    ext2_lock(ext2);
+    if (ext2->fs.read_only) {
+        ext2_node_unplace(node);
+        ext2_node_free(node);
+    } else {
+        ext2_begin(ext2);
+        (void)!ext2_node_delete(node);
+    }
+    ext2_unlock(ext2);
+}
+
 void ext2_release(struct inode *inode)
 {
     struct ext2_node *node = node_of(inode);
     struct ext2 *ext2 = ext2_of(inode);
 
-    if (inode->links > 0) {
-        ext2_node_idle(node);
+    if (inode->links == 0) {
+        end_orphan(node);
         return;
     }
-    if (!ext2->fs.read_only) {
-        ext2_begin(ext2);
-        (void)!ext2_node_delete(node);
-        return;
-    }
-    ext2_node_unplace(node);
-    ext2_node_free(node);
+    ext2_lock(ext2);
+    ext2_node_idle(node);
+    ext2_unlock(ext2);
 }
 
-/* Frees an idle node. False: it cannot be, now. */
+/* Frees an idle node. False: it cannot be, now. The lock is not held. */
 static bool evict(struct ext2_node *node)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
+    bool evicted = true;
 
-    if (node->shared_writable && !ext2->fs.read_only)
-        return false;
-    if (!ext2->fs.read_only && (ext2_content_write(node) < 0 || (node->dirty && ext2_node_write(node) < 0)))
-        return false;
-    ext2_node_unplace(node);
-    ext2_node_free(node);
-    return true;
+    if (ext2_pages_are_open(&node->pages)) {
+        if (ext2_pages_use(&node->pages).others > 0)
+            return false;
+        if (!ext2->fs.read_only && ext2_content_write(node) < 0)
+            return false;
+    }
+    ext2_lock(ext2);
+    if (!ext2->fs.read_only && node->dirty && ext2_node_write(node) < 0)
+        evicted = false;
+    if (evicted) {
+        ext2_node_unplace(node);
+        ext2_node_free(node);
+    }
+    ext2_unlock(ext2);
+    return evicted;
 }
 
 /* Changes are so many that they should be written. */
 static bool is_sync_due(const struct ext2 *ext2)
 {
-    return !ext2->fs.read_only &&
-           (ext2->cache.dirty > EXT2_CACHE_DIRTY_MAX || ext2->dirty_page_count > EXT2_DIRTY_PAGES);
-}
-
-static bool has_too_many(const struct ext2 *ext2)
-{
-    return ext2->idle_count > EXT2_IDLE_MAX || ext2->pages > ext2->pages_max;
+    return !ext2->fs.read_only && ext2->cache.dirty > EXT2_CACHE_DIRTY_MAX;
 }
 
 bool ext2_is_crowded(const struct ext2 *ext2)
 {
-    return has_too_many(ext2) || is_sync_due(ext2);
+    return ext2->idle_count > EXT2_IDLE_MAX || is_sync_due(ext2);
+}
+
+/* One that is held again leaves the list of idle ones, and one that cannot go now goes to its end. */
+static void settle_first(struct ext2 *ext2)
+{
+    struct ext2_node *node = CONTAINER_OF(list_first(&ext2->idle), struct ext2_node, member);
+    const bool held = node->inode.references > 0 || node->children > 0;
+
+    if (!held && evict(node))
+        return;
+    ext2_lock(ext2);
+    ext2_node_busy(node);
+    if (!held)
+        ext2_node_idle(node);
+    ext2_unlock(ext2);
 }
 
 void ext2_settle(struct file_system *fs)
@@ -411,17 +453,13 @@ void ext2_settle(struct file_system *fs)
     uint64_t tries = ext2->idle_count < EVICTIONS_MAX ? ext2->idle_count : EVICTIONS_MAX;
 
     if (is_sync_due(ext2))
-        (void)!ext2_sync(fs, NULL);
-    for (; tries > 0 && has_too_many(ext2); tries--) {
-        struct ext2_node *node = CONTAINER_OF(list_first(&ext2->idle), struct ext2_node, member);
-        /* One that is held again leaves the list, and one that cannot go now goes to its end. */
-        if (node->inode.references > 0 || node->children > 0) {
-            ext2_node_busy(node);
-        } else if (!evict(node)) {
-            ext2_node_busy(node);
-            ext2_node_idle(node);
-        }
+        (void)!ext2_sync(fs, NULL, SYNC_DESCRIPTION);
+    for (; tries > 0 && ext2->idle_count > EXT2_IDLE_MAX; tries--)
+        settle_first(ext2);
+    LIST_FOR_EACH_SAFE(link, &ext2->orphans)
+    {
+        struct ext2_node *node = CONTAINER_OF(link, struct ext2_node, member);
+        if (node->inode.references == 0)
+            end_orphan(node);
     }
-    if (ext2->pages > 2 * ext2->pages_max)
-        ext2_content_shrink(ext2);
 }

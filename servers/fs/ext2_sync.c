@@ -9,6 +9,7 @@
 #include "ext2_internal.h"
 
 #define SUPERBLOCK_PLACE 1024u
+#define TRIES_MAX        4u
 
 /* Applies a function to all inodes in memory; the first error, after all have had their turn. */
 static int for_all(struct ext2 *ext2, int (*function)(struct ext2_node *node))
@@ -82,26 +83,101 @@ static bool has_changes(const struct ext2 *ext2)
            (ext2->lib->flags & (EXT2_FLAG_DIRTY | EXT2_FLAG_BB_DIRTY | EXT2_FLAG_IB_DIRTY)) != 0;
 }
 
-int ext2_sync(struct file_system *fs, struct inode *inode)
-{
-    struct ext2 *ext2 = CONTAINER_OF(fs, struct ext2, fs);
+/* --- Content --- */
 
-    if (fs->read_only)
+int ext2_content_write(struct ext2_node *node)
+{
+    struct ext2 *ext2 = ext2_of(&node->inode);
+    const bool written = node->written;
+
+    if (!ext2_pages_are_open(&node->pages))
         return 0;
-    const int content = for_all(ext2, ext2_content_write);
-    if (ext2->unflushed && ext2->device->flush(ext2->device) < 0)
-        return -EIO;
-    ext2->unflushed = false;
-    if (fs->read_only)
+    node->written = false;
+    ext2_lock(ext2);
+    node->allocated = false;
+    ext2_unlock(ext2);
+    const int error = ext2_pages_sync(&node->pages);
+    if (error < 0)
+        node->written = written;
+    return error;
+}
+
+static int write_if_written(struct ext2_node *node)
+{
+    return node->written || node->shared_writable ? ext2_content_write(node) : 0;
+}
+
+/* Content for which blocks were found: what says so may only be written behind it. That it cannot be written is told to who
+ * asks for that file. */
+static int write_if_allocated(struct ext2_node *node)
+{
+    if (node->allocated)
+        (void)!ext2_content_write(node);
+    return 0;
+}
+
+static int count_allocated(struct ext2_node *node)
+{
+    return node->allocated ? -EBUSY : 0;
+}
+
+/* Takes the lock when all content is on the device for which blocks were found, but for what the pager finds some for
+ * again and again. */
+static void lock_written(struct ext2 *ext2)
+{
+    for (unsigned tries = 0;; tries++) {
+        (void)!for_all(ext2, write_if_allocated);
+        ext2_lock(ext2);
+        if (tries == TRIES_MAX || for_all(ext2, count_allocated) == 0)
+            return;
+        ext2_unlock(ext2);
+    }
+}
+
+/* --- All of it --- */
+
+/* Writes what describes the file system, if it has changed; flushes what was written before in any case. */
+static int describe(struct ext2 *ext2)
+{
+    if (ext2->fs.read_only)
         return -EIO;
     ext2_begin(ext2);
     ext2->cache.budget = UINT64_MAX;
-    int error = for_all(ext2, write_if_dirty);
+    const int error = for_all(ext2, write_if_dirty);
     if (error < 0)
         return error;
     note_orphans(ext2);
-    if (has_changes(ext2))
-        error = write_metadata(ext2);
+    if (ext2->device->flush(ext2->device) < 0)
+        return -EIO;
+    return has_changes(ext2) ? write_metadata(ext2) : 0;
+}
+
+static int flush(struct ext2 *ext2)
+{
+    ext2_lock(ext2);
+    const int error = ext2->device->flush(ext2->device) < 0 ? -EIO : 0;
+    ext2_unlock(ext2);
+    return error;
+}
+
+int ext2_sync(struct file_system *fs, struct inode *inode, enum sync_what what)
+{
+    struct ext2 *ext2 = CONTAINER_OF(fs, struct ext2, fs);
+    int content = 0;
+
+    if (fs->read_only)
+        return 0;
+    if (inode)
+        content = ext2_content_write(node_of(inode));
+    else if (what == SYNC_WHOLE)
+        content = for_all(ext2, write_if_written);
+    if (inode && what == SYNC_DATA && !node_of(inode)->resized && !has_changes(ext2)) {
+        const int error = flush(ext2);
+        return content < 0 ? content : error;
+    }
+    lock_written(ext2);
+    const int error = describe(ext2);
+    ext2_unlock(ext2);
     return error < 0 ? error : content;
 }
 
@@ -145,5 +221,5 @@ int ext2_orphans_recover(struct ext2 *ext2)
             return 0;
         }
     }
-    return ext2_sync(&ext2->fs, NULL);
+    return ext2_sync(&ext2->fs, NULL, SYNC_WHOLE);
 }

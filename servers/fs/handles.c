@@ -115,10 +115,12 @@ static enum description_kind kind_of(const struct inode *inode)
 struct description *description_new(struct handle_table *table, struct inode *inode, uint32_t flags)
 {
     struct description *description = fs_allocate(sizeof(*description));
+    int last;
 
     if (!description)
         return NULL;
     *description = (struct description){.kind = kind_of(inode), .flags = flags, .references = 1, .inode = inode};
+    inode_errors(inode, &description->errors_seen, &last);
     table->descriptions++;
     return description;
 }

@@ -36,7 +36,8 @@ struct description {
     uint32_t flags;
     unsigned references; /* handles, and requests that wait */
     uint64_t offset;
-    struct inode *inode; /* referenced; NULL: a pipe, or the console of a program that nobody gave any handle */
+    uint64_t errors_seen; /* of inode_errors(), that were told */
+    struct inode *inode;  /* referenced; NULL: a pipe, or the console of a program that nobody gave any handle */
     struct pipe *pipe;
 };
 

@@ -100,7 +100,21 @@ uint64_t inode_stored(struct inode *inode)
     return inode_is(inode, MODE_FILE) ? inode->fs->operations->stored(inode) : 0;
 }
 
-int inode_sync(struct inode *inode)
+int inode_sync(struct inode *inode, enum sync_what what)
 {
-    return inode->fs->operations->sync(inode->fs, inode);
+    return inode->fs->operations->sync(inode->fs, inode, what);
+}
+
+void inode_errors(struct inode *inode, uint64_t *sequence, int *last)
+{
+    *sequence = 0;
+    *last = 0;
+    if (inode_is(inode, MODE_FILE) && inode->fs->operations->errors)
+        inode->fs->operations->errors(inode, sequence, last);
+}
+
+void inode_advise(struct inode *inode, uint64_t first, uint64_t end, unsigned advice)
+{
+    if (inode_is(inode, MODE_FILE) && inode->fs->operations->advise)
+        inode->fs->operations->advise(inode, first, end, advice);
 }

@@ -80,6 +80,13 @@ struct listed {
 /* Takes one name; false: enough. */
 typedef bool (*list_function)(void *argument, const struct listed *entry);
 
+/* What a sync is about. */
+enum sync_what {
+    SYNC_WHOLE,       /* everything, or a thing and what is needed to find it */
+    SYNC_DATA,        /* a file's content, and of the rest what is needed to read it */
+    SYNC_DESCRIPTION, /* everything but the content of files */
+};
+
 /* How full a file system is. */
 struct volume {
     uint64_t block_bytes;
@@ -117,12 +124,15 @@ struct file_system_operations {
     long (*write)(struct inode *inode, uint64_t offset, const void *data, size_t bytes);
     int (*truncate)(struct inode *inode, uint64_t size);
     int (*object)(struct inode *inode, bool writable, uint64_t *object);
+    /* NULL: nothing is ever written, or known of how it will be used. */
+    void (*errors)(struct inode *inode, uint64_t *sequence, int *last);
+    void (*advise)(struct inode *inode, uint64_t first, uint64_t end, unsigned advice);
     /* Mode, owner or times have been changed. */
     void (*touched)(struct inode *inode);
     /* Content that differs from holes, in bytes of whole blocks or pages. */
     uint64_t (*stored)(struct inode *inode);
     /* Has everything written (inode NULL), or a thing and what is needed to find it. */
-    int (*sync)(struct file_system *fs, struct inode *inode);
+    int (*sync)(struct file_system *fs, struct inode *inode, enum sync_what what);
     void (*volume)(struct file_system *fs, struct volume *volume);
     /* Nobody has inodes in hand without a reference. */
     void (*settle)(struct file_system *fs);
@@ -177,6 +187,12 @@ uint64_t inode_stored(struct inode *inode);
 
 /* Has a thing written to where it will be found again after the power is gone, and with it whatever is needed to find
  * it. EIO, and ENOSPC: something could not be written; what has been stays. */
-MUST_CHECK int inode_sync(struct inode *inode);
+MUST_CHECK int inode_sync(struct inode *inode, enum sync_what what);
+
+/* How many parts of a file's content could not be written so far, and why the last could not, 0 or negative. */
+void inode_errors(struct inode *inode, uint64_t *sequence, int *last);
+
+/* Says how pages [first, end) of a file will be used, by the numbers of POSIX_FADV_*. */
+void inode_advise(struct inode *inode, uint64_t first, uint64_t end, unsigned advice);
 
 #endif

@@ -255,14 +255,56 @@ int fs_handle_volume_of(struct fs_context *context, const struct message *reques
     return 0;
 }
 
-int fs_handle_sync(struct fs_context *context, const struct message *request, uint64_t number)
+/* Has a file written. What could not be since this was last asked is told, too, and once to each who has it open. */
+static int sync_one(struct fs_context *context, const struct message *request, uint64_t number, enum sync_what what)
 {
     struct description *description;
+    uint64_t sequence;
+    int last;
 
-    if (number == FS_SYNC_ALL)
-        return tree_sync(&context->tree);
     const int error = description_of(context, request, number, &description);
     if (error < 0)
         return error;
-    return description->inode ? inode_sync(description->inode) : -EINVAL;
+    if (!description->inode)
+        return -EINVAL;
+    const int status = inode_sync(description->inode, what);
+    inode_errors(description->inode, &sequence, &last);
+    if (sequence == description->errors_seen)
+        return status;
+    description->errors_seen = sequence;
+    return status < 0 ? status : last;
+}
+
+int fs_handle_sync(struct fs_context *context, const struct message *request, uint64_t number)
+{
+    if (number == FS_SYNC_ALL)
+        return tree_sync(&context->tree, SYNC_WHOLE);
+    if (number == FS_SYNC_DESCRIPTIONS)
+        return tree_sync(&context->tree, SYNC_DESCRIPTION);
+    return sync_one(context, request, number, SYNC_WHOLE);
+}
+
+int fs_handle_sync_data(struct fs_context *context, const struct message *request, uint64_t number)
+{
+    return sync_one(context, request, number, SYNC_DATA);
+}
+
+int fs_handle_advise(struct fs_context *context, const struct message *request, uint64_t number, uint64_t offset,
+                     uint64_t length, uint64_t advice)
+{
+    struct description *description;
+    uint64_t end;
+
+    const int error = description_of(context, request, number, &description);
+    if (error < 0)
+        return error;
+    if (description->kind == DESCRIPTION_PIPE)
+        return -ESPIPE;
+    if (advice > FS_ADVICE_MAX)
+        return -EINVAL;
+    if (length == 0 || __builtin_add_overflow(offset, length, &end) || end > STORAGE_BYTES_MAX)
+        end = STORAGE_BYTES_MAX;
+    if (description->kind == DESCRIPTION_FILE && offset < end)
+        inode_advise(description->inode, offset >> PAGE_SHIFT, (end + PAGE_SIZE - 1) >> PAGE_SHIFT, (unsigned)advice);
+    return 0;
 }

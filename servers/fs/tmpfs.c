@@ -124,7 +124,7 @@ static void touched(struct inode *inode)
     /* There is no copy that could be out of date. */
 }
 
-static int sync_all(struct file_system *fs, struct inode *inode)
+static int sync_all(struct file_system *fs, struct inode *inode, enum sync_what what)
 {
     return 0;
 }

@@ -58,10 +58,10 @@ int tree_list(const struct tree *tree, struct inode *directory, uint64_t cookie,
     return tree->over->operations->list(tree->over->root, cookie - COVERING_COOKIES, list_covering, &listing);
 }
 
-int tree_sync(const struct tree *tree)
+int tree_sync(const struct tree *tree, enum sync_what what)
 {
-    const int error = tree->base->operations->sync(tree->base, NULL);
-    const int second = tree->over ? tree->over->operations->sync(tree->over, NULL) : 0;
+    const int error = tree->base->operations->sync(tree->base, NULL, what);
+    const int second = tree->over ? tree->over->operations->sync(tree->over, NULL, what) : 0;
 
     return error < 0 ? error : second;
 }

@@ -107,7 +107,7 @@ MUST_CHECK int tree_list(const struct tree *tree, struct inode *directory, uint6
                          void *argument);
 
 /* Has everything written; the first error, after all has been tried. */
-MUST_CHECK int tree_sync(const struct tree *tree);
+MUST_CHECK int tree_sync(const struct tree *tree, enum sync_what what);
 
 /* Between two requests: nobody has inodes in hand without a reference. */
 void tree_settle(const struct tree *tree);

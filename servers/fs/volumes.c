@@ -10,11 +10,10 @@
 #include <quire/clock.h>
 #include <stdio.h>
 
-#include "memory.h"
+#include "blocks.h"
 
 #define ROOT_VOLUME   "label=root"
 #define ROOT_OF_MBR   "type=0x83" /* the first for Linux, where the partition table has no labels */
-#define CONTENT_PART  4u          /* of all memory, that content of files may take which nobody has open */
 #define SYNC_NS       (5 * NS_PER_SECOND)
 #define STACK_BYTES   65536u
 #define MESSAGE_BYTES 100u
@@ -53,9 +52,10 @@ static int start_ticking(void)
     return -error;
 }
 
-void volumes_mount(struct fs_context *context)
+/* Mounts what there is; NULL afterwards: nothing. */
+static void mount(struct fs_context *context)
 {
-    const struct ext2_options options = {.now = clock_now_ns, .pages_max = fs_page_count().limit / CONTENT_PART};
+    const struct ext2_options options = {.now = clock_now_ns};
 
     int error = disk_open(&context->disk, ROOT_VOLUME);
     if (error == -ENOENT)
@@ -75,6 +75,15 @@ void volumes_mount(struct fs_context *context)
         say("changes will be written only when programs ask for it", error);
 }
 
+void volumes_mount(struct fs_context *context)
+{
+    mount(context);
+    /* Also without a file system: the pager may ask about files of an earlier server. */
+    const int error = context->disk.device.read ? blocks_start(context->ext2, context->disk.volume) : 0;
+    if (error < 0)
+        say("nothing on the disk can be read", error);
+}
+
 bool volumes_due(const struct fs_context *context)
 {
     return context->ext2 && (ext2_is_crowded(context->ext2) || clock_now_ns() >= context->next_sync);
@@ -86,7 +95,7 @@ void volumes_settle(struct fs_context *context)
     if (clock_now_ns() < context->next_sync)
         return;
     if (ext2_is_dirty(context->ext2)) {
-        const int error = tree_sync(&context->tree);
+        const int error = tree_sync(&context->tree, SYNC_DESCRIPTION);
         if (error < 0 && error != context->sync_error)
             say("changes cannot be written to the disk", error);
         context->sync_error = error;

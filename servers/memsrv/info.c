@@ -8,7 +8,7 @@
 #include "areas.h"
 #include "caches.h"
 #include "memory.h"
-#include "object.h"
+#include "object_backed.h"
 #include "own_memory.h"
 #include "records.h"
 #include "space_pages.h"
@@ -83,7 +83,9 @@ int memsrv_handle_memory_room(struct memsrv_context *context, const struct messa
                               uint64_t *free)
 {
     *total = boot_account.total;
-    *free = memory_free_pages() + memory_listed_pages();
+    /* Pages of files that are as the disk has them go when others are wanted. */
+    const uint64_t backed = object_backed_pages(), dirty = object_dirty_pages();
+    *free = memory_free_pages() + memory_listed_pages() + (backed > dirty ? backed - dirty : 0);
     return 0;
 }
 

@@ -451,6 +451,22 @@ int object_charge_page(struct memsrv_context *worker, struct object *object, uin
     return error;
 }
 
+void object_read_use(struct object *object, uint64_t *others, uint64_t *transit)
+{
+    uint64_t count = 0;
+
+    spinlock_acquire(&registry_lock);
+    LIST_FOR_EACH (link, &object->grants)
+        count++;
+    *transit = object->transit_uses;
+    spinlock_acquire(&object->lock);
+    LIST_FOR_EACH (link, &object->areas)
+        count++;
+    spinlock_release(&object->lock);
+    spinlock_release(&registry_lock);
+    *others = count;
+}
+
 void object_forget_page(struct object *object, struct page *page)
 {
     ASSERT(!(page->flags & PAGE_TRANSIT));

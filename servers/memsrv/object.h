@@ -133,6 +133,9 @@ void object_put_pages(struct memsrv_context *worker, struct object *object, uint
 /* Size in bytes, and pages present. */
 void object_read_info(struct object *object, uint64_t *size, uint64_t *pages);
 
+/* Areas that map it, and grants; its pages in transit. */
+void object_read_use(struct object *object, uint64_t *others, uint64_t *transit);
+
 /* Makes an object that has just been made a backed one, before anybody else knows its number. */
 void object_set_backed(struct object *object, uint64_t cookie);
 

@@ -2,7 +2,7 @@
 /*
  * What the pager's decisions need of the rest of the machine: memsrv, disks, the file server, a clock. One table of
  * functions, so that the same decisions run on the host against a machine that is simulated. None of the calls waits for
- * a disk; errors are negative errno values with the meanings that the protocols give them.
+ * a disk, but those that ask where pages of files are: that may have to be read. Errors are negative errno values with the meanings that the protocols give them.
  */
 #ifndef PAGER_BACKEND_H
 #define PAGER_BACKEND_H
@@ -17,6 +17,7 @@
 #define BATCH_PAGES    112u /* memsrv takes and gives as many at a time */
 #define TRANSFER_PAGES 64u  /* one request of a disk */
 #define BLOCK_HOLE     UINT64_MAX
+#define BLOCK_SERVED   (UINT64_MAX - 1) /* not whole pages on the disk: who tells where pages are reads and writes them */
 
 /* A page that memsrv has put into transit: index of its object, or swap slot. */
 struct transit_page {
@@ -122,6 +123,9 @@ struct backend {
      * the first page, at most `count`. */
     int (*map_blocks)(void *context, uint64_t cookie, uint64_t index, uint64_t count, bool allocate, uint64_t *volume,
                       struct block_run *runs, uint32_t max, uint32_t *found);
+    /* Brings or writes a page in transit that is BLOCK_SERVED. */
+    int (*served_read)(void *context, uint64_t cookie, uint64_t index, uint64_t pfn);
+    int (*served_write)(void *context, uint64_t cookie, uint64_t index, uint64_t pfn);
     /* Begins a transfer that ends later, by pager_transferred() with its tag. EAGAIN: later. A flush has no pages. */
     int (*transfer)(void *context, uint32_t tag, enum transfer_operation operation, uint64_t volume, uint64_t block,
                     const uint64_t *pfns, uint32_t count);

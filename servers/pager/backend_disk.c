@@ -2,6 +2,7 @@
 /* The pager's transfers as messages to the block server, and where pages of files are. */
 #include <proto/blk_client.h>
 #include <proto/blocks_client.h>
+#include <proto/memsrv_client.h>
 #include <proto/pager_start.h>
 #include <quire/clock.h>
 
@@ -11,7 +12,9 @@
 #define SETTLE_MAX_NS  (5 * NS_PER_SECOND)
 
 _Static_assert(TRANSFER_PAGES <= BLK_REQUEST_PAGES && TRANSFERS_MAX <= BLK_SESSION_REQUESTS, "as blk takes them");
-_Static_assert(BLOCK_HOLE == BLOCKS_HOLE && sizeof(struct block_run) == sizeof(struct blocks_run), "the same");
+_Static_assert(BLOCK_HOLE == BLOCKS_HOLE && BLOCK_SERVED == BLOCKS_SERVED &&
+                   sizeof(struct block_run) == sizeof(struct blocks_run),
+               "the same");
 
 /* The error says that the block server is another one, or will be. */
 static bool is_lost(int error)
@@ -48,6 +51,12 @@ static int transfer(void *given, uint32_t tag, enum transfer_operation operation
     return error < 0 ? error : accepted == 1 ? 0 : -EAGAIN;
 }
 
+/* A file server that has ended is started again: what it was asked is asked again then. */
+static int as_transit_status(int error)
+{
+    return error == -EPIPE ? -EAGAIN : error;
+}
+
 static int map_blocks(void *context, uint64_t cookie, uint64_t index, uint64_t count, bool allocate, uint64_t *volume,
                       struct block_run *runs, uint32_t max, uint32_t *found)
 {
@@ -61,11 +70,39 @@ static int map_blocks(void *context, uint64_t cookie, uint64_t index, uint64_t c
     int error =
         blocks_map(PAGER_SLOT_FILES, cookie, index, count, allocate, volume, (struct blocks_run *)runs, max, &number);
     *found = (uint32_t)number;
-    return error;
+    return as_transit_status(error);
+}
+
+static int served_read(void *context, uint64_t cookie, uint64_t index, uint64_t pfn)
+{
+    uint64_t part[BLOCKS_PART_BYTES / sizeof(uint64_t)];
+    int error = 0;
+    for (uint64_t offset = 0; error == 0 && offset < PAGE_SIZE; offset += BLOCKS_PART_BYTES) {
+        size_t count = 0;
+        error = blocks_read(PAGER_SLOT_FILES, cookie, index * PAGE_SIZE + offset, part, sizeof(part), &count);
+        if (error == 0)
+            error = memsrv_transit_write(SLOT_MEMSRV, pfn, offset, part, count);
+    }
+    return as_transit_status(error);
+}
+
+static int served_write(void *context, uint64_t cookie, uint64_t index, uint64_t pfn)
+{
+    uint64_t part[BLOCKS_PART_BYTES / sizeof(uint64_t)];
+    int error = 0;
+    for (uint64_t offset = 0; error == 0 && offset < PAGE_SIZE; offset += BLOCKS_PART_BYTES) {
+        size_t count = 0;
+        error = memsrv_transit_read(SLOT_MEMSRV, pfn, offset, part, sizeof(part), &count);
+        if (error == 0)
+            error = blocks_write(PAGER_SLOT_FILES, cookie, index * PAGE_SIZE + offset, part, count);
+    }
+    return as_transit_status(error);
 }
 
 void backend_disk(struct backend *backend)
 {
+    backend->served_read = served_read;
+    backend->served_write = served_write;
     backend->transfer = transfer;
     backend->map_blocks = map_blocks;
 }

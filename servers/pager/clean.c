@@ -17,7 +17,7 @@ static struct job *job_new(struct pager *pager, enum job_kind kind)
     return NULL;
 }
 
-int sync_begin(struct pager *pager, uint64_t object, uint64_t cookie, uint64_t first, uint64_t end, bool flush,
+int sync_begin(struct pager *pager, uint64_t object, uint64_t cookie, uint64_t first, uint64_t end, enum sync_how how,
                bool told_memsrv, uint64_t token)
 {
     struct job *job = job_new(pager, JOB_SYNC);
@@ -27,7 +27,8 @@ int sync_begin(struct pager *pager, uint64_t object, uint64_t cookie, uint64_t f
     job->cookie = cookie;
     job->next = first;
     job->end = end;
-    job->flush = flush;
+    job->how = (uint8_t)how;
+    job->serial = pager->batch_serial;
     job->told_memsrv = told_memsrv;
     job->token = token;
     (void)job_step(pager, job);
@@ -45,6 +46,15 @@ static void note_volume(struct job *job, uint64_t volume)
         job->volume[job->volumes++] = volume;
 }
 
+/* The job has begun to write to its object, which lies there. */
+static void wrote(struct pager *pager, struct job *job, uint64_t volume)
+{
+    struct object *object = object_know(pager, job->object, job->cookie);
+    object->volume = volume;
+    object->unflushed = true;
+    note_volume(job, volume);
+}
+
 static void give_up(struct pager *pager, struct job *job, const struct transit_page *pages, uint32_t count, int status)
 {
     uint64_t pfns[BATCH_PAGES];
@@ -56,6 +66,21 @@ static void give_up(struct pager *pager, struct job *job, const struct transit_p
         job->status = status;
 }
 
+/* Pages that the file server writes itself come to their end at once. */
+static void write_served(struct pager *pager, struct job *job, const struct transit_page *pages, uint32_t count)
+{
+    const struct backend *backend = &pager->backend;
+    for (uint32_t i = 0; i < count; i++) {
+        int status = backend->served_write(backend->context, job->cookie, pages[i].index, pages[i].pfn);
+        if (status < 0) {
+            give_up(pager, job, pages + i, 1, status);
+            continue;
+        }
+        backend->clean_end(backend->context, 0, &pages[i].pfn, 1);
+        pager->counters.written++;
+    }
+}
+
 /* Finds room on the disk for pages that follow each other in their object. Returns how many were dealt with. */
 static uint32_t locate(struct pager *pager, struct job *job, struct batch *batch, const struct transit_page *pages,
                        uint32_t count)
@@ -65,6 +90,10 @@ static uint32_t locate(struct pager *pager, struct job *job, struct batch *batch
     const struct backend *backend = &pager->backend;
     int error = backend->map_blocks(backend->context, job->cookie, pages[0].index, count, true, &batch->volume, runs,
                                     RUNS_MAX, &found);
+    if (error == 0 && found > 0 && runs[0].block == BLOCK_SERVED) {
+        write_served(pager, job, pages, count);
+        return count;
+    }
     for (uint32_t i = 0; error == 0 && i < found && done < count && runs[i].block != BLOCK_HOLE; i++) {
         for (uint64_t j = 0; j < runs[i].count && done < count; j++, done++)
             batch->pages[batch->count++] =
@@ -101,7 +130,7 @@ static bool sync_part(struct pager *pager, struct job *job)
         done += locate(pager, job, batch, pages + done, length);
     }
     if (batch->count > 0) {
-        note_volume(job, batch->volume);
+        wrote(pager, job, batch->volume);
         batch_begin(pager, batch);
     } else {
         batch_drop(batch);
@@ -123,7 +152,14 @@ static void job_end(struct pager *pager, struct job *job)
 /* Flushes what was written, if it is to last. True: on its way, or to be begun later. */
 static bool flush_volumes(struct pager *pager, struct job *job)
 {
-    while (job->flush && job->volumes > 0) {
+    struct object *object = object_find(pager, job->object);
+    if (job->how != SYNC_LAST)
+        return false;
+    if (object && object->unflushed) {
+        note_volume(job, object->volume);
+        object->unflushed = false;
+    }
+    while (job->volumes > 0) {
         int error = flush_begin(pager, job->volume[job->volumes - 1], (uint32_t)(job - pager->jobs));
         if (error == -EAGAIN)
             return true;
@@ -136,14 +172,45 @@ static bool flush_volumes(struct pager *pager, struct job *job)
     return job->flushing > 0;
 }
 
+/* True if pages of the job's object are on their way that others took, up to the batch that the job waits for. */
+static bool others_write(const struct pager *pager, const struct job *job)
+{
+    const uint32_t number = (uint32_t)(job - pager->jobs);
+    for (uint32_t i = 0; i < BATCHES_MAX; i++) {
+        const struct batch *batch = &pager->batches[i];
+        if (batch->kind == BATCH_CLEAN && batch->object == job->object && batch->job != number &&
+            batch->serial <= job->serial)
+            return true;
+    }
+    return false;
+}
+
+/* True if the job has to wait for others, before it writes or when it has. */
+static bool waits_for_others(const struct pager *pager, struct job *job, enum job_phase phase)
+{
+    if (job->how == SYNC_BEGIN || job->phase > phase)
+        return false;
+    if (phase == PHASE_OTHERS && job->phase < PHASE_OTHERS) {
+        job->phase = PHASE_OTHERS;
+        job->serial = pager->batch_serial;
+    }
+    if (others_write(pager, job))
+        return true;
+    if (phase == PHASE_OLDER)
+        job->phase = PHASE_WRITES;
+    return false;
+}
+
 bool job_step(struct pager *pager, struct job *job)
 {
     uint64_t before = job->next;
+    if (waits_for_others(pager, job, PHASE_OLDER))
+        return false;
     while (job->next < job->end && sync_part(pager, job))
         ;
     if (job->next < job->end || job->batches > 0)
         return job->next != before;
-    if (flush_volumes(pager, job))
+    if (waits_for_others(pager, job, PHASE_OTHERS) || flush_volumes(pager, job))
         return false;
     job_end(pager, job);
     return true;
@@ -154,6 +221,13 @@ void job_part_ended(struct pager *pager, uint32_t number, int status)
     struct job *job = &pager->jobs[number];
     if (status < 0 && job->status == 0)
         job->status = status;
+    /* Who waits for this job's writing learns how it ended. */
+    for (uint32_t i = 0; status < 0 && i < JOBS_MAX; i++) {
+        struct job *other = &pager->jobs[i];
+        if (other->kind == JOB_SYNC && other->phase == PHASE_OTHERS && other->object == job->object &&
+            other->status == 0)
+            other->status = status;
+    }
     if (job->batches > 0)
         job->batches--;
     else
@@ -166,7 +240,7 @@ void clean_tick(struct pager *pager, bool too_much)
     uint64_t age = too_much ? 0 : pager->settings.writeback.expire_ms;
     while (writeback_next(&pager->dirty, now, age, &number)) {
         const struct object *object = object_meet(pager, number);
-        if (object && sync_begin(pager, number, object->cookie, 0, UINT64_MAX, false, false, 0) < 0)
+        if (object && sync_begin(pager, number, object->cookie, 0, UINT64_MAX, SYNC_BEGIN, false, 0) < 0)
             return;
         writeback_cleaned(&pager->dirty, number, UINT64_MAX, now);
     }

@@ -104,10 +104,29 @@ static void end_now(struct pager *pager, uint64_t object, const struct transit_p
         page_arrived(pager, pfns[i], LRU_FILE, object, pages[i].index);
 }
 
-/* Adds pages that a run covers to the batch; holes end at once. */
-static void add_run(struct pager *pager, struct batch *batch, const struct transit_page *pages, uint32_t count,
-                    uint64_t block)
+/* Brings pages that the file server reads itself. */
+static void read_served(struct pager *pager, const struct batch *batch, uint64_t cookie,
+                        const struct transit_page *pages, uint32_t count)
 {
+    const struct backend *backend = &pager->backend;
+    for (uint32_t i = 0; i < count; i++) {
+        int status = backend->served_read(backend->context, cookie, pages[i].index, pages[i].pfn);
+        backend->fill_end(backend->context, status, &pages[i].pfn, 1);
+        pager->counters.errors += status < 0;
+        pager->counters.read += status == 0;
+        if (status == 0)
+            page_arrived(pager, pages[i].pfn, LRU_FILE, batch->object, pages[i].index);
+    }
+}
+
+/* Adds pages that a run covers to the batch; holes, and what the file server reads, end at once. */
+static void add_run(struct pager *pager, struct batch *batch, uint64_t cookie, const struct transit_page *pages,
+                    uint32_t count, uint64_t block)
+{
+    if (block == BLOCK_SERVED) {
+        read_served(pager, batch, cookie, pages, count);
+        return;
+    }
     if (block == BLOCK_HOLE) {
         end_now(pager, batch->object, pages, count, 0);
         return;
@@ -132,7 +151,7 @@ static uint32_t locate(struct pager *pager, struct batch *batch, uint64_t cookie
     }
     for (uint32_t i = 0; i < found && done < count; i++) {
         uint32_t part = runs[i].count < count - done ? (uint32_t)runs[i].count : count - done;
-        add_run(pager, batch, pages + done, part, runs[i].block);
+        add_run(pager, batch, cookie, pages + done, part, runs[i].block);
         done += part;
     }
     if (done == 0)

@@ -13,6 +13,7 @@ struct batch *batch_new(struct pager *pager, enum batch_kind kind, uint32_t job)
         batch->kind = (uint8_t)kind;
         batch->job = job;
         batch->count = batch->begun = batch->ended = 0;
+        batch->serial = ++pager->batch_serial;
         batch->status = 0;
         batch->object = 0;
         batch->origin = pager->origin;

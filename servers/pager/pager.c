@@ -66,7 +66,7 @@ static int begin(struct pager *pager, const struct demand *demand)
         (void)object_know(pager, demand->object, demand->cookie);
         if (__builtin_add_overflow(demand->index, demand->count, &end))
             end = UINT64_MAX;
-        return sync_begin(pager, demand->object, demand->cookie, demand->index, end, true, true, demand->token);
+        return sync_begin(pager, demand->object, demand->cookie, demand->index, end, SYNC_LAST, true, demand->token);
     case WANT_CLEANING:
         clean_many(pager);
         return 0;

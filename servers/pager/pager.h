@@ -36,6 +36,7 @@ struct batch {
     uint8_t kind; /* enum batch_kind */
     uint32_t job; /* that is told when it has ended; NONE */
     uint32_t count;
+    uint64_t serial;       /* counts batches */
     uint32_t begun, ended; /* pages of transfers that were begun, and that have ended */
     int status;            /* the first error */
     uint64_t volume;
@@ -58,14 +59,30 @@ struct transfer {
 
 enum job_kind { JOB_FREE, JOB_SYNC };
 
+/* What a sync does at its end, and before. */
+enum sync_how {
+    SYNC_BEGIN = 0, /* nothing: what is on its way already is somebody else's business */
+    SYNC_WAIT = 1,  /* whatever was dirty when it began is written then, no matter who writes it */
+    SYNC_LAST = 2,  /* and lasts */
+};
+
+/* Where a sync that waits is. */
+enum job_phase {
+    PHASE_OLDER,  /* waits for what was on its way before: it may have been written to meanwhile, or fail */
+    PHASE_WRITES, /* takes what is dirty */
+    PHASE_OTHERS, /* waits for what others took before it could */
+};
+
 struct job {
     uint8_t kind;     /* enum job_kind */
     bool told_memsrv; /* the token is a demand's; otherwise somebody waits for backend.answer, if it is not 0 */
-    bool flush;       /* a sync that is to last */
+    uint8_t how;      /* enum sync_how */
+    uint8_t phase;    /* enum job_phase */
     uint8_t flushing; /* flushes on their way */
     uint8_t volumes;  /* that were written to */
     uint32_t batches; /* on their way */
     int status;
+    uint64_t serial; /* of the last batch that a phase waits for */
     uint64_t token;
     uint64_t object, cookie, next, end; /* pages of the object that are left */
     uint64_t volume[FLUSH_VOLUMES];
@@ -76,7 +93,9 @@ struct job {
 struct object {
     uint64_t number; /* 0: free */
     uint64_t cookie;
-    uint64_t used; /* pager.clock when it was last wanted */
+    uint64_t used;   /* pager.clock when it was last wanted */
+    uint64_t volume; /* on which it is, if it has been written to */
+    bool unflushed;  /* what was written to it may not last yet */
     struct readahead_state readahead;
 };
 
@@ -177,7 +196,8 @@ struct pager {
     struct object objects[OBJECTS_MAX];
     struct writeback_entry dirty_entries[OBJECTS_MAX];
     uint32_t dirty_buckets[OBJECTS_MAX];
-    uint64_t clock;       /* counts demands */
+    uint64_t clock; /* counts demands */
+    uint64_t batch_serial;
     uint64_t sweep;       /* next page that is looked at for what it is; 0: at the beginning */
     uint64_t sweep_begun; /* when this pass began, ms */
     uint64_t dirty_limit; /* that memsrv was told */
@@ -280,7 +300,7 @@ void fill_arrived(struct pager *pager, const struct batch *batch, uint32_t first
 /* Begins to write what is dirty in pages [first, end) of an object. `token` is told the end: a demand's, if `told_memsrv`,
  * or somebody's who waits for backend.answer; 0: nobody. EAGAIN: no job is free. */
 MUST_CHECK int sync_begin(struct pager *pager, uint64_t object, uint64_t cookie, uint64_t first, uint64_t end,
-                          bool flush, bool told_memsrv, uint64_t token);
+                          enum sync_how how, bool told_memsrv, uint64_t token);
 
 /* Goes on with a job. True: it has come further. */
 bool job_step(struct pager *pager, struct job *job);

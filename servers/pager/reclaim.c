@@ -51,7 +51,7 @@ static void write_first(struct pager *pager, uint64_t pfn)
     if (!object)
         return;
     uint64_t first = (uint64_t)(owner.index / CLEAN_AROUND) * CLEAN_AROUND;
-    if (sync_begin(pager, object->number, object->cookie, first, first + CLEAN_AROUND, false, false, 0) == 0)
+    if (sync_begin(pager, object->number, object->cookie, first, first + CLEAN_AROUND, SYNC_BEGIN, false, 0) == 0)
         (void)lru_set_reclaim(&pager->lru, pfn, true);
 }
 

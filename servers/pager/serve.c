@@ -50,11 +50,11 @@ void waiter_part_ended(struct pager_context *context, uint64_t token, int status
 
 /* Begins a sync that the waiter waits for. */
 static void begin_part(struct pager_context *context, struct waiter *waiter, const struct object *object,
-                       uint64_t first, uint64_t end)
+                       uint64_t first, uint64_t end, enum sync_how how)
 {
     const uint64_t token = token_of(context, waiter);
     waiter->parts++;
-    int error = sync_begin(&context->pager, object->number, object->cookie, first, end, true, false, token);
+    int error = sync_begin(&context->pager, object->number, object->cookie, first, end, how, false, token);
     if (error < 0)
         waiter_part_ended(context, token, error);
 }
@@ -63,16 +63,16 @@ int pager_handle_sync(struct pager_context *context, const struct message *reque
                       uint64_t end, uint64_t flags)
 {
     const struct object *object = object_meet(&context->pager, number);
-    if ((flags & ~(uint64_t)(PAGER_SYNC_DATA | PAGER_SYNC_NO_WAIT)) || first > end)
+    if ((flags & ~(uint64_t)(PAGER_SYNC_NO_FLUSH | PAGER_SYNC_NO_WAIT)) || first > end)
         return -EINVAL;
     if (!object)
         return -ENOENT;
     if (flags & PAGER_SYNC_NO_WAIT)
-        return sync_begin(&context->pager, number, object->cookie, first, end, false, false, 0);
+        return sync_begin(&context->pager, number, object->cookie, first, end, SYNC_BEGIN, false, 0);
     struct waiter *waiter = waiter_new(context);
     if (!waiter)
         return -EAGAIN;
-    begin_part(context, waiter, object, first, end);
+    begin_part(context, waiter, object, first, end, flags & PAGER_SYNC_NO_FLUSH ? SYNC_WAIT : SYNC_LAST);
     waiter_part_ended(context, token_of(context, waiter), 0);
     pager_pump(&context->pager);
     return PROTO_PARKED;
@@ -90,7 +90,7 @@ int pager_handle_sync_all(struct pager_context *context, const struct message *r
     for (uint32_t i = 0; i < OBJECTS_MAX; i++) {
         const struct object *object = &pager->objects[i];
         if (object->number != 0 && writeback_dirty(&pager->dirty, object->number) > 0)
-            begin_part(context, waiter, object, 0, UINT64_MAX);
+            begin_part(context, waiter, object, 0, UINT64_MAX, SYNC_LAST);
     }
     waiter_part_ended(context, token_of(context, waiter), 0);
     pager_pump(pager);
@@ -100,11 +100,11 @@ int pager_handle_sync_all(struct pager_context *context, const struct message *r
 int pager_handle_advise(struct pager_context *context, const struct message *request, uint64_t number, uint64_t first,
                         uint64_t end, uint64_t advice)
 {
-    const struct object *object = object_find(&context->pager, number);
+    const struct object *object = object_meet(&context->pager, number);
     if (advice > PAGER_ADVICE_DONT_NEED || first > end)
         return -EINVAL;
     if (!object)
-        return 0; /* nothing of it was read yet, so nothing is known of it */
+        return 0;
     const struct demand demand = {.kind = TOLD_ADVICE,
                                   .object = number,
                                   .cookie = object->cookie,

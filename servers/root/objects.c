@@ -65,8 +65,9 @@ void objects_create(const struct boot_info *info)
     while (sys_cap_query(ROOT_SLOT_END, NULL) == -EBADF)
         table_grow(SLOT_TABLE, 1);
 
-    static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT,    ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT,
-                                         ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_BLK_ENDPOINT,    ROOT_SLOT_PAGER_ENDPOINT};
+    static const uint64_t endpoints[] = {ROOT_SLOT_ENDPOINT,      ROOT_SLOT_MEMSRV_ENDPOINT, ROOT_SLOT_CONSOLE_ENDPOINT,
+                                         ROOT_SLOT_FS_ENDPOINT,   ROOT_SLOT_BLK_ENDPOINT,    ROOT_SLOT_PAGER_ENDPOINT,
+                                         ROOT_SLOT_FILES_ENDPOINT};
     uint64_t pfn = frame_take();
     for (uint64_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
         create_at(CAP_ENDPOINT, pfn, i, endpoints[i], 0);

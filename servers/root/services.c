@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <proto/console_start.h>
+#include <proto/fs_start.h>
 #include <proto/memsrv_client.h>
+#include <proto/pager_start.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -134,6 +136,9 @@ static int endow_pager(const struct process *process)
         status = give_disks(process, BADGE_DMA);
     if (status == 0)
         status = give_dma(process);
+    if (status == 0 && sys_cap_query(ROOT_SLOT_FILES_ENDPOINT, NULL) > 0)
+        status = capability_give(process_table_slot(process), PAGER_SLOT_FILES, ROOT_SLOT_FILES_ENDPOINT, RIGHT_SEND,
+                                 process->pid);
     return status < 0 ? status : endow_server(process, ROOT_SLOT_PAGER_ENDPOINT, ROOT_SLOT_PAGER_REPLY);
 }
 
@@ -148,6 +153,9 @@ static int endow_fs(const struct process *process)
         status = give_dma(process);
     if (status == 0)
         status = capability_give(process_table_slot(process), SLOT_EVENTS, ROOT_SLOT_FS_EVENTS, RIGHT_SEND, 0);
+    if (status == 0)
+        status =
+            capability_give(process_table_slot(process), FS_SLOT_BLOCKS, ROOT_SLOT_FILES_ENDPOINT, RIGHT_RECEIVE, 0);
     return status < 0 ? status : endow_server(process, ROOT_SLOT_FS_ENDPOINT, ROOT_SLOT_FS_REPLY);
 }
 
@@ -223,6 +231,7 @@ static void give_up_fs(void)
 {
     reply_renew(ROOT_SLOT_FS_REPLY);
     object_destroy(ROOT_SLOT_FS_ENDPOINT);
+    object_destroy(ROOT_SLOT_FILES_ENDPOINT);
 }
 
 /* The same of disks. */

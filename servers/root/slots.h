@@ -34,7 +34,8 @@ enum root_slot {
     ROOT_SLOT_BLK_IRQ,        /* of a disk, on its way to the server */
     ROOT_SLOT_PAGER_ENDPOINT, /* without badge; outlives every pager */
     ROOT_SLOT_PAGER_REPLY,
-    ROOT_SLOT_EXEC_THREAD, /* of a space that is going to replace another */
+    ROOT_SLOT_FILES_ENDPOINT, /* where the pager asks the file server; outlives every one, as that of files does */
+    ROOT_SLOT_EXEC_THREAD,    /* of a space that is going to replace another */
     ROOT_SLOT_EXEC_TABLE,
     ROOT_SLOT_SIGNALLED,  /* a thread that is not its program's first, while it gets a signal */
     ROOT_SLOT_TIMER,      /* notification of the timer thread: there is an earlier deadline */

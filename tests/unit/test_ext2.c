@@ -32,7 +32,7 @@ static uint64_t test_now(void)
 
 static void mount_as(bool read_only)
 {
-    const struct ext2_options options = {.now = test_now, .read_only = read_only, .pages_max = 64};
+    const struct ext2_options options = {.now = test_now, .read_only = read_only};
 
     EXPECT(ext2_mount(&image.device, &options, &ext2) == 0);
     tree.base = ext2_file_system(ext2);
@@ -180,7 +180,7 @@ static void test_full(void)
         tree.base->operations->volume(tree.base, &before);
         fill_disk();
         (void)!tree_mkdir(&tree, "/more", 0755);
-        EXPECT(!tree.base->read_only && tree_sync(&tree) == 0 && image_fsck(&image, false) == 0);
+        EXPECT(!tree.base->read_only && tree_sync(&tree, SYNC_WHOLE) == 0 && image_fsck(&image, false) == 0);
         for (unsigned n = 0; snprintf(path, sizeof(path), "/full/%u", n) > 0 && at(path); n++)
             EXPECT(tree_unlink(&tree, path) == 0);
         (void)!tree_rmdir(&tree, "/more");
@@ -207,7 +207,7 @@ static void test_read_only(void)
     EXPECT(tree_open(&tree, "/n", OPEN_CREATE, 0644, &inode) == -EROFS && inode_chmod(at("/f"), 0) == -EROFS);
     EXPECT(inode_truncate(at("/f"), 0) == -EROFS && inode_write(at("/f"), 0, "y", 1) == -EROFS);
     EXPECT(inode_set_times(at("/f"), 0, 0) == -EROFS && tree_link(&tree, "/f", "/g", 0) == -EROFS);
-    EXPECT(tree_sync(&tree) == 0 && image.writes == 0);
+    EXPECT(tree_sync(&tree, SYNC_WHOLE) == 0 && image.writes == 0);
     image.device.read_only = false;
     end();
 }
@@ -256,7 +256,7 @@ static void test_orphans(void)
     EXPECT(inode_write(one, 0, "content", 7) == 7 && inode_write(two, 50000, "x", 1) == 1);
     EXPECT(tree_unlink(&tree, "/one") == 0 && tree_unlink(&tree, "/two") == 0 && tree_rmdir(&tree, "/d") == 0);
     EXPECT(one->links == 0 && inode_write(one, 7, " more", 5) == 5 && inode_stored(two) > 0);
-    EXPECT(tree_sync(&tree) == 0 && image_orphans(&image));
+    EXPECT(tree_sync(&tree, SYNC_WHOLE) == 0 && image_orphans(&image));
     /* The machine stops here. */
     image_copy(&cut, &image);
     inode_put(one);
@@ -318,17 +318,17 @@ static void work(void)
     if (tree_open(&tree, "/w/f", OPEN_CREATE | OPEN_WRITE, 0644, &inode) == 0) {
         (void)!inode_write(inode, 100, content, sizeof(content));
         (void)!tree_rename(&tree, "/w/f", "/kept");
-        (void)!tree_sync(&tree);
+        (void)!tree_sync(&tree, SYNC_WHOLE);
         (void)!inode_truncate(inode, 5000);
         (void)!tree_unlink(&tree, "/kept");
         inode_put(inode);
     }
     (void)!tree_symlink(&tree, "somewhere", "/w/s");
     (void)!tree_link(&tree, "/old", "/w/hard", 0);
-    (void)!tree_sync(&tree);
+    (void)!tree_sync(&tree, SYNC_WHOLE);
     (void)!tree_rmdir(&tree, "/w");
     tree_settle(&tree);
-    (void)!tree_sync(&tree);
+    (void)!tree_sync(&tree, SYNC_WHOLE);
 }
 
 /* Lets a read, or a write, fail and all behind it. False: there are not so many. */
@@ -377,7 +377,7 @@ static void test_memory(void)
     fs_test_memory = (struct fs_test_memory){.fail_at = FS_MEMORY_NEVER_FAIL};
     image_make(&good, SMALL, "-t ext4 -b 1024 -O ^has_journal", "echo old > old");
     for (test_step = 0; failed; test_step++) {
-        const struct ext2_options options = {.now = test_now, .pages_max = 64};
+        const struct ext2_options options = {.now = test_now};
         image_copy(&image, &good);
         fs_test_memory = (struct fs_test_memory){.fail_at = test_step};
         const int error = ext2_mount(&image.device, &options, &ext2);
@@ -411,7 +411,7 @@ static void power_cut_work(uint64_t *confirmed)
             snprintf(path, sizeof(path), "/d%u/%u", (i - 6) % 4, i - 6);
             EXPECT(tree_unlink(&tree, path) == 0);
         }
-        EXPECT(tree_sync(&tree) == 0);
+        EXPECT(tree_sync(&tree, SYNC_WHOLE) == 0);
         if (image.writes <= image.cut_write)
             *confirmed = i;
     }

@@ -116,14 +116,14 @@ static void walk(const struct tree *tree, const char *path, unsigned depth)
 
 static void use(struct image *image)
 {
-    const struct ext2_options options = {.now = test_now, .read_only = random_chance(20), .pages_max = 32};
+    const struct ext2_options options = {.now = test_now, .read_only = random_chance(20)};
     struct ext2 *ext2;
 
     if (ext2_mount(&image->device, &options, &ext2) == 0) {
         const struct tree tree = {.base = ext2_file_system(ext2)};
         walk(&tree, "/", 0);
         EXPECT(ext2_check(ext2));
-        (void)!tree_sync(&tree);
+        (void)!tree_sync(&tree, SYNC_WHOLE);
         walk(&tree, "/", 0);
         (void)!ext2_unmount(ext2);
     }
@@ -220,7 +220,7 @@ static void test_circle(void)
     struct image image;
     struct ext2 *ext2;
     struct inode *inode;
-    const struct ext2_options options = {.now = test_now, .pages_max = 32};
+    const struct ext2_options options = {.now = test_now};
     uint32_t *words;
 
     fs_test_memory = (struct fs_test_memory){.fail_at = FS_MEMORY_NEVER_FAIL};

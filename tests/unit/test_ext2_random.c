@@ -25,7 +25,7 @@ static uint64_t test_now(void)
 static void mount_it(void)
 {
     const unsigned fail_percent = fs_test_memory.fail_percent;
-    const struct ext2_options options = {.now = test_now, .pages_max = 64};
+    const struct ext2_options options = {.now = test_now};
 
     fs_test_memory.fail_percent = 0;
     EXPECT(ext2_mount(&image.device, &options, &ext2) == 0);
@@ -53,7 +53,7 @@ static void sync_it(void)
     struct image copy;
 
     fs_test_memory.fail_percent = 0;
-    EXPECT(ext2_file_system(ext2)->operations->sync(ext2_file_system(ext2), NULL) == 0);
+    EXPECT(ext2_file_system(ext2)->operations->sync(ext2_file_system(ext2), NULL, SYNC_WHOLE) == 0);
     EXPECT(!ext2_is_dirty(ext2));
     image_copy(&copy, &image);
     if (image_orphans(&copy))
