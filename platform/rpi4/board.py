@@ -17,6 +17,9 @@ QEMU = "qemu-system-aarch64"
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORES, MEMORY = 4, "2G"
 TREE = "bcm2711-rpi-4-b.dtb"
+# What QEMU does not have, and would complain about.
+NOT_EMULATED = (b"brcm,bcm2711-pcie", b"brcm,bcm2711-rng200", b"brcm,bcm2711-thermal", b"brcm,bcm2711-genet-v5")
+CARD_CONTROLLERS = (b"brcm,bcm2835-sdhci", b"brcm,bcm2711-emmc2")
 ENVIRONMENT_BYTES = 0x4000
 SEED_BYTES = 64
 # Memory as the board has it: QEMU tells of what is below the GPU's part of the first GiB, and leaves it to the firmware
@@ -96,7 +99,15 @@ def limit_cores(root, count):
     cpus["children"] = [child for child in cpus["children"] if child["name"] != "cpu-map"]
 
 
-def prepared_tree(tree, path, machine):
+def remove_devices(node, compatible):
+    """Takes the devices whose drivers have these names out of the tree."""
+    node["children"] = [child for child in node["children"]
+                        if not child["properties"].get("compatible", b"").startswith(compatible)]
+    for child in node["children"]:
+        remove_devices(child, compatible)
+
+
+def prepared_tree(tree, path, machine, has_card):
     """Writes the tree as the firmware hands it over; machine.uart, if given, is the alias of the one that is the console."""
     with open(tree, "rb") as file:
         data = file.read()
@@ -107,6 +118,8 @@ def prepared_tree(tree, path, machine):
         chosen["properties"]["stdout-path"] = machine.uart.encode() + b"\0"
     limit_memory(root, reserved, memory_bytes(machine.memory))
     limit_cores(root, machine.smp)
+    # Without a card there is no controller either: otherwise all of them would have to be asked whether there is one.
+    remove_devices(root, NOT_EMULATED if has_card else NOT_EMULATED + CARD_CONTROLLERS)
     with open(path, "wb") as file:
         file.write(fdt.write(root, reserved))
 
@@ -173,8 +186,8 @@ def command(machine, build, directory, bootargs):
         line += ["-drive", "if=sd,format=raw,file=%s%s" % (card, words)]
     if machine.uboot:
         take_from_card(card, directory)
-        prepared_tree(os.path.join(directory, TREE), tree, machine)
+        prepared_tree(os.path.join(directory, TREE), tree, machine, True)
         return line + ["-kernel", os.path.join(directory, "u-boot.bin")]
-    prepared_tree(os.path.join(debian_files(), TREE), tree, machine)
+    prepared_tree(os.path.join(debian_files(), TREE), tree, machine, bool(machine.disks))
     line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
     return line + (["-append", bootargs] if bootargs else [])
