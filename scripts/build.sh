@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Configures (once) and builds one variant. Usage: scripts/build.sh PLATFORM LEVEL
+# Configures (once) and builds one variant, and what else of it is named. Usage: scripts/build.sh PLATFORM LEVEL [TARGET...]
 # Level 1 goes to build/PLATFORM, every other level of checks to build/PLATFORM-checksLEVEL.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$QUIRE_SOURCE"
 
 platform=$1 level=$2
+shift 2
 directory=build/$platform
 [ "$level" = 1 ] || directory=$directory-checks$level
 
@@ -23,7 +24,7 @@ fi
 step "building $directory"
 # Ninja's own progress on a terminal; into a log, only what went wrong.
 if [ -t 1 ]; then
-    ninja -C "$directory"
+    ninja -C "$directory" all "$@"
 else
-    ninja -C "$directory" --quiet
+    ninja -C "$directory" --quiet all "$@"
 fi

@@ -17,10 +17,15 @@ QEMU = "qemu-system-aarch64"
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORES, MEMORY = 4, "2G"
 TREE = "bcm2711-rpi-4-b.dtb"
+# What QEMU does not have, and would complain about.
+NOT_EMULATED = (b"brcm,bcm2711-pcie", b"brcm,bcm2711-rng200", b"brcm,bcm2711-thermal", b"brcm,bcm2711-genet-v5")
+CARD_CONTROLLERS = (b"brcm,bcm2835-sdhci", b"brcm,bcm2711-emmc2")
 ENVIRONMENT_BYTES = 0x4000
 SEED_BYTES = 64
-# Memory above the first GiB, which QEMU leaves to the firmware to tell of.
-UPPER_BASE, UPPER_BYTES = 1 << 30, 1 << 30
+# Memory as the board has it: QEMU tells of what is below the GPU's part of the first GiB, and leaves it to the firmware
+# to tell of what is above.
+LOWER_BYTES, UPPER_BASE = 960 << 20, 1 << 30
+MEMORY_BYTES_MIN, MEMORY_BYTES = 128 << 20, 2 << 30
 # The card: what is at its start is left to whoever wants it; the rest is /.
 CARD_BYTES_MIN, CARD_BYTES = 256 << 20, 256 << 20
 BOOT_START, BOOT_BYTES, SWAP_BYTES = 1 << 20, 64 << 20, 64 << 20
@@ -71,25 +76,61 @@ def make_image(build, archive, image, size=CARD_BYTES, bootargs=""):
     disk.fill_swap(image, swap_start, SWAP_BYTES)
 
 
-def prepared_tree(tree, path, uart):
-    """Writes the tree as the firmware hands it over; uart, if given, is the alias of the one that is the console."""
+def memory_bytes(text):
+    return int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]
+
+
+def limit_memory(root, reserved, size):
+    """Has the tree tell of `size` bytes of memory in all, as the firmware does if config.txt has `total_mem`. What is
+    below the GPU's part is QEMU's to tell of, so what is too much of that is reserved."""
+    if size < LOWER_BYTES:
+        reserved.append((size, LOWER_BYTES - size))
+    if size > UPPER_BASE:
+        # By this name, because QEMU replaces nodes that are called memory.
+        root["children"].append({"name": "upper-memory@%x" % UPPER_BASE, "children": [], "properties": {
+            "device_type": b"memory\0", "reg": fdt.cells(*fdt.wide(UPPER_BASE), size - UPPER_BASE)}})
+
+
+def limit_cores(root, count):
+    """Has the tree tell of `count` cores; the others wait for ever where the firmware has left them."""
+    cpus = next(child for child in root["children"] if child["name"] == "cpus")
+    cpus["children"] = [child for child in cpus["children"]
+                        if not child["name"].startswith("cpu@") or int(child["name"][4:], 16) < count]
+    cpus["children"] = [child for child in cpus["children"] if child["name"] != "cpu-map"]
+
+
+def remove_devices(node, compatible):
+    """Takes the devices whose drivers have these names out of the tree."""
+    node["children"] = [child for child in node["children"]
+                        if not child["properties"].get("compatible", b"").startswith(compatible)]
+    for child in node["children"]:
+        remove_devices(child, compatible)
+
+
+def prepared_tree(tree, path, machine, has_card):
+    """Writes the tree as the firmware hands it over; machine.uart, if given, is the alias of the one that is the console."""
     with open(tree, "rb") as file:
         data = file.read()
-    root = fdt.read(data)
+    root, reserved = fdt.read(data), fdt.reservations(data)
     chosen = next(child for child in root["children"] if child["name"] == "chosen")
     chosen["properties"]["rng-seed"] = os.urandom(SEED_BYTES)
-    if uart:
-        chosen["properties"]["stdout-path"] = uart.encode() + b"\0"
-    # By this name, because QEMU replaces nodes that are called memory.
-    root["children"].append({"name": "upper-memory@%x" % UPPER_BASE, "children": [], "properties": {
-        "device_type": b"memory\0", "reg": fdt.cells(*fdt.wide(UPPER_BASE), UPPER_BYTES)}})
+    if machine.uart:
+        chosen["properties"]["stdout-path"] = machine.uart.encode() + b"\0"
+    limit_memory(root, reserved, memory_bytes(machine.memory))
+    limit_cores(root, machine.smp)
+    # Without a card there is no controller either: otherwise all of them would have to be asked whether there is one.
+    remove_devices(root, NOT_EMULATED if has_card else NOT_EMULATED + CARD_CONTROLLERS)
     with open(path, "wb") as file:
-        file.write(fdt.write(root, fdt.reservations(data)))
+        file.write(fdt.write(root, reserved))
 
 
 def check_machine(machine):
-    if machine.smp != CORES or machine.memory not in (MEMORY, "2048M"):
-        raise SystemExit("quire: error: the Raspberry Pi 4 that QEMU knows has %d cores and %s" % (CORES, MEMORY))
+    if not 1 <= machine.smp <= CORES:
+        raise SystemExit("quire: error: the Raspberry Pi 4 has %d cores" % CORES)
+    size = memory_bytes(machine.memory)
+    if not MEMORY_BYTES_MIN <= size <= MEMORY_BYTES or LOWER_BYTES < size < UPPER_BASE:
+        raise SystemExit("quire: error: the Raspberry Pi 4 that QEMU knows has %s, of which the device tree may tell of "
+                         "%d to %d MiB, 1G or more" % (MEMORY, MEMORY_BYTES_MIN >> 20, LOWER_BYTES >> 20))
     if machine.virtualization or machine.memory_map or machine.dma_limit:
         raise SystemExit("quire: error: the Raspberry Pi 4 is as it is: it starts at EL2, and its memory is where it is")
 
@@ -145,8 +186,8 @@ def command(machine, build, directory, bootargs):
         line += ["-drive", "if=sd,format=raw,file=%s%s" % (card, words)]
     if machine.uboot:
         take_from_card(card, directory)
-        prepared_tree(os.path.join(directory, TREE), tree, machine.uart)
+        prepared_tree(os.path.join(directory, TREE), tree, machine, True)
         return line + ["-kernel", os.path.join(directory, "u-boot.bin")]
-    prepared_tree(os.path.join(debian_files(), TREE), tree, machine.uart)
+    prepared_tree(os.path.join(debian_files(), TREE), tree, machine, bool(machine.disks))
     line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
     return line + (["-append", bootargs] if bootargs else [])

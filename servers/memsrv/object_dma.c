@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "object_internal.h"
 #include "space.h"
+#include "transit.h"
 
 static struct list held_objects; /* the registry's lock */
 
@@ -213,18 +214,38 @@ static struct object *use_of_page(uint64_t pfn)
     return found;
 }
 
+/* What keeps a page where it is while a copy is made: its object, or its being in transit. */
+struct kept {
+    struct object *object;
+    struct page *page;
+};
+
+static bool keep(uint64_t pfn, struct kept *kept)
+{
+    *kept = (struct kept){.page = transit_use(pfn)};
+    if (!kept->page)
+        kept->object = use_of_page(pfn);
+    return kept->page || kept->object;
+}
+
+static void let_go(struct memsrv_context *worker, const struct kept *kept)
+{
+    if (kept->page)
+        transit_release(kept->page);
+    else if (kept->object)
+        object_put(worker, kept->object);
+}
+
 static int copy_page(struct memsrv_context *worker, uint64_t from, uint64_t to, uint64_t bytes)
 {
-    struct object *source = use_of_page(from);
-    struct object *target = use_of_page(to);
+    struct kept source, target;
+    const bool kept_source = keep(from, &source), kept_target = keep(to, &target);
 
-    if (source && target)
+    if (kept_source && kept_target)
         memmove(window(to << PAGE_SHIFT), window(from << PAGE_SHIFT), bytes);
-    if (source)
-        object_put(worker, source);
-    if (target)
-        object_put(worker, target);
-    return source && target ? 0 : -EFAULT;
+    let_go(worker, &source);
+    let_go(worker, &target);
+    return kept_source && kept_target ? 0 : -EFAULT;
 }
 
 int objects_dma_copy(struct memsrv_context *worker, const uint64_t *pairs, uint64_t bytes)
