@@ -19,8 +19,8 @@ struct command {
 };
 
 extern const struct command disk_commands[], file_commands[], general_commands[], memory_commands[], pager_commands[],
-    process_commands[], setting_commands[], shortage_commands[], statistics_commands[], trace_commands[], usage_commands[],
-    zone_commands[];
+    process_commands[], setting_commands[], shortage_commands[], statistics_commands[], trace_commands[],
+    usage_commands[], zone_commands[];
 
 /* The tables above, ended by a null. */
 extern const struct command *const command_groups[];

@@ -8,9 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct command *const command_groups[] = {
-    general_commands, file_commands,  process_commands, statistics_commands, zone_commands, memory_commands,
-    usage_commands,   pager_commands, setting_commands, trace_commands,      disk_commands, shortage_commands, NULL};
+const struct command *const command_groups[] = {general_commands,
+                                                file_commands,
+                                                process_commands,
+                                                statistics_commands,
+                                                zone_commands,
+                                                memory_commands,
+                                                usage_commands,
+                                                pager_commands,
+                                                setting_commands,
+                                                trace_commands,
+                                                disk_commands,
+                                                shortage_commands,
+                                                NULL};
 
 const struct command *command_find(const char *name)
 {

@@ -50,9 +50,10 @@ const char *trace_name(uint32_t kind)
 const char *trace_cause_name(uint64_t cause)
 {
     static const char *const causes[TRACE_CAUSE_COUNT] = {
-        [TRACE_CAUSE_ANONYMOUS] = "anonymous", [TRACE_CAUSE_ZERO] = "zero",       [TRACE_CAUSE_COPY] = "copy",
-        [TRACE_CAUSE_REUSE] = "reuse",         [TRACE_CAUSE_OBJECT] = "object",   [TRACE_CAUSE_HUGE] = "huge",
-        [TRACE_CAUSE_SPURIOUS] = "spurious",   [TRACE_CAUSE_REFUSED] = "refused", [TRACE_CAUSE_MAJOR] = "major"};
+        [TRACE_CAUSE_ANONYMOUS] = "anonymous", [TRACE_CAUSE_ZERO] = "zero",         [TRACE_CAUSE_COPY] = "copy",
+        [TRACE_CAUSE_REUSE] = "reuse",         [TRACE_CAUSE_OBJECT] = "object",     [TRACE_CAUSE_HUGE] = "huge",
+        [TRACE_CAUSE_SWAP] = "swap",           [TRACE_CAUSE_SPURIOUS] = "spurious", [TRACE_CAUSE_REFUSED] = "refused",
+        [TRACE_CAUSE_MAJOR] = "major"};
     return cause < TRACE_CAUSE_COUNT ? causes[cause] : "?";
 }
 

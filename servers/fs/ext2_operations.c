@@ -21,7 +21,7 @@ static int list_with_lock(struct inode *directory, uint64_t cookie, list_functio
 }
 
 static int create_with_lock(struct inode *directory, const char *name, size_t length, const struct new_inode *new,
-                  struct inode **inode)
+                            struct inode **inode)
 {
     ext2_lock(ext2_of(directory));
     const int error = ext2_create(directory, name, length, new, inode);
@@ -48,8 +48,8 @@ static int unlink_with_lock(struct inode *directory, const char *name, size_t le
     return error;
 }
 
-static int rename_with_lock(struct inode *from, const char *from_name, size_t from_length, struct inode *inode, struct inode *to,
-                  const char *to_name, size_t to_length, struct inode *replaced)
+static int rename_with_lock(struct inode *from, const char *from_name, size_t from_length, struct inode *inode,
+                            struct inode *to, const char *to_name, size_t to_length, struct inode *replaced)
 {
     if (replaced)
         inode_get(replaced);

@@ -45,7 +45,8 @@ long ext2_pages_read(struct ext2_pages *pages, uint64_t offset, void *data, size
 
     while (error == 0 && done < bytes) {
         uint64_t part = 0;
-        error = memsrv_object_load(SLOT_MEMSRV, pages->object, offset + done, bytes - done, (uint64_t)data + done, &part);
+        error =
+            memsrv_object_load(SLOT_MEMSRV, pages->object, offset + done, bytes - done, (uint64_t)data + done, &part);
         done += part;
     }
     return done > 0 ? (long)done : pages_error(error);

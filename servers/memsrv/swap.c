@@ -12,9 +12,9 @@
 #include "space_pages.h"
 
 struct spinlock swap_lock;
-static struct radix_index slots GUARDED_BY(swap_lock);       /* struct swap_record by slot */
-static struct list unsure_records GUARDED_BY(swap_lock);     /* SWAP_UNSURE */
-static struct list free_records GUARDED_BY(swap_lock);       /* SWAP_FREE */
+static struct radix_index slots GUARDED_BY(swap_lock);   /* struct swap_record by slot */
+static struct list unsure_records GUARDED_BY(swap_lock); /* SWAP_UNSURE */
+static struct list free_records GUARDED_BY(swap_lock);   /* SWAP_FREE */
 static struct swap_figures figures GUARDED_BY(swap_lock);
 static uint64_t free_count GUARDED_BY(swap_lock);
 static struct kmem_cache record_cache;

@@ -115,8 +115,8 @@ void swap_forget_free(void);
 uint64_t swap_list(uint64_t *slots, uint64_t capacity, uint64_t *cursor);
 
 struct swap_figures {
-    uint64_t slots;  /* that are used, or may be */
-    uint64_t cached; /* pages in the swap cache */
+    uint64_t slots;   /* that are used, or may be */
+    uint64_t cached;  /* pages in the swap cache */
     uint64_t out, in; /* pages written to slots, and read from them, so far */
 };
 struct swap_figures swap_read_figures(void);

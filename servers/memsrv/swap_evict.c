@@ -73,7 +73,8 @@ static void soften(struct memsrv_context *worker, struct space *space, struct le
     if (!area)
         return;
     if (!leaving->fresh && keeps(space, area)) {
-        leaving->locked = true; /* of a page that has begun to go, who locks it meanwhile gets it back when it is touched */
+        leaving->locked =
+            true; /* of a page that has begun to go, who locks it meanwhile gets it back when it is touched */
         return;
     }
     if (!leaving->entered)

@@ -51,7 +51,8 @@ static uint64_t cause_since(const struct memsrv_context *worker, const uint64_t 
 _Static_assert((int)EVENT_FAULT_ANONYMOUS == TRACE_CAUSE_ANONYMOUS && (int)EVENT_FAULT_ZERO == TRACE_CAUSE_ZERO &&
                    (int)EVENT_FAULT_COPY == TRACE_CAUSE_COPY && (int)EVENT_FAULT_REUSE == TRACE_CAUSE_REUSE &&
                    (int)EVENT_FAULT_OBJECT == TRACE_CAUSE_OBJECT && (int)EVENT_FAULT_HUGE == TRACE_CAUSE_HUGE &&
-                   (int)EVENT_FAULT_SPURIOUS == TRACE_CAUSE_SPURIOUS && (int)EVENT_FAULT_REFUSED == TRACE_CAUSE_REFUSED,
+                   (int)EVENT_FAULT_SWAP == TRACE_CAUSE_SWAP && (int)EVENT_FAULT_SPURIOUS == TRACE_CAUSE_SPURIOUS &&
+                   (int)EVENT_FAULT_REFUSED == TRACE_CAUSE_REFUSED,
                "causes are counters");
 
 static int handle_fault(struct memsrv_context *worker, struct message *m)

@@ -216,7 +216,8 @@ static void read_errors(void)
     char *memory = map(file, PAGE_SIZE, MAP_SHARED);
     char byte = 0;
 
-    tap_ok(memory && drop_caches() && inject(BLK_FAULT_ERROR, BLK_READ) && pread(file, &byte, 1, 0) == -1 && errno == EIO,
+    tap_ok(memory && drop_caches() && inject(BLK_FAULT_ERROR, BLK_READ) && pread(file, &byte, 1, 0) == -1 &&
+               errno == EIO,
            "what cannot be read gives EIO");
     tap_ok(is_bus_error(memory), "and a bus error where it is mapped");
     tap_ok(inject(BLK_FAULT_NONE, BLK_READ) && memory[0] == 'k' && pread(file, &byte, 1, 0) == 1 && byte == 'k',

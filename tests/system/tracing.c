@@ -16,11 +16,11 @@
 
 #include "trace_faults.h"
 
-#define SCRATCH     "label=scratch"
+#define SCRATCH      "label=scratch"
 #define PAGE_TOUCHED 5u
-#define EVENTS_MAX  20000u
-#define SOURCES     8u
-#define AT_ONCE     (PROTO_DATA_MAX / sizeof(struct trace_event))
+#define EVENTS_MAX   20000u
+#define SOURCES      8u
+#define AT_ONCE      (PROTO_DATA_MAX / sizeof(struct trace_event))
 
 static struct trace_event events[EVENTS_MAX];
 static size_t event_count;
@@ -91,9 +91,8 @@ static bool has(uint64_t id, enum trace_kind kind)
 
 static void test_major(const volatile unsigned char *memory)
 {
-    static const enum trace_kind kinds[] = {TRACE_FAULT, TRACE_HANDLE,  TRACE_HANDLE_END, TRACE_DEMAND,
-                                            TRACE_FILL,  TRACE_IO,      TRACE_IO_END,     TRACE_FILL_END,
-                                            TRACE_UNPARK, TRACE_FAULT_END};
+    static const enum trace_kind kinds[] = {TRACE_FAULT, TRACE_HANDLE, TRACE_HANDLE_END, TRACE_DEMAND, TRACE_FILL,
+                                            TRACE_IO,    TRACE_IO_END, TRACE_FILL_END,   TRACE_UNPARK, TRACE_FAULT_END};
     const uint64_t address = (uint64_t)memory + PAGE_TOUCHED * PAGE_SIZE;
     const size_t found = trace_find_faults(events, event_count, faults, EVENTS_MAX);
     const struct fault_time *fault = NULL, *second = NULL;

@@ -221,7 +221,9 @@ int ext2_pages_sync(struct ext2_pages *pages)
     return first == 0 || first == -ENOSPC ? first : -EIO;
 }
 
-void ext2_pages_advise(struct ext2_pages *pages, uint64_t first, uint64_t end, unsigned advice) {}
+void ext2_pages_advise(struct ext2_pages *pages, uint64_t first, uint64_t end, unsigned advice)
+{
+}
 
 struct ext2_pages_use ext2_pages_use(const struct ext2_pages *pages)
 {

@@ -268,8 +268,8 @@ enum system_operation {
     SYSTEM_TRACE = 6,        /* 1: events are written down from now on, 0: no more */
     SYSTEM_TRACE_READ =
         7, /* cpu, cursor: events from there on into the buffer; returns how many; second: next cursor */
-    SYSTEM_FRAME_HOLD = 8,   /* pfn: one reference more to a user frame, as if something mapped it; EBUSY: it is held */
-    SYSTEM_FRAME_DROP = 9,   /* pfn: takes that away; second result: references left; EINVAL: it is not held */
+    SYSTEM_FRAME_HOLD = 8, /* pfn: one reference more to a user frame, as if something mapped it; EBUSY: it is held */
+    SYSTEM_FRAME_DROP = 9, /* pfn: takes that away; second result: references left; EINVAL: it is not held */
     SYSTEM_OPERATION_COUNT
 };
 

@@ -59,6 +59,7 @@ enum trace_cause {
     TRACE_CAUSE_REUSE,
     TRACE_CAUSE_OBJECT,
     TRACE_CAUSE_HUGE,
+    TRACE_CAUSE_SWAP,
     TRACE_CAUSE_SPURIOUS,
     TRACE_CAUSE_REFUSED,
     TRACE_CAUSE_MAJOR, /* it waits for the pager; another fault follows */
