@@ -3,8 +3,11 @@
 #include "server.h"
 
 #include <proto/root_client.h>
+#include <quire/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define NS_PER_MS 1000000UL
 
 void disk_say(const struct disk *disk, const char *text)
 {
@@ -42,6 +45,10 @@ static void fail(struct blk_context *context, struct disk *disk, const char *rea
         if (disk->slots[slot])
             end(context, disk, disk->slots[slot], -EIO);
         disk->slots[slot] = NULL;
+    }
+    while ((link = list_first(&disk->lost))) {
+        list_remove(link);
+        end(context, disk, CONTAINER_OF(link, struct request, link), -EIO);
     }
     disk->counts.in_flight = 0;
 }
@@ -104,6 +111,12 @@ static uint64_t fault_for(const struct disk *disk, const struct request *request
     return injection->fault;
 }
 
+static void lose(struct disk *disk, struct request *request)
+{
+    request->deadline = clock_now_ns() + BLK_LOST_MS * NS_PER_MS;
+    list_push_back(&disk->lost, &request->link);
+}
+
 void disk_submit(struct blk_context *context, struct disk *disk, struct request *request)
 {
     const uint64_t fault = fault_for(disk, request);
@@ -112,6 +125,8 @@ void disk_submit(struct blk_context *context, struct disk *disk, struct request 
         end(context, disk, request, -EIO);
     else if (fault == BLK_FAULT_HOLD)
         list_push_back(&disk->held, &request->link);
+    else if (fault == BLK_FAULT_LOSE)
+        lose(disk, request);
     else if (request->operation == BLK_FLUSH && !disk->cached)
         end(context, disk, request, 0); /* what has ended has been written */
     else
@@ -121,6 +136,7 @@ void disk_submit(struct blk_context *context, struct disk *disk, struct request 
 /* Gives the device a request, which ends at once if that cannot be done. */
 static void give(struct blk_context *context, struct disk *disk, struct request *request)
 {
+    request->deadline = clock_now_ns() + BLK_PATIENCE_MS * NS_PER_MS;
     if (disk->kind->give(disk, request) < 0) {
         end(context, disk, request, -EIO);
         return;
@@ -163,10 +179,68 @@ void disk_inject(struct blk_context *context, struct disk *disk, const struct in
     disk_run(context, disk);
 }
 
+/* --- Patience ----------------------------------------------------------------------------------------------------- */
+
+/* True if the device has had a request for too long. */
+static bool is_overdue(const struct disk *disk, uint64_t now)
+{
+    const struct list *first = list_first(&disk->lost);
+
+    if (first && CONTAINER_OF(first, struct request, link)->deadline <= now)
+        return true;
+    for (unsigned slot = 0; slot < VIRTQUEUE_SLOTS_MAX; slot++) {
+        if (disk->slots[slot] && disk->slots[slot]->deadline <= now)
+            return true;
+    }
+    return false;
+}
+
+/* Of what a device that is reset has had: what is overdue ends, the rest waits for it once more. */
+static void take_back(struct blk_context *context, struct disk *disk, uint64_t now)
+{
+    for (unsigned slot = 0; slot < VIRTQUEUE_SLOTS_MAX; slot++) {
+        struct request *request = disk->slots[slot];
+        disk->slots[slot] = NULL;
+        if (request && request->deadline <= now)
+            end(context, disk, request, -EIO);
+        else if (request)
+            list_push_front(&disk->waiting, &request->link);
+    }
+    LIST_FOR_EACH_SAFE(link, &disk->lost)
+    {
+        struct request *request = CONTAINER_OF(link, struct request, link);
+        if (request->deadline > now)
+            continue;
+        list_remove(link);
+        end(context, disk, request, -EIO);
+    }
+    disk->counts.in_flight = 0;
+}
+
+void disk_check_patience(struct blk_context *context, struct disk *disk)
+{
+    const uint64_t now = clock_now_ns();
+
+    if (disk->broken || !is_overdue(disk, now))
+        return;
+    disk_say(disk, "it does not answer, and is reset");
+    /* It may have answered by now; what it has had is not taken for that. */
+    if (disk->kind->stop(disk) < 0 || disk->kind->start(disk, disk->registers) < 0) {
+        fail(context, disk, "it does not come back");
+        return;
+    }
+    take_back(context, disk, now);
+    (void)!disk->kind->acknowledge(disk);
+    (void)!sys_irq_ack(disk->irq_slot);
+    disk_run(context, disk);
+}
+
 int disk_start(struct disk *disk, volatile void *registers)
 {
     list_init(&disk->waiting);
     list_init(&disk->held);
+    list_init(&disk->lost);
+    disk->registers = registers;
     return disk->kind->start(disk, registers);
 }
 

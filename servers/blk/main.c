@@ -15,6 +15,8 @@ static void handle_events(struct blk_context *context, uint64_t events)
     for (unsigned i = 0; i < context->disk_count; i++) {
         if (events >> i & 1)
             disk_interrupt(context, &context->disks[i]);
+        if (events & BLK_EVENT_TICK)
+            disk_check_patience(context, &context->disks[i]);
     }
     if ((events & BLK_EVENT_ENDED) || context->settling)
         programs_settle(context);

@@ -44,6 +44,7 @@ struct request {
     uint64_t sector;    /* of the disk */
     uint64_t count;     /* sectors */
     bool on_its_way;    /* it has not ended */
+    uint64_t deadline;  /* ns: when it has been with the device for too long */
     int status;         /* when it has ended */
     uint64_t frames[BLK_REQUEST_PAGES];
 };
@@ -131,6 +132,8 @@ struct disk {
     uint64_t physical;   /* of the memory */
     struct list waiting; /* struct request: not given to the device yet */
     struct list held;    /* struct request: by an injected fault */
+    struct list lost;    /* struct request: the same, and the device is said to have them */
+    volatile void *registers;
     struct request *slots[VIRTQUEUE_SLOTS_MAX];
     struct injection injection;
     struct blk_counts counts;
@@ -176,6 +179,9 @@ void disk_run(struct blk_context *context, struct disk *disk);
 
 /* Takes what the device has done with. */
 void disk_interrupt(struct blk_context *context, struct disk *disk);
+
+/* Ends what a device has had for too long, and resets the device. To be called every now and then. */
+void disk_check_patience(struct blk_context *context, struct disk *disk);
 
 /* Injects a fault; requests that were held go on. */
 void disk_inject(struct blk_context *context, struct disk *disk, const struct injection *injection);

@@ -7,6 +7,7 @@
 #include <proto/root_client.h>
 #include <quire/clock.h>
 #include <quire/slots.h>
+#include <quire/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -110,6 +111,16 @@ static void start_disks(struct blk_context *context, int count, char **arguments
     }
 }
 
+/* A second thread says once a second that time has passed. */
+static int tick(void *argument)
+{
+    for (;;) {
+        clock_sleep_until(clock_now_ns() + NS_PER_SECOND);
+        if (sys_signal(SLOT_NOTIFICATION, BLK_EVENT_TICK) < 0)
+            return 1;
+    }
+}
+
 void server_start(struct blk_context *context, int argument_count, char **arguments)
 {
     context->reply = SLOT_REPLY;
@@ -124,6 +135,9 @@ void server_start(struct blk_context *context, int argument_count, char **argume
     /* Above all numbers of the server before, which has made less than one a nanosecond. */
     context->next_session = clock_now_ns() + 1;
     start_disks(context, argument_count - 1, arguments + 1);
+    struct thread *ticker;
+    if (thread_create(&ticker, tick, NULL) < 0)
+        fail("blk: no second thread\n");
     /* Memory is written back through this server: so none of its own may ever be away. */
     if (memsrv_lock_all(SLOT_MEMSRV, MEMSRV_LOCK_CURRENT | MEMSRV_LOCK_FUTURE) < 0)
         fail("blk: its memory cannot be locked\n");

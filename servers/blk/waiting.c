@@ -58,7 +58,7 @@ int blk_handle_inject(struct blk_context *context, const struct message *request
 
     if (!volume)
         return -ENODEV;
-    if (fault > BLK_FAULT_HOLD || (operations & ~(1UL << BLK_READ | 1UL << BLK_WRITE | 1UL << BLK_FLUSH)))
+    if (fault > BLK_FAULT_LOSE || (operations & ~(1UL << BLK_READ | 1UL << BLK_WRITE | 1UL << BLK_FLUSH)))
         return -EINVAL;
     if (sector > volume->record.sectors || count > volume->record.sectors - sector)
         return -ENXIO;

@@ -177,16 +177,31 @@ int flush_begin(struct pager *pager, uint64_t volume, uint32_t job)
     return error;
 }
 
-/* A transfer has ended; who waits for it goes on later. */
+/* A transfer has ended; who waits for it goes on later. Of one that failed the pages are tried one by one, so that each page
+ * has the error that is its own. */
 static void transfer_ended(struct pager *pager, uint32_t tag, int status)
 {
-    const struct transfer transfer = pager->transfers[tag];
+    struct transfer *slot = &pager->transfers[tag];
+    const struct transfer transfer = *slot;
     pager_trace(pager, TRACE_IO_END, origin_of(pager, &transfer), tag, (uint64_t)(int64_t)status);
-    pager->transfers[tag].used = false;
-    if (transfer.batch != NONE)
-        pages_ended(pager, &pager->batches[transfer.batch], transfer.first, transfer.count, status);
-    else
+    if (transfer.batch == NONE) {
+        slot->used = false;
         job_part_ended(pager, transfer.job, status);
+        return;
+    }
+    if (status < 0 && transfer.count > 1) {
+        slot->left = transfer.count - 1;
+        slot->count = 1;
+        slot->given = false;
+        return;
+    }
+    slot->used = transfer.left > 0;
+    if (slot->used) {
+        slot->first = transfer.first + 1;
+        slot->left = transfer.left - 1;
+        slot->given = false;
+    }
+    pages_ended(pager, &pager->batches[transfer.batch], transfer.first, transfer.count, status);
 }
 
 /* Gives disks again what an earlier disk server had. False: not all, now. */

@@ -172,7 +172,7 @@ static bool batch_ok(const struct pager *pager, uint32_t number)
     uint32_t on_their_way = 0;
     for (uint32_t tag = 0; tag < TRANSFERS_MAX; tag++) {
         if (pager->transfers[tag].used && pager->transfers[tag].batch == number)
-            on_their_way += pager->transfers[tag].count;
+            on_their_way += pager->transfers[tag].count + pager->transfers[tag].left;
     }
     if (batch->kind == BATCH_FREE)
         return on_their_way == 0;

@@ -50,6 +50,7 @@ struct transfer {
     uint32_t batch; /* NONE: a flush, or free */
     uint32_t job;   /* of a flush; NONE: not one */
     uint32_t first, count;
+    uint32_t left; /* pages behind those that follow one by one: one transfer for all has failed */
     uint64_t volume;
     bool used;
     bool given; /* to the disk; otherwise that is still to be done */

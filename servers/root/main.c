@@ -14,6 +14,7 @@
 #include "layout.h"
 #include "log.h"
 #include "objects.h"
+#include "power.h"
 #include "process.h"
 #include "seed.h"
 #include "serve.h"
@@ -69,6 +70,7 @@ int main(void)
     watcher_start();
     timer_start();
     khugepaged_create();
+    power_start();
     grant_prepare(info);
     read_tree(info);
     layout_open(info, &entropy);

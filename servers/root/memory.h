@@ -13,6 +13,7 @@
 #define WATCHER_BUFFER_ADDRESS    0x80010000UL /* IPC buffer of the watcher thread */
 #define TIMER_BUFFER_ADDRESS      0x80020000UL /* that of the timer thread */
 #define KHUGEPAGED_BUFFER_ADDRESS 0x80030000UL /* that of khugepaged */
+#define POWER_BUFFER_ADDRESS      0x80050000UL /* that of the thread that ends the machine */
 #define PROBE_ADDRESS             0x80040000UL /* a page of device registers, while it is looked at */
 #define TREE_ADDRESS              0x90000000UL /* the device tree, while it is read */
 #define ARCHIVE_ADDRESS           0x100000000UL

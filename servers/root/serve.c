@@ -17,6 +17,7 @@
 #include "end.h"
 #include "log.h"
 #include "objects.h"
+#include "power.h"
 #include "spawn.h"
 #include "sync.h"
 
@@ -124,7 +125,12 @@ int root_handle_power_off(struct root_context *context, const struct message *re
 
     if (!caller || !caller->operator)
         return -EPERM;
-    power_off((int)(status & 0xff));
+    /* The caller is not answered any more. */
+    const uint64_t fresh = reply_take();
+    if (fresh != SLOT_NONE)
+        context->reply = fresh;
+    power_off_in_order((int)(status & 0xff));
+    return PROTO_PARKED;
 }
 
 int root_handle_log(struct root_context *context, const struct message *request, const void *text, size_t text_bytes)

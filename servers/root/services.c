@@ -19,6 +19,7 @@
 #include "grant.h"
 #include "log.h"
 #include "objects.h"
+#include "power.h"
 #include "spawn.h"
 #include "stack.h"
 
@@ -337,7 +338,7 @@ static void restart(struct service *service, const struct process *ended)
 void service_ended(const struct process *ended)
 {
     if (ended->pid == run.pid)
-        power_off(process_status(ended));
+        power_off_in_order(process_status(ended));
     else if (ended->pid == console.pid)
         restart(&console, ended);
     else if (ended->pid == blk.pid)

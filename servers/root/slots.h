@@ -43,12 +43,15 @@ enum root_slot {
     ROOT_SLOT_TIMER_THREAD,
     ROOT_SLOT_KHUGEPAGED,      /* the thread */
     ROOT_SLOT_KHUGEPAGED_WAKE, /* its notification: settings have changed */
+    ROOT_SLOT_POWER,           /* notification of the thread that ends the machine */
+    ROOT_SLOT_POWER_THREAD,
+    ROOT_SLOT_POWER_SERVER, /* the endpoint of the server that it asks */
     ROOT_SLOT_REPLIES = 96,
     ROOT_SLOT_PROCESSES = 160,                                 /* two a process: first thread, capability table */
     ROOT_SLOT_WAITS = ROOT_SLOT_PROCESSES + 2 * PROCESS_COUNT, /* notifications of threads that wait, one arriving */
     ROOT_SLOT_END = ROOT_SLOT_WAITS + WAITS_MAX + 1,
 };
-_Static_assert(ROOT_SLOT_KHUGEPAGED_WAKE < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
+_Static_assert(ROOT_SLOT_POWER_SERVER < ROOT_SLOT_REPLIES, "single slots end before the reply objects");
 _Static_assert(ROOT_SLOT_REPLIES + REPLY_COUNT <= ROOT_SLOT_PROCESSES, "reply objects end before the processes");
 
 /* Slots that belong to an entry of the process table: its first thread, and its capability table. */

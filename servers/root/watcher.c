@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "memory.h"
 #include "own_thread.h"
+#include "power.h"
 #include "process.h"
 #include "slots.h"
 
@@ -31,14 +32,28 @@ void report_fault(const char *name, uint64_t pid, const struct fault_message *fa
                  access_name(fault->access), fault->instruction);
 }
 
+/* Servers have not come to an end with writing. */
+static __attribute__((noreturn)) void give_up_disks(void)
+{
+    log_line("not everything could be written in time");
+    power_off(power_status());
+}
+
 static __attribute__((noreturn)) void watch(void)
 {
     const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
     uint64_t thread = process_thread_slot(process_find(PID_MEMSRV));
-    uint64_t bits;
+    uint64_t bits, deadline = DEADLINE_NEVER;
 
-    while (sys_wait(ROOT_SLOT_WATCH, DEADLINE_NEVER, &bits) < 0)
-        continue;
+    for (;;) {
+        const long result = sys_wait(ROOT_SLOT_WATCH, deadline, &bits);
+        if (result == 0 && (bits & ~(uint64_t)WATCH_POWER_OFF))
+            break;
+        if (result == 0)
+            deadline = clock_now() + POWER_PATIENCE_NS;
+        else if (deadline != DEADLINE_NEVER && clock_now() >= deadline)
+            give_up_disks();
+    }
     if (sys_thread_control(thread, THREAD_INFO, 0, 0, 0, 0, 0) == 0 && info->state == THREAD_STATE_FAULTED) {
         struct fault_message fault = info->fault;
         report_fault("memsrv", PID_MEMSRV, &fault, false);

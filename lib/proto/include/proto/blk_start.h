@@ -18,6 +18,8 @@
 
 /* root signals this when a program has ended that may transfer data. The other bits are the server's. */
 #define BLK_EVENT_ENDED (1UL << 63)
+/* The server's own: time has passed. */
+#define BLK_EVENT_TICK (1UL << 62)
 
 _Static_assert(BLK_SLOT_IRQ + BLK_DISKS_MAX <= SLOT_FIRST_FREE, "interrupts are in standard slots");
 
