@@ -176,6 +176,44 @@ def check_licences(build):
             if not any("SPDX-License-Identifier: MIT" in line for line in lines_of(path)[:3])]
 
 
+def table_rows(path, head):
+    """Returns the cells of each row of the table in a document whose head begins so, both without its lines."""
+    lines = lines_of(path)
+    start = next(number for number, line in enumerate(lines) if line.startswith(head)) + 2
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def difference(what, documented, there):
+    """Tells in which names two sets differ."""
+    return (["docs/porting.md has %s `%s`, which is not there" % (what, name) for name in sorted(documented - there)] +
+            ["docs/porting.md lacks %s `%s`" % (what, name) for name in sorted(there - documented)])
+
+
+def check_porting(build):
+    """docs/porting.md says what platforms supply, and each of them does"""
+    names, problems = re.compile(r"`([\w.]+)(?:\(\))?`"), []
+    folder, document = os.path.join(SOURCE, "platform"), "docs/porting.md"
+    files = table_rows(document, "| file | what it is |")
+    for platform in sorted(set(os.listdir(folder)) - {"common"}):
+        documented = {name for row in files if row[2] == "all" or platform in re.split(r",\s*", row[2])
+                      for name in names.findall(row[0])}
+        there = {name for name in os.listdir(os.path.join(folder, platform)) if name != "__pycache__"}
+        problems += difference("for %s" % platform, documented, there)
+    groups = table_rows(document, "| group | functions |")
+    contract = re.sub(r"/\*.*?\*/", "", "\n".join(lines_of("kernel/include/platform.h")), flags=re.DOTALL)
+    declared = set(re.findall(r"^(?!struct|enum|#)[\w(){} ]*?\b(\w+)\([^()]*\);", contract, re.MULTILINE))
+    problems += difference("the function", {name for row in groups for name in re.findall(r"`(\w+)\(\)`", row[1])},
+                           declared)
+    problems += difference("the common file", {name for row in groups for name in names.findall(row[2])},
+                           {name for name in os.listdir(os.path.join(folder, "common")) if name.endswith(".c")})
+    return problems
+
+
 def setup_says(directory, tools):
     """Runs setup.sh as a user without root who has just these tools first in PATH; returns its status and words."""
     for name, script in tools.items():
@@ -210,7 +248,7 @@ def check_setup(build):
 
 
 CHECKS = (check_format, check_second_compiler, check_tidy, check_documents, check_shell, check_python,
-          check_file_sizes, check_function_sizes, check_arch_conditions, check_licences,
+          check_file_sizes, check_function_sizes, check_arch_conditions, check_licences, check_porting,
           check_setup)
 
 

@@ -6,10 +6,10 @@
 
 #include <arch/mmu.h>
 
+#include "board.h"
 #include "device_tree.h"
 #include "panic.h"
 #include "regions.h"
-#include "uart.h"
 
 #define EXIT_ARGUMENT "quire.exit=semihosting"
 
@@ -36,7 +36,7 @@ static const struct uart *find_console(int *node)
     *node = path ? device_tree_find_path(path) : -1;
     if (*node >= 0 && device_tree_enabled(*node) && (uart = uart_of_node(*node)))
         return uart;
-    for (const struct uart *const *listed = board_uarts; *listed; listed++) {
+    for (const struct uart *const *listed = board.uarts; *listed; listed++) {
         *node = device_tree_next_compatible(-1, (*listed)->compatible);
         if (*node >= 0)
             return *listed;

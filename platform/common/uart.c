@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The log function of platform.h over whichever UART the device tree names. */
-#include "uart.h"
+#include "board.h"
 
 #include <arch/mmu.h>
 #include <arch/registers.h>
@@ -16,7 +16,7 @@ static volatile void *log_registers;
 
 const struct uart *uart_of_node(int node)
 {
-    for (const struct uart *const *uart = board_uarts; *uart; uart++) {
+    for (const struct uart *const *uart = board.uarts; *uart; uart++) {
         if (device_tree_has_string(node, "compatible", (*uart)->compatible))
             return *uart;
     }

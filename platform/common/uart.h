@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * UARTs as log device: polled output alone. Input and interrupts are the console server's. A driver is a table of
- * operations; each board lists those that it can have.
+ * operations; each board lists those that it can have (board.h).
  */
 #ifndef PLATFORM_UART_H
 #define PLATFORM_UART_H
@@ -24,9 +24,6 @@ struct uart {
     /* True while characters that were handed over are not on the line yet. */
     bool (*busy)(volatile void *registers);
 };
-
-/* The board's list, ended by NULL. */
-extern const struct uart *const board_uarts[];
 
 extern const struct uart uart_pl011;
 

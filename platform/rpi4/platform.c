@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Raspberry Pi 4, put together from the common parts. Where everything is stands in its device tree. */
-#include "platform.h"
-
-#include <arch/registers.h>
-
-#include "cpus.h"
-#include "device_tree.h"
-#include "discover.h"
-#include "generic_timer.h"
-#include "gic.h"
+/* Raspberry Pi 4. Where everything is stands in its device tree. */
+#include "board.h"
 #include "mini_uart.h"
 #include "power.h"
-#include "psci.h"
-#include "semihosting.h"
 
-const struct uart *const board_uarts[] = {&uart_mini, &uart_pl011, NULL};
+static const struct uart *const uarts[] = {&uart_mini, &uart_pl011, NULL};
 
-void platform_discover(uint64_t tree)
-{
-    device_tree_open(tree, machine.tree_size);
-    discover_console();
-    discover_arguments();
-    discover_memory();
-    psci_discover();
-    discover_cpus();
-    gic_discover();
-    generic_timer_discover();
-    power_discover();
-}
-
-void platform_power_off(int status)
-{
-    uart_flush();
-    if (machine.exit_semihosting)
-        semihosting_exit(status);
-    psci_system_off();
-    power_off();
-    cpu_halt();
-}
-
-void platform_reset(void)
-{
-    uart_flush();
-    psci_system_reset();
-    power_reset();
-    cpu_halt();
-}
+const struct board board = {.uarts = uarts, .discover = power_discover, .power_off = power_off, .reset = power_reset};

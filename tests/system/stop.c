@@ -335,6 +335,9 @@ static void test_orphans(void)
             (void)setpgid(0, 0);
             (void)signal(SIGHUP, interrupted);
             (void)raise(SIGSTOP);
+            /* It may go on a little before it hears of that. */
+            for (int i = 0; i < PATIENCE_MS && !shared->handled; i++)
+                usleep(MS);
             shared->flag = true;
             _exit(0);
         }
