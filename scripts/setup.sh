@@ -15,6 +15,7 @@ PACKAGES=(
     gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu meson ninja-build
     newlib-source dpkg-dev xz-utils debian-archive-keyring          # sources of the third-party libraries
     check libfdt-dev                                                # host tests
+    gdb-multiarch                                                   # to look into the machine
     tcl                                                             # to make SQLite's amalgamation for a test
     clang clang-format clang-tidy shellcheck                        # checks of the source
     u-boot-qemu u-boot-tools mtools                                 # the boot loader and its disk

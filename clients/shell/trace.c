@@ -78,6 +78,13 @@ int trace_switch(bool on)
     return error;
 }
 
+/* The reading of the rings itself is not what anybody wants to see. */
+static bool is_reading(const struct trace_event *event)
+{
+    const uint32_t kind = TRACE_KIND(event->what);
+    return (kind == TRACE_REQUEST || kind == TRACE_REQUEST_END) && event->a == MEMSRV_OP_TRACE_READ;
+}
+
 /* Adds those events that count. */
 static int add(struct trace_list *list, const struct trace_event *events, size_t count)
 {
@@ -90,7 +97,7 @@ static int add(struct trace_list *list, const struct trace_event *events, size_t
         list->capacity = capacity;
     }
     for (size_t i = 0; i < count; i++) {
-        if (events[i].time >= since)
+        if (events[i].time >= since && !is_reading(&events[i]))
             list->events[list->count++] = events[i];
     }
     return 0;

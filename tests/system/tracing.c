@@ -132,7 +132,10 @@ static void test_off(const volatile unsigned char *memory)
 
 int main(void)
 {
-    const volatile unsigned char *const memory = map_disk();
+    const volatile unsigned char *memory;
+
+    tap_plan(20);
+    memory = map_disk();
 
     if (!memory)
         return tap_done();
