@@ -88,7 +88,8 @@ static int pin(struct memsrv_context *worker, uint64_t slot, struct swap_record 
 static int map_itself(struct memsrv_context *worker, struct space *space, const struct vma *area, uint64_t address,
                       const struct page *page, bool writes) REQUIRES(space->lock)
 {
-    const uint64_t rights = writes ? entry_flags(area->flags) : (area->flags & VMA_ACCESS & ~VMA_WRITE) | ENTRY_ACCESSED;
+    const uint64_t rights =
+        writes ? entry_flags(area->flags) : (area->flags & VMA_ACCESS & ~VMA_WRITE) | ENTRY_ACCESSED;
 
     if (area->flags & VMA_EXECUTE)
         machine_sync_code(page_window(page), PAGE_SIZE);
@@ -156,7 +157,8 @@ int swap_bring_range_locked(struct memsrv_context *worker, struct space *space, 
         memcpy(found, ipc_buffer()->words, (uint64_t)count * sizeof(*found));
         for (long i = 0; i < count && !error; i++) {
             if (found[i].entry & ENTRY_SOFT)
-                error = swap_bring_locked(worker, space, area, found[i].address, found[i].entry & ~ENTRY_SHARED, access);
+                error =
+                    swap_bring_locked(worker, space, area, found[i].address, found[i].entry & ~ENTRY_SHARED, access);
         }
         start = next;
     }

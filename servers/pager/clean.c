@@ -6,7 +6,7 @@
 
 #define RUNS_MAX 32u
 
-static struct job *job_new(struct pager *pager, enum job_kind kind)
+struct job *job_new(struct pager *pager, enum job_kind kind)
 {
     for (uint32_t i = 0; i < JOBS_MAX; i++) {
         if (pager->jobs[i].kind == JOB_FREE) {
@@ -109,7 +109,7 @@ static bool sync_part(struct pager *pager, struct job *job)
     return job->next < job->end;
 }
 
-static void job_end(struct pager *pager, struct job *job)
+void job_end(struct pager *pager, struct job *job)
 {
     const struct backend *backend = &pager->backend;
     struct job ended = *job;
@@ -139,6 +139,8 @@ static bool flush_volumes(struct pager *pager, struct job *job)
 bool job_step(struct pager *pager, struct job *job)
 {
     uint64_t before = job->next;
+    if (job->kind == JOB_SWAP_OFF)
+        return swap_off_step(pager, job);
     while (job->next < job->end && sync_part(pager, job))
         ;
     if (job->next < job->end || job->batches > 0)

@@ -376,8 +376,7 @@ static int move_and_drop(void)
     meet(1);
     EXPECT_THAT(mprotect((void *)memory, PAGES * PAGE, PROT_READ) == 0);
     EXPECT_THAT(mprotect((void *)memory, PAGES * PAGE, READ_WRITE) == 0);
-    volatile unsigned char *moved =
-        mremap((void *)memory, PAGES * PAGE, 2 * PAGES * PAGE, MREMAP_MAYMOVE);
+    volatile unsigned char *moved = mremap((void *)memory, PAGES * PAGE, 2 * PAGES * PAGE, MREMAP_MAYMOVE);
     EXPECT_THAT(moved != MAP_FAILED && resident_pages((void *)moved, PAGES) == 0);
     EXPECT_THAT(are_numbered(moved, PAGES / 2, 1));
     step[2] = (uint64_t)moved;
