@@ -166,6 +166,16 @@ void window_add(uint64_t pfn)
     table_write_barrier();
 }
 
+bool window_shows(const struct aspace *aspace, uint64_t address, uint32_t access)
+{
+    const uint64_t pfn = (address - WINDOW_BASE) >> PAGE_SHIFT;
+
+    if (!aspace->window || (access & FAULT_EXECUTE) || !gigabytes[pfn >> (30 - PAGE_SHIFT) & 511])
+        return false;
+    const uint64_t entry = *block_entry(pfn);
+    return pte_is_table(entry) ? pte_is_present(split_table(pfn)[pfn & (HUGE_FRAMES - 1)]) : pte_is_present(entry);
+}
+
 long window_show(struct aspace *aspace)
 {
     uint64_t *entry = &aspace->top[pte_index(WINDOW_BASE, 0)];

@@ -24,7 +24,7 @@ ALIGNMENT_SECTORS = MIB // SECTOR
 BLOCK_BYTES = 4096
 # What partitions hold, as Linux's `fdisk` names it: data, swap.
 TYPE_DATA = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
-TYPE_SWAP = uuid.UUID("0657fd6d-a4ab-43c4-84e5-0933c8cbe7e8")
+TYPE_SWAP = uuid.UUID("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f")
 # Names of things that have no other; all GUIDs of the image are made from it.
 NAMESPACE = uuid.UUID("5b0f5d1c-6d0c-4a55-9b5e-2f3f1f6a7e11")
 FOLDERS = ("bin", "dev", "etc", "home", "lib", "mnt", "proc", "root", "sbin", "tmp", "usr", "var", "var/tmp")

@@ -154,6 +154,8 @@ void window_init(uint64_t (*allocate)(uint64_t pages)); /* boot: takes its table
 void window_fill(void);                                 /* boot: once the frame table is complete */
 void window_remove(uint64_t pfn);
 void window_add(uint64_t pfn);
+/* True if the space sees an address of the window, and may do that there: it was being split while another CPU looked. */
+bool window_shows(const struct aspace *aspace, uint64_t address, uint32_t access);
 long window_show(struct aspace *aspace);
 
 /* object.c */

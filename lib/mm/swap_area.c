@@ -49,22 +49,30 @@ static void close_end(struct swap_area *area)
         area->counts[offset] = SWAP_COUNT_BAD;
 }
 
+int swap_map_add_at(struct swap_map *map, uint32_t number, void *memory, uint64_t slots, int32_t priority)
+{
+    if (number >= SWAP_AREAS_MAX || slots < 2 || slots > SWAP_SLOTS_MAX)
+        return -EINVAL;
+    struct swap_area *area = &map->areas[number];
+    if (area->counts)
+        return -EEXIST;
+    *area = area_in(memory, slots, priority);
+    memset(area->counts, 0, slots);
+    area->counts[0] = SWAP_COUNT_BAD;
+    close_end(area);
+    make_from_counts(area);
+    return 0;
+}
+
 int swap_map_add(struct swap_map *map, void *memory, uint64_t slots, int32_t priority)
 {
-    if (slots < 2 || slots > SWAP_SLOTS_MAX)
-        return -EINVAL;
-    for (uint32_t i = 0; i < SWAP_AREAS_MAX; i++) {
-        struct swap_area *area = &map->areas[i];
-        if (area->counts)
-            continue;
-        *area = area_in(memory, slots, priority);
-        memset(area->counts, 0, slots);
-        area->counts[0] = SWAP_COUNT_BAD;
-        close_end(area);
-        make_from_counts(area);
-        return (int)i;
-    }
-    return -ENOSPC;
+    uint32_t number = 0;
+    while (number < SWAP_AREAS_MAX && map->areas[number].counts)
+        number++;
+    if (number == SWAP_AREAS_MAX)
+        return slots < 2 || slots > SWAP_SLOTS_MAX ? -EINVAL : -ENOSPC;
+    int error = swap_map_add_at(map, number, memory, slots, priority);
+    return error < 0 ? error : (int)number;
 }
 
 int swap_map_recover(struct swap_map *map, uint32_t area, void *memory, uint64_t slots, int32_t priority)

@@ -128,6 +128,17 @@ static struct swap_area *area_of(const struct swap_map *map, swap_slot slot)
     return offset > 0 && offset < map->areas[number].slots ? (struct swap_area *)&map->areas[number] : NULL;
 }
 
+int swap_map_take(struct swap_map *map, swap_slot slot)
+{
+    struct swap_area *area = area_of(map, slot);
+    if (!area)
+        return -EINVAL;
+    if (area->counts[swap_slot_offset(slot)] != 0)
+        return -EBUSY;
+    take_slot(area, swap_slot_offset(slot));
+    return 0;
+}
+
 int swap_map_set_bad(struct swap_map *map, swap_slot slot)
 {
     struct swap_area *area = area_of(map, slot);

@@ -14,6 +14,7 @@
 #include "requests.h"
 #include "space_pages.h"
 #include "space_tables.h"
+#include "swap.h"
 
 /* What a piece of advice does to flags, and which areas it does not suit. */
 struct advice {
@@ -122,13 +123,15 @@ static bool tells_pager(uint64_t advice)
     return advice == MEMSRV_ADVICE_WILL_NEED || advice == MEMSRV_ADVICE_COLD || advice == MEMSRV_ADVICE_PAGE_OUT;
 }
 
-/* Tells the pager what was said of parts of backed objects. */
+/* Tells the pager what was said of parts of backed objects, and which swapped pages will be wanted. */
 static void tell_pager_locked(struct space *space, uint64_t start, uint64_t end, uint64_t advice) REQUIRES(space->lock)
 {
     for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
          area = vma_next(&space->areas, area)) {
         const struct object *object = area->object;
         uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
+        if (advice == MEMSRV_ADVICE_WILL_NEED && !(area->flags & (VMA_SHARED | AREA_FILLED)))
+            swap_hint_range_locked(space, from, to);
         if (object && object->backed)
             pager_tell_advice(object->id, object->cookie, area_index(area, from), pages_of(to - from), advice);
     }

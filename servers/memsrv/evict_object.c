@@ -54,13 +54,19 @@ static bool begin(struct object *object, struct run *run)
     return any;
 }
 
+static bool area_object_is_backed(const struct vma *area)
+{
+    const struct object *object = area->object;
+    return object->backed;
+}
+
 /* Unmaps what an area shows of the run, or notes that it is locked. */
 static int unmap_area(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t from, uint64_t to,
                       void *context) NO_THREAD_SAFETY_ANALYSIS
 {
     struct run *run = context;
 
-    if (area->flags & VMA_LOCKED) {
+    if ((area->flags & VMA_LOCKED) || (!area_object_is_backed(area) && (space->roles & MEMSRV_ROLE_UNEVICTABLE))) {
         const uint64_t first = ((area->offset + (from - area->start)) >> PAGE_SHIFT) - run->first;
         for (uint64_t i = 0; i < (to - from) >> PAGE_SHIFT; i++)
             run->locked[first + i] = true;
@@ -81,6 +87,18 @@ static bool is_mapped(const struct page *page)
     return type != FRAME_USER || mappings != 0;
 }
 
+/* A page that nothing maps goes to a slot. */
+static uint8_t swap_out(struct memsrv_context *worker, struct object *object, struct page *page, uint64_t slot)
+    REQUIRES(object->lock)
+{
+    if (slot == 0)
+        return MEMSRV_EVICT_SLOT;
+    int error = object_swap_out_locked(worker, object, page, slot);
+    if (!error)
+        return MEMSRV_EVICT_WRITE;
+    return error == -ENOMEM ? MEMSRV_EVICT_NO_MEMORY : MEMSRV_EVICT_BUSY;
+}
+
 /* What becomes of one busy page. */
 static uint8_t end_page(struct memsrv_context *worker, struct object *object, struct run *run, uint64_t i)
     REQUIRES(object->lock)
@@ -96,6 +114,8 @@ static uint8_t end_page(struct memsrv_context *worker, struct object *object, st
         return MEMSRV_EVICT_DIRTY;
     if (is_mapped(page))
         return MEMSRV_EVICT_BUSY;
+    if (!object->backed)
+        return swap_out(worker, object, page, run->victims[i].slot);
     (void)index_erase(&object->pages, page->index);
     object_forget_page(object, page);
     page_give(worker, page);
@@ -107,8 +127,8 @@ void evict_object_run(struct memsrv_context *worker, struct object *object, cons
 {
     struct run run = {.victims = victims, .results = results, .count = count, .first = page_of(victims[0].pfn)->index};
 
-    if (!object->backed) {
-        memset(results, MEMSRV_EVICT_LOCKED, count); /* they are not swapped */
+    if (object->pinned || object->kept) {
+        memset(results, MEMSRV_EVICT_LOCKED, count);
         return;
     }
     if (!begin(object, &run))

@@ -72,6 +72,7 @@ int object_create(struct space *owner, uint64_t size, bool reserve, bool charge,
     list_init(&object->areas);
     spinlock_init(&object->lock, LOCK_OBJECT);
     index_init(&object->pages, &index_records);
+    index_init(&object->swapped, &index_records);
     object->uses = 1;
     object->size = size;
     object->charged = promised;
@@ -100,6 +101,7 @@ void object_destroy(struct memsrv_context *worker, struct object *object)
         else
             page_give(worker, page);
     }
+    object_swap_drop_locked(worker, object, 0, UINT64_MAX);
     spinlock_release(&object->lock);
     limits_uncharge(object->charged);
     if (object->backed)
@@ -365,11 +367,8 @@ bool object_knows(const struct vma *area)
 
 /* --- Pages -------------------------------------------------------------------------------------------------------- */
 
-int object_insert_page_locked(struct object *object, uint64_t index, struct page *page)
+void object_link_page(struct object *object, uint64_t index, struct page *page)
 {
-    int error = index_insert(&object->pages, index, page);
-    if (error)
-        return error;
     page->private_data = object->id;
     page->owner = object;
     page->index = index;
@@ -377,7 +376,14 @@ int object_insert_page_locked(struct object *object, uint64_t index, struct page
     if (object->backed)
         __atomic_fetch_add(&backed_total, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&page_total, 1, __ATOMIC_RELAXED);
-    return 0;
+}
+
+int object_insert_page_locked(struct object *object, uint64_t index, struct page *page)
+{
+    int error = index_insert(&object->pages, index, page);
+    if (!error)
+        object_link_page(object, index, page);
+    return error;
 }
 
 static int add_page(struct memsrv_context *worker, struct object *object, uint64_t index, struct page **result)
@@ -421,7 +427,9 @@ int object_page(struct memsrv_context *worker, struct object *object, uint64_t i
     } else if (index >= object->leaving_first && index < object->leaving_end) {
         error = -EBUSY;
     } else if (!*page && !object->backed) {
-        error = want == OBJECT_PRESENT ? -ENOENT : add_page(worker, object, index, page);
+        error = object->swapped.count ? object_swap_in_locked(worker, object, index, want != OBJECT_PRESENT, page) : 0;
+        if (!error && !*page)
+            error = want == OBJECT_PRESENT ? -ENOENT : add_page(worker, object, index, page);
     } else if (!*page || !object_page_is_usable(*page)) {
         error = want == OBJECT_PRESENT ? -ENOENT : object_wait_locked(worker, object, index, want);
     } else if (want == OBJECT_WRITE && object->backed) {
@@ -435,7 +443,7 @@ void object_read_info(struct object *object, uint64_t *size, uint64_t *pages)
 {
     spinlock_acquire(&object->lock);
     *size = object->size;
-    *pages = object->pages.count;
+    *pages = object->pages.count + object->swapped.count;
     spinlock_release(&object->lock);
 }
 
@@ -467,17 +475,28 @@ void object_read_use(struct object *object, uint64_t *others, uint64_t *transit)
     *others = count;
 }
 
+void object_uncharge_page(const struct object *object)
+{
+    if (object->charges_pages)
+        limits_uncharge(1);
+}
+
 void object_forget_page(struct object *object, struct page *page)
 {
     ASSERT(!(page->flags & PAGE_TRANSIT));
+    object_unlink_page(object, page);
+    object_uncharge_page(object);
+}
+
+void object_unlink_page(struct object *object, struct page *page)
+{
+    (void)object;
     if (page->flags & PAGE_DIRTY)
         object_count_dirty(-1);
     if (page->flags & PAGE_BACKED)
         __atomic_fetch_sub(&backed_total, 1, __ATOMIC_RELAXED);
-    page->flags &= ~PAGE_OWNER_FLAGS | PAGE_CHARGED;
+    page->flags &= ~PAGE_OWNER_FLAGS | PAGE_CHARGED | PAGE_TRANSIT; /* the group's and the transit's */
     __atomic_fetch_sub(&page_total, 1, __ATOMIC_RELAXED);
-    if (object->charges_pages)
-        limits_uncharge(1);
 }
 
 void object_count_pages(uint64_t pages)
@@ -519,7 +538,7 @@ static bool pages_ok(struct object *object) REQUIRES(object->lock)
         count++;
         index++;
     }
-    return count == object->pages.count;
+    return count == object->pages.count && object_swap_ok_locked(object);
 }
 
 static uint64_t length(const struct list *head)

@@ -41,6 +41,7 @@ struct object {
     bool pinned;                 /* its pages are those of object_create_dma(): none comes or goes */
     uint64_t row_pfn, row_pages; /* which these are; 0, 0 if it is not pinned */
 
+    bool kept;             /* memsrv itself works with its pages: none goes */
     bool backed;           /* its pages have their content elsewhere: see object_backed.h */
     uint64_t cookie;       /* what its maker tells the pager of it */
     uint64_t transit_uses; /* of `uses`: pages in transit; the registry's lock */
@@ -48,9 +49,10 @@ struct object {
     struct spinlock lock;           /* order: after a space's and the registry's */
     uint64_t size GUARDED_BY(lock); /* bytes */
     struct radix_index pages GUARDED_BY(lock);
-    struct list areas GUARDED_BY(lock);    /* struct vma, object_link */
-    uint64_t attachments GUARDED_BY(lock); /* areas that have come so far */
-    uint64_t errors GUARDED_BY(lock);      /* pages that could not be written back so far */
+    struct radix_index swapped GUARDED_BY(lock); /* struct swap_record of pages that have gone: object_swap.c */
+    struct list areas GUARDED_BY(lock);          /* struct vma, object_link */
+    uint64_t attachments GUARDED_BY(lock);       /* areas that have come so far */
+    uint64_t errors GUARDED_BY(lock);            /* pages that could not be written back so far */
     int last_error GUARDED_BY(lock);
 
     /* Pages that are being taken away: nobody gets one of [leaving_first, leaving_end) meanwhile. */
@@ -116,7 +118,7 @@ void object_put(struct memsrv_context *worker, struct object *object);
 
 /*
  * The page at an index. It stays the object's. But for OBJECT_PRESENT, a zeroed one is taken if there is none; of a
- * backed object the caller waits for the pager. Lock: that of the space for which it is wanted. EFAULT: past the page of
+ * backed object, and if it is swapped, the caller waits for the pager. Lock: that of the space for which it is wanted. EFAULT: past the page of
  * the object's last byte; ENOENT: none there and none to be taken; EBUSY: it is being taken away, so that this has to be
  * asked again; ENOMEM; EINPROGRESS, EAGAIN: as parking_wait().
  */
@@ -130,7 +132,7 @@ MUST_CHECK int object_find(uint64_t id, struct object **object);
 void object_hold_pages(struct object *object, uint64_t count);
 void object_put_pages(struct memsrv_context *worker, struct object *object, uint64_t count);
 
-/* Size in bytes, and pages present. */
+/* Size in bytes, and pages that it has, swapped ones included. */
 void object_read_info(struct object *object, uint64_t *size, uint64_t *pages);
 
 /* Areas that map it, and grants; its pages in transit. */

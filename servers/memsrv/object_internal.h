@@ -46,6 +46,35 @@ MUST_CHECK int object_wait_locked(struct memsrv_context *worker, struct object *
 /* A page that is out of the object's index and that nothing maps is the object's no longer; the caller frees it. */
 void object_forget_page(struct object *object, struct page *page);
 
+/* The parts of that: the object has the page no longer, or has it (it is in the index); a page of it is promised to nobody. */
+void object_unlink_page(struct object *object, struct page *page);
+void object_link_page(struct object *object, uint64_t index, struct page *page);
+void object_uncharge_page(const struct object *object);
+
+/*
+ * Takes a page, which nothing maps, out of the object and begins to bring it to a slot. ENOMEM; EAGAIN: too much is in
+ * transit; EEXIST: the slot is used. A failure changes nothing. In object_swap.c, as what follows.
+ */
+MUST_CHECK int object_swap_out_locked(struct memsrv_context *worker, struct object *object, struct page *page,
+                                      uint64_t slot) REQUIRES(object->lock);
+
+/*
+ * If the page at an index is swapped, brings it: *page is the object's then. 0 and *page unchanged: it is not swapped.
+ * ENOENT: it is not in memory, and is not to be waited for; EINPROGRESS, EAGAIN: as parking_wait(); ENOMEM.
+ */
+MUST_CHECK int object_swap_in_locked(struct memsrv_context *worker, struct object *object, uint64_t index, bool wait,
+                                     struct page **page) REQUIRES(object->lock);
+
+/* The swapped pages of [first, end) are no more. */
+void object_swap_drop_locked(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end)
+    REQUIRES(object->lock);
+
+/* The object ends with byte `size`: what is behind it reads as zeros if the object grows again. */
+void object_swap_cut_locked(struct object *object, uint64_t size) REQUIRES(object->lock);
+
+/* For the walker. */
+MUST_CHECK bool object_swap_ok_locked(struct object *object) REQUIRES(object->lock);
+
 /* Whole pages of so many bytes. */
 static inline uint64_t pages_for(uint64_t bytes)
 {

@@ -83,6 +83,7 @@ static void free_pages(struct memsrv_context *worker, struct object *object, uin
         object_forget_page(object, page);
         page_give(worker, page);
     }
+    object_swap_drop_locked(worker, object, first, end);
 }
 
 /* Begins to take [first, end) away: from now on nobody gets a page there. One change of an object at a time. */
@@ -133,8 +134,10 @@ int object_resize(struct memsrv_context *worker, struct object *object, uint64_t
         object->size = size;
         free_pages(worker, object, end, UINT64_MAX);
     }
-    if (!error && shrinks)
+    if (!error && shrinks) {
         zero_rest(object, size);
+        object_swap_cut_locked(object, size);
+    }
     change_end(object);
     /* Who waits for a page that is cut off learns it. */
     if (shrinks)
@@ -143,7 +146,8 @@ int object_resize(struct memsrv_context *worker, struct object *object, uint64_t
 }
 
 /* Makes the pages of [first, end) zeros where they are. */
-static void zero_pages(struct object *object, uint64_t first, uint64_t end) REQUIRES(object->lock)
+static void zero_pages(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end)
+    REQUIRES(object->lock)
 {
     uint64_t index = first;
     struct page *page;
@@ -155,6 +159,7 @@ static void zero_pages(struct object *object, uint64_t first, uint64_t end) REQU
         if (object->backed)
             object_dirty_page_locked(object, page);
     }
+    object_swap_drop_locked(worker, object, first, end);
 }
 
 void object_discard(struct memsrv_context *worker, struct object *object, uint64_t first, uint64_t end)
@@ -166,7 +171,7 @@ void object_discard(struct memsrv_context *worker, struct object *object, uint64
     int error = unmap_everywhere(worker, object, first, end, false);
     spinlock_acquire(&object->lock);
     if (error)
-        zero_pages(object, first, end);
+        zero_pages(worker, object, first, end);
     else
         free_pages(worker, object, first, end);
     change_end(object);

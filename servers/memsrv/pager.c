@@ -169,6 +169,8 @@ static int make_rings(struct memsrv_context *worker)
     if (rings)
         return 0;
     int error = object_create(NULL, worker_count * PAGE_SIZE, true, false, &rings);
+    if (!error)
+        rings->kept = true;
     for (uint64_t i = 0; i < worker_count && !error; i++) {
         error = object_page(worker, rings, i, OBJECT_WRITE, &page);
         if (!error)

@@ -71,7 +71,8 @@ void swap_cache_locked(struct swap_record *record, struct page *page)
     figures.cached++;
 }
 
-void swap_uncache_locked(struct memsrv_context *worker, struct swap_record *record)
+/* Takes a page out of the swap cache; returns how often it is mapped. */
+static uint64_t uncache(struct swap_record *record) REQUIRES(swap_lock)
 {
     struct page *page = record->page;
     uint64_t left = 0;
@@ -85,7 +86,13 @@ void swap_uncache_locked(struct memsrv_context *worker, struct swap_record *reco
     __atomic_store_n(&page->flags, page->flags & ~(PAGE_SWAP_CACHE | PAGE_FRESH), __ATOMIC_RELEASE);
     long error = sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_DROP, page_pfn(page), 0, &left);
     CHECK(error == 0);
-    if (left == 0)
+    return left;
+}
+
+void swap_uncache_locked(struct memsrv_context *worker, struct swap_record *record)
+{
+    struct page *page = record->page;
+    if (uncache(record) == 0)
         user_page_give(worker, page);
 }
 
@@ -143,6 +150,15 @@ void swap_abandon_locked(struct memsrv_context *worker, struct swap_record *reco
     record->state = SWAP_ABANDONED;
     if (record->pins == 0 && !swap_in_transit(record))
         finish(worker, record);
+}
+
+void swap_take_locked(struct memsrv_context *worker, struct swap_record *record)
+{
+    ASSERT(record->pins == 0);
+    uint64_t left = uncache(record);
+    ASSERT(left == 0);
+    (void)left;
+    swap_abandon_locked(worker, record);
 }
 
 void swap_doubt_locked(struct swap_record *record)

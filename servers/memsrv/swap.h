@@ -99,6 +99,12 @@ bool swap_fill_end(struct memsrv_context *worker, uint64_t pfn, int status);
 MUST_CHECK int swap_fill_begin(struct memsrv_context *worker, uint64_t slot, uint64_t count,
                                struct memsrv_dirty_page *pages, uint64_t *taken);
 
+/* swap_restore of the protocol. No lock is held. Makes system calls. */
+MUST_CHECK int swap_restore(struct memsrv_context *worker, uint64_t slot);
+
+/* The same for the page at an index of an object; in object_swap.c. */
+MUST_CHECK int object_swap_restore(struct memsrv_context *worker, uint64_t object, uint64_t index);
+
 /* Looks whether anything refers to some of the slots of which that is not sure. No lock is held. Makes system calls. */
 void swap_look_through(struct memsrv_context *worker);
 

@@ -156,7 +156,8 @@ static uint8_t evict_plain(struct memsrv_context *worker, struct leaving *leavin
 /* A page that is in the swap cache, and in its slot: nothing has to be written. */
 static uint8_t evict_cached(struct memsrv_context *worker, struct leaving *leaving)
 {
-    soften_all(worker, leaving);
+    if (leaving->family)
+        soften_all(worker, leaving); /* an object's page in the swap cache is mapped nowhere */
     spinlock_acquire(&swap_lock);
     struct swap_record *record = leaving->record;
     const bool stays = leaving->locked || record->pins > 1 || swap_mappings(record->page) != 0;
@@ -228,6 +229,8 @@ bool swap_evict_end(struct memsrv_context *worker, uint64_t pfn, int status)
     record->dirty = status != 0;
     if (!status)
         swap_count_out_locked();
+    if (!record->place.family)
+        tell(record->slot, 0); /* who wanted it meanwhile takes it from the swap cache */
     if (record->state == SWAP_ABANDONED)
         swap_abandon_locked(worker, record);
     else if (!status && record->pins == 0 && swap_mappings(page) == 0)
@@ -259,6 +262,12 @@ bool swap_fill_end(struct memsrv_context *worker, uint64_t pfn, int status)
     return true;
 }
 
+/* True if who waits for the record's page, which there is, does so until its transit ends. */
+static bool is_awaited(const struct swap_record *record) REQUIRES(swap_lock)
+{
+    return (record->page->flags & PAGE_FRESH) || (!record->place.family && swap_in_transit(record));
+}
+
 /* Puts a fresh page into the swap cache for a slot. *result stays NULL if it has one, or is not used. */
 static int begin_fill(struct memsrv_context *worker, uint64_t slot, struct page **result)
 {
@@ -279,7 +288,7 @@ static int begin_fill(struct memsrv_context *worker, uint64_t slot, struct page 
         }
     } else {
         error = 0;
-        if (!record || !record->page || !(record->page->flags & PAGE_FRESH))
+        if (!record || !record->page || !is_awaited(record))
             tell(slot, 0); /* it is there, or nobody needs it */
     }
     spinlock_release(&swap_lock);

@@ -17,10 +17,11 @@ struct swap_record {
     struct list link; /* of the unsure, or of the free ones */
     uint64_t slot;
     struct swap_place place;
-    struct page *page; /* in the swap cache; NULL: not in memory */
-    uint32_t pins;     /* those who work with record and page: neither goes */
-    uint8_t state;     /* enum swap_state */
-    bool dirty;        /* the slot does not hold the page's content */
+    struct page *page;  /* in the swap cache; NULL: not in memory */
+    uint32_t pins;      /* those who work with record and page: neither goes */
+    uint8_t state;      /* enum swap_state */
+    uint32_t zero_from; /* of an object's page: bytes from there on are zeros when it comes back; that object's lock */
+    bool dirty;         /* the slot does not hold the page's content */
 };
 
 extern struct spinlock swap_lock;
@@ -42,6 +43,10 @@ MUST_CHECK int swap_enter_locked(struct swap_record *record, struct page *page) 
 /* Puts a page, which is nobody's, into the swap cache; takes one out again, which is freed unless something maps it. */
 void swap_cache_locked(struct swap_record *record, struct page *page) REQUIRES(swap_lock);
 void swap_uncache_locked(struct memsrv_context *worker, struct swap_record *record) REQUIRES(swap_lock);
+
+/* The page, which nothing maps, is the caller's; the slot is free. Nobody works with the record, and no device with the
+ * page. */
+void swap_take_locked(struct memsrv_context *worker, struct swap_record *record) REQUIRES(swap_lock);
 
 /* References to a page in the swap cache besides that of the cache. */
 uint64_t swap_mappings(const struct page *page);

@@ -82,8 +82,9 @@ struct group_state {
 };
 
 struct memory_state {
-    uint64_t free; /* pages */
-    uint64_t high; /* that are to be free when reclaim rests */
+    uint64_t free;    /* pages */
+    uint64_t reserve; /* of those, pages that only who frees memory gets */
+    uint64_t high;    /* that are to be free when reclaim rests */
     uint64_t dirty;
     uint64_t reservation;
     uint64_t waiting; /* threads that wait for memory or for the pager */
@@ -103,6 +104,9 @@ struct backend {
     void (*clean_end)(void *context, int status, const uint64_t *pfns, uint32_t count);
     void (*evict_end)(void *context, int status, const uint64_t *pfns, uint32_t count);
     void (*swap_fill_end)(void *context, int status, const uint64_t *pfns, uint32_t count);
+    int (*swap_restore)(void *context, uint64_t slot);
+    /* Remembers an area for the next pager; 0 slots: not any more, and its memory is the caller's of swap_on() again. */
+    void (*swap_note)(void *context, uint32_t area, uint64_t slots, int32_t priority, const char *name, void *memory);
     int (*evict)(void *context, const struct evict_page *pages, uint32_t count, uint8_t *results);
     int (*harvest)(void *context, const uint64_t *pfns, uint32_t count, struct page_touch *touched);
     int (*page_uses)(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found, uint64_t *next);

@@ -82,9 +82,11 @@ static void clean_end(void *context, int status, const uint64_t *pfns, uint32_t 
     expect("clean_end", error, done, count);
 }
 
-static void evict_end(void *context, int status, const uint64_t *pfns, uint32_t count)
+static void evict_end(void *given, int status, const uint64_t *pfns, uint32_t count)
 {
+    struct pager_context *context = given;
     uint64_t done = 0;
+    context->memory_uses = 0;
     int error = memsrv_evict_end(SLOT_MEMSRV, status, pfns, count * sizeof(*pfns), &done);
     expect("evict_end", error, done, count);
 }
@@ -94,6 +96,19 @@ static void swap_fill_end(void *context, int status, const uint64_t *pfns, uint3
     uint64_t done = 0;
     int error = memsrv_swap_fill_end(SLOT_MEMSRV, status, pfns, count * sizeof(*pfns), &done);
     expect("swap_fill_end", error, done, count);
+}
+
+static int swap_restore(void *context, uint64_t slot)
+{
+    return memsrv_swap_restore(SLOT_MEMSRV, slot);
+}
+
+static void swap_note(void *context, uint32_t area, uint64_t slots, int32_t priority, const char *name, void *memory)
+{
+    int error = memsrv_swap_area_note(SLOT_MEMSRV, area, slots, priority, name, strlen(name));
+    expect("swap_area_note", error, 0, 0);
+    if (slots == 0)
+        areas_memory_free(context, memory);
 }
 
 static int evict(void *given, const struct evict_page *pages, uint32_t count, uint8_t *results)
@@ -220,6 +235,7 @@ static void memory(void *given, struct memory_state *state)
         if (memsrv_paging_info(SLOT_MEMSRV, &paging, 1, &number) == 0 && number == 1) {
             context->memory.dirty = paging.dirty;
             context->memory.reservation = paging.reservation;
+            context->memory.reserve = paging.reserve;
             context->memory.waiting = paging.parked;
         }
         context->memory_uses = MEMORY_USES;
@@ -283,6 +299,8 @@ void backend_memsrv(struct backend *backend)
     backend->clean_end = clean_end;
     backend->evict_end = evict_end;
     backend->swap_fill_end = swap_fill_end;
+    backend->swap_restore = swap_restore;
+    backend->swap_note = swap_note;
     backend->evict = evict;
     backend->harvest = harvest;
     backend->page_uses = page_uses;

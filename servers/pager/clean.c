@@ -6,7 +6,7 @@
 
 #define RUNS_MAX 32u
 
-static struct job *job_new(struct pager *pager, enum job_kind kind)
+struct job *job_new(struct pager *pager, enum job_kind kind)
 {
     for (uint32_t i = 0; i < JOBS_MAX; i++) {
         if (pager->jobs[i].kind == JOB_FREE) {
@@ -138,7 +138,7 @@ static bool sync_part(struct pager *pager, struct job *job)
     return job->next < job->end;
 }
 
-static void job_end(struct pager *pager, struct job *job)
+void job_end(struct pager *pager, struct job *job)
 {
     const struct backend *backend = &pager->backend;
     struct job ended = *job;
@@ -204,6 +204,8 @@ static bool waits_for_others(const struct pager *pager, struct job *job, enum jo
 bool job_step(struct pager *pager, struct job *job)
 {
     uint64_t before = job->next;
+    if (job->kind == JOB_SWAP_OFF)
+        return swap_off_step(pager, job);
     if (waits_for_others(pager, job, PHASE_OLDER))
         return false;
     while (job->next < job->end && sync_part(pager, job))

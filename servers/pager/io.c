@@ -23,6 +23,14 @@ struct batch *batch_new(struct pager *pager, enum batch_kind kind, uint32_t job)
     return NULL;
 }
 
+bool batch_is_free(const struct pager *pager)
+{
+    uint32_t i = 0;
+    while (i < BATCHES_MAX && pager->batches[i].kind != BATCH_FREE)
+        i++;
+    return i < BATCHES_MAX;
+}
+
 void batch_drop(struct batch *batch)
 {
     batch->kind = BATCH_FREE;

@@ -75,6 +75,7 @@ static void handle_events(struct pager_context *context, uint64_t events)
     if (events & EVENT_TICK) {
         context->memory_uses = 0;
         disks_open(context);
+        areas_open(context);
         pager_tick(&context->pager);
         watches_tell(context);
     }
@@ -105,11 +106,12 @@ static long receive(struct pager_context *context, struct message *message, bool
     return reply ? sys_reply_recv(context->reply, SLOT_SERVE, message) : sys_recv(context->reply, SLOT_SERVE, message);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct message message;
     bool reply = false;
 
+    server.looks = argc < 2 || strcmp(argv[1], PAGER_START_NO_SWAP) != 0;
     server_start(&server);
     take_demands(&server);
     for (;;) {

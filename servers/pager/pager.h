@@ -58,7 +58,7 @@ struct transfer {
 
 /* --- Jobs: what takes more than one batch -------------------------------------------------------------------------- */
 
-enum job_kind { JOB_FREE, JOB_SYNC };
+enum job_kind { JOB_FREE, JOB_SYNC, JOB_SWAP_OFF };
 
 /* What a sync does at its end, and before. */
 enum sync_how {
@@ -85,7 +85,8 @@ struct job {
     int status;
     uint64_t serial; /* of the last batch that a phase waits for */
     uint64_t token;
-    uint64_t object, cookie, next, end; /* pages of the object that are left */
+    uint64_t object, cookie, next, end; /* pages of the object that are left; SWAP_OFF: area, offset of the next slot */
+    uint64_t stuck;                     /* SWAP_OFF, us: since when there is no memory; 0: there is */
     uint64_t volume[FLUSH_VOLUMES];
 };
 
@@ -131,6 +132,7 @@ struct settings {
 
 struct swap_use {
     uint64_t volume;
+    bool open; /* the volume is known */
     char name[64];
     void *memory;
     uint64_t slots;
@@ -259,6 +261,8 @@ MUST_CHECK int pager_check(const struct pager *pager);
 /* A free batch; NULL: all are in use. */
 struct batch *batch_new(struct pager *pager, enum batch_kind kind, uint32_t job);
 
+MUST_CHECK bool batch_is_free(const struct pager *pager);
+
 /* Begins a batch that has its pages, in any order. */
 void batch_begin(struct pager *pager, struct batch *batch);
 
@@ -306,6 +310,10 @@ MUST_CHECK int sync_begin(struct pager *pager, uint64_t object, uint64_t cookie,
 /* Goes on with a job. True: it has come further. */
 bool job_step(struct pager *pager, struct job *job);
 
+/* A job of that kind, the caller's to fill in. NULL: there are JOBS_MAX. Its end: who waits is told. */
+struct job *job_new(struct pager *pager, enum job_kind kind);
+void job_end(struct pager *pager, struct job *job);
+
 /* A batch or a flush of a job has ended; it goes on with the next pager_pump(). */
 void job_part_ended(struct pager *pager, uint32_t job, int status);
 
@@ -314,14 +322,26 @@ void clean_tick(struct pager *pager, bool too_much);
 
 /* --- swap.c ---------------------------------------------------------------------------------------------------------- */
 
-/* Begins to use a volume. Its memory has SWAP_MAP_BYTES(slots) bytes and is the pager's until swap_off_end. Errors as
- * swap_map_add(). Returns the area. */
+/* Begins to use a volume. Its memory has SWAP_MAP_BYTES(slots) bytes and is the pager's until backend.swap_note() gives it
+ * back. Errors as swap_map_add(). Returns the area. */
 MUST_CHECK int swap_on(struct pager *pager, uint64_t volume, const char *name, uint64_t slots, int32_t priority,
                        void *memory);
 
-/* Ends the use of an area; its memory is the caller's again. ENOENT; ENOSYS: there are pages in it, and nothing can bring
- * them back yet. */
-MUST_CHECK int swap_off(struct pager *pager, uint32_t area);
+/* An area that an earlier pager used, of which the volume is not known yet: its slots in use are told by swap_recovered(),
+ * and swap_opened() tells the volume. Errors as swap_map_add_at(). */
+MUST_CHECK int swap_recover(struct pager *pager, uint32_t area, const char *name, uint64_t slots, int32_t priority,
+                            void *memory);
+void swap_recovered(struct pager *pager, uint64_t slot);
+void swap_opened(struct pager *pager, uint32_t area, uint64_t volume);
+
+/* A page that an earlier pager was writing to its slot: it is written again. `batches` has SWAP_AREAS_MAX places, NULL at
+ * first; those that are there in the end are to be begun. EAGAIN: it cannot be. */
+MUST_CHECK int swap_out_again(struct pager *pager, struct batch *batches[], uint64_t slot, uint64_t pfn);
+
+/* Begins to bring everything back from an area, and then to end its use. `token` is told by backend.answer. ENOENT; EBUSY:
+ * that has begun already; EAGAIN: no job is free. */
+MUST_CHECK int swap_off(struct pager *pager, uint32_t area, uint64_t token);
+bool swap_off_step(struct pager *pager, struct job *job); /* for job_step() */
 
 MUST_CHECK int swap_in(struct pager *pager, const struct demand *demand);
 void swap_arrived(struct pager *pager, const struct batch *batch, uint32_t first, uint32_t count);

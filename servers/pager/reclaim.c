@@ -8,8 +8,9 @@
 
 #include "pager.h"
 
-#define REST_US      100000u
-#define CLEAN_AROUND 16u /* pages that are written with a dirty one that is to go */
+#define REST_US        100000u
+#define PAGES_TO_GO_ON 8u  /* above the reserve, so that who waits gets some */
+#define CLEAN_AROUND   16u /* pages that are written with a dirty one that is to go */
 
 bool reclaim_is_writing(const struct pager *pager)
 {
@@ -18,6 +19,17 @@ bool reclaim_is_writing(const struct pager *pager)
             return true;
     }
     return false;
+}
+
+/* Pages that are being written to slots, and will be free. */
+static uint64_t pages_leaving(const struct pager *pager)
+{
+    uint64_t pages = 0;
+    for (uint32_t i = 0; i < BATCHES_MAX; i++) {
+        const struct batch *batch = &pager->batches[i];
+        pages += batch->kind == BATCH_SWAP_OUT ? batch->count - batch->ended : 0;
+    }
+    return pages;
 }
 
 /* --- Pages of an inactive list that are to go ----------------------------------------------------------------------- */
@@ -155,6 +167,11 @@ static uint32_t shrink_inactive(struct pager *pager, enum lru_list list, uint32_
     uint64_t pfns[LRU_BATCH];
     struct page_touch touched[LRU_BATCH];
     struct shrink shrink = {0};
+    bool file = list == LRU_INACTIVE_FILE;
+    if (!file && !batch_is_free(pager)) {
+        pager->reclaim.stalled = true; /* until a transfer has ended: there is more on its way than disks can take */
+        return 0;
+    }
     uint32_t taken = lru_isolate(&pager->lru, 0, list, pfns, count < LRU_BATCH ? count : LRU_BATCH);
     if (taken == 0)
         return 0;
@@ -168,7 +185,7 @@ static uint32_t shrink_inactive(struct pager *pager, enum lru_list list, uint32_
         lru_put_back(&pager->lru, pfns[i], verdict);
         shrink.looked_in_vain++;
     }
-    shrink_all(pager, &shrink, list == LRU_INACTIVE_FILE);
+    shrink_all(pager, &shrink, file);
     pager->reclaim.freed += shrink.freed;
     pager->reclaim.round_freed += shrink.freed;
     pager_trace(pager, TRACE_SHRINK_INACTIVE, pager->reclaim.origin, taken, shrink.freed);
@@ -258,11 +275,21 @@ static bool is_enough(struct pager *pager)
     pager->backend.memory(pager->backend.context, &memory);
     const bool plenty = memory.free >= memory.high;
     /* Who waits is let go as soon as there is what he wants; what is in the background goes on to the high watermark. */
-    if (reclaim->urgent && memory.free > 0 && (plenty || reclaim->freed >= reclaim->wanted)) {
+    if (reclaim->urgent && memory.free > memory.reserve + PAGES_TO_GO_ON &&
+        (plenty || reclaim->freed >= reclaim->wanted)) {
         set_urgent(pager, false);
         pager->backend.reclaim_end(pager->backend.context, 0);
     }
     return plenty;
+}
+
+/* True if what is being written will be enough. */
+static bool is_on_its_way(struct pager *pager)
+{
+    struct memory_state memory;
+    const uint64_t leaving = pages_leaving(pager);
+    pager->backend.memory(pager->backend.context, &memory);
+    return leaving > 0 && memory.free + leaving >= memory.high + LRU_BATCH;
 }
 
 static void begin_round(struct pager *pager)
@@ -278,6 +305,12 @@ static void begin_round(struct pager *pager)
                                   .file_is_tiny = file + memory.free <= memory.high &&
                                                   lru_size(vector, LRU_INACTIVE_ANON) >> reclaim->priority > 0};
     lru_scan_counts(vector, &scan, reclaim->counts);
+    for (unsigned list = 0; list < LRU_UNEVICTABLE; list++) {
+        /* What goes to a disk goes in batches. */
+        const uint64_t size = lru_size(vector, (enum lru_list)list);
+        if (reclaim->counts[list] > 0 && reclaim->counts[list] < LRU_BATCH)
+            reclaim->counts[list] = size < LRU_BATCH ? size : LRU_BATCH;
+    }
     for (unsigned kind = 0; kind < 2; kind++) {
         /* An active list is looked at only while its inactive one is short. */
         if (!lru_inactive_is_low(vector, kind == 1))
@@ -356,6 +389,10 @@ void reclaim_step(struct pager *pager)
     while (reclaim->active && !reclaim->stalled) {
         if (is_enough(pager)) {
             finish(pager, 0);
+            return;
+        }
+        if (is_on_its_way(pager)) {
+            reclaim->stalled = true;
             return;
         }
         unsigned list = next_list(reclaim);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "server.h"
-#include "swap_header.h"
 
 static uint64_t caller_of(const struct message *request)
 {
@@ -247,57 +246,37 @@ int pager_handle_setting_set(struct pager_context *context, const struct message
 
 /* --- Swap ----------------------------------------------------------------------------------------------------------- */
 
-/* The area with that name; SWAP_AREAS_MAX: there is none. */
-static uint32_t area_find(const struct pager_context *context, const void *name, size_t bytes)
-{
-    uint32_t area = 0;
-    for (; area < SWAP_AREAS_MAX; area++) {
-        const struct swap_use *use = &context->pager.swap_uses[area];
-        if (use->memory && strlen(use->name) == bytes && memcmp(use->name, name, bytes) == 0)
-            break;
-    }
-    return area;
-}
-
 int pager_handle_swap_on(struct pager_context *context, const struct message *request, int64_t priority,
                          const void *name, size_t name_bytes)
 {
-    struct swap_header_use use;
     char text[sizeof(context->pager.swap_uses[0].name)] = {0};
     if (name_bytes == 0 || name_bytes >= sizeof(text) || priority < INT32_MIN || priority > INT32_MAX)
         return -EINVAL;
     memcpy(text, name, name_bytes);
     if (text[0] == '/')
         return -ENOSYS; /* files */
-    if (area_find(context, name, name_bytes) != SWAP_AREAS_MAX)
+    if (areas_find(context, name, name_bytes) != SWAP_AREAS_MAX)
         return -EBUSY;
-    int error = swap_header_read(text, &use);
-    if (error < 0)
-        return error;
-    void *memory = server_memory(SWAP_MAP_BYTES(use.slots));
-    if (!memory)
-        return -ENOMEM;
-    int area = swap_on(&context->pager, use.volume, text, use.slots, (int32_t)priority, memory);
-    if (area < 0) {
-        server_memory_free(memory, SWAP_MAP_BYTES(use.slots));
-        return area;
-    }
-    for (uint32_t i = 0; i < use.bad_count; i++)
-        (void)!swap_map_set_bad(&context->pager.swap, swap_slot_make((uint32_t)area, use.bad[i]));
-    return 0;
+    return areas_add(context, text, (int32_t)priority);
 }
 
 int pager_handle_swap_off(struct pager_context *context, const struct message *request, const void *name,
                           size_t name_bytes)
 {
-    uint32_t area = area_find(context, name, name_bytes);
+    const uint32_t area = areas_find(context, name, name_bytes);
     if (area == SWAP_AREAS_MAX)
         return -ENOENT;
-    const struct swap_use use = context->pager.swap_uses[area];
-    int error = swap_off(&context->pager, area);
-    if (error == 0)
-        server_memory_free(use.memory, SWAP_MAP_BYTES(use.slots));
-    return error;
+    struct waiter *waiter = waiter_new(context);
+    if (!waiter)
+        return -EAGAIN;
+    const uint64_t token = token_of(context, waiter);
+    waiter->parts++;
+    int error = swap_off(&context->pager, area, token);
+    if (error < 0)
+        waiter_part_ended(context, token, error);
+    waiter_part_ended(context, token, 0);
+    pager_pump(&context->pager);
+    return PROTO_PARKED;
 }
 
 int pager_handle_swap_list(struct pager_context *context, const struct message *request, struct pager_swap_area *areas,

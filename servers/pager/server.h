@@ -42,6 +42,7 @@ struct pager_context {
     uint64_t session; /* with the block server; 0: none */
     bool disks;       /* there is a block server */
     bool disks_lost;  /* it is another one, or will be: what was on its way is to be made again */
+    bool looks;       /* for volumes to swap to: nobody has yet */
     bool more;        /* memsrv may have demands that there was no room for */
     struct memory_state memory;
     unsigned memory_uses; /* of that state that are left before it is asked for again */
@@ -85,6 +86,23 @@ void disks_collect(struct pager_context *context);
 
 /* Waits, at the start, until no transfer of an earlier pager can be on its way. */
 void disks_settle(struct pager_context *context);
+
+/* --- areas.c: volumes for swapped pages --- */
+
+/* Makes the areas of an earlier pager again, and learns which slots are used. */
+void areas_recover(struct pager_context *context);
+
+/* Opens areas whose volumes are not known yet; at first, begins to use all partitions that are meant for it. */
+void areas_open(struct pager_context *context);
+
+/* Begins to use a volume. Errors of swap_on. */
+MUST_CHECK int areas_add(struct pager_context *context, const char *name, int32_t priority);
+
+/* The area with that name; SWAP_AREAS_MAX: there is none. */
+uint32_t areas_find(const struct pager_context *context, const void *name, size_t bytes);
+
+/* Gives back the memory of an area. */
+void areas_memory_free(struct pager_context *context, void *memory);
 
 /* --- serve.c --- */
 

@@ -79,8 +79,8 @@ static void find_memory(struct pager_memory *memory)
 
 /* --- What an earlier pager left ------------------------------------------------------------------------------------- */
 
-/* Ends the transit of one page so that it is asked for, written or evicted again. */
-static void settle_page(const struct memsrv_transit *page)
+/* Ends the transit of one page so that it is asked for or written again; what was on its way to a slot still is. */
+static void settle_page(struct pager_context *context, struct batch *batches[], const struct memsrv_transit *page)
 {
     uint64_t done = 0;
     int error = -EINVAL;
@@ -92,6 +92,8 @@ static void settle_page(const struct memsrv_transit *page)
         error = memsrv_clean_end(SLOT_MEMSRV, -EAGAIN, &page->pfn, sizeof(page->pfn), &done);
         break;
     case MEMSRV_TRANSIT_SWAP_OUT:
+        if (swap_out_again(&context->pager, batches, page->index, page->pfn) == 0)
+            return;
         error = memsrv_evict_end(SLOT_MEMSRV, -EAGAIN, &page->pfn, sizeof(page->pfn), &done);
         break;
     case MEMSRV_TRANSIT_SWAP_IN:
@@ -105,6 +107,7 @@ static void settle_page(const struct memsrv_transit *page)
 static void settle_transit(struct pager_context *context)
 {
     struct memsrv_transit pages[PROTO_DATA_MAX / sizeof(struct memsrv_transit)];
+    struct batch *batches[SWAP_AREAS_MAX] = {NULL};
     uint64_t cursor = 0;
     bool settled = false;
     do {
@@ -118,9 +121,13 @@ static void settle_transit(struct pager_context *context)
         for (size_t i = 0; i < count; i++) {
             if (pages[i].object != 0 && pages[i].kind <= MEMSRV_TRANSIT_CLEAN)
                 (void)object_know(&context->pager, pages[i].object, pages[i].cookie);
-            settle_page(&pages[i]);
+            settle_page(context, batches, &pages[i]);
         }
     } while (cursor != 0);
+    for (uint32_t area = 0; area < SWAP_AREAS_MAX; area++) {
+        if (batches[area])
+            batch_begin(&context->pager, batches[area]);
+    }
 }
 
 /* --- The start ------------------------------------------------------------------------------------------------------ */
@@ -186,7 +193,10 @@ void server_start(struct pager_context *context)
     if (error < 0)
         fail("cannot start", error);
     attach(context);
+    context->looks = context->looks && context->generation == 1;
     disks_open(context);
+    areas_recover(context);
+    areas_open(context);
     settle_transit(context);
     error = thread_create(&ticker, tick, context);
     if (error < 0)

@@ -5,24 +5,66 @@
 
 #include "pager.h"
 
+static void use(struct pager *pager, uint32_t area, const char *name, uint64_t slots, void *memory)
+{
+    struct swap_use *use = &pager->swap_uses[area];
+    *use = (struct swap_use){.memory = memory, .slots = slots};
+    strncpy(use->name, name, sizeof(use->name) - 1);
+}
+
 int swap_on(struct pager *pager, uint64_t volume, const char *name, uint64_t slots, int32_t priority, void *memory)
 {
     int area = swap_map_add(&pager->swap, memory, slots, priority);
     if (area < 0)
         return area;
-    struct swap_use *use = &pager->swap_uses[area];
-    *use = (struct swap_use){.volume = volume, .memory = memory, .slots = slots};
-    strncpy(use->name, name, sizeof(use->name) - 1);
+    use(pager, (uint32_t)area, name, slots, memory);
+    swap_opened(pager, (uint32_t)area, volume);
+    pager->backend.swap_note(pager->backend.context, (uint32_t)area, slots, priority, name, memory);
     return area;
 }
 
-int swap_off(struct pager *pager, uint32_t area)
+int swap_recover(struct pager *pager, uint32_t area, const char *name, uint64_t slots, int32_t priority, void *memory)
 {
-    int error = swap_map_remove(&pager->swap, area);
+    int error = swap_map_add_at(&pager->swap, area, memory, slots, priority);
     if (error < 0)
-        return error == -EBUSY ? -ENOSYS : error;
-    shadow_table_forget(&pager->shadows, SWAP_OBJECT);
-    pager->swap_uses[area] = (struct swap_use){0};
+        return error;
+    use(pager, area, name, slots, memory);
+    return swap_map_enable(&pager->swap, area, false);
+}
+
+void swap_recovered(struct pager *pager, uint64_t slot)
+{
+    (void)!swap_map_take(&pager->swap, slot); /* an area that could not be recovered has none */
+}
+
+void swap_opened(struct pager *pager, uint32_t area, uint64_t volume)
+{
+    pager->swap_uses[area].volume = volume;
+    pager->swap_uses[area].open = true;
+    (void)!swap_map_enable(&pager->swap, area, true);
+}
+
+static bool is_open(const struct pager *pager, uint32_t area)
+{
+    return area < SWAP_AREAS_MAX && pager->swap_uses[area].open;
+}
+
+int swap_out_again(struct pager *pager, struct batch *batches[], uint64_t slot, uint64_t pfn)
+{
+    const uint32_t area = swap_slot_area(slot);
+    if (!is_open(pager, area))
+        return -EAGAIN;
+    if (batches[area] && batches[area]->count == BATCH_PAGES) {
+        batch_begin(pager, batches[area]);
+        batches[area] = NULL;
+    }
+    if (!batches[area])
+        batches[area] = batch_new(pager, BATCH_SWAP_OUT, NONE);
+    struct batch *batch = batches[area];
+    if (!batch)
+        return -EAGAIN;
+    batch->volume = pager->swap_uses[area].volume;
+    batch->pages[batch->count++] = (struct writeback_page){swap_slot_offset(slot), pfn, slot};
     return 0;
 }
 
@@ -64,6 +106,8 @@ int swap_in(struct pager *pager, const struct demand *demand)
     const struct backend *backend = &pager->backend;
     uint64_t slot = demand->index, count;
     uint32_t found = 0, area = swap_slot_area(slot);
+    if (area < SWAP_AREAS_MAX && pager->swap_uses[area].memory && !pager->swap_uses[area].open)
+        return -EAGAIN; /* the volume will be found */
     struct batch *batch = batch_new(pager, BATCH_SWAP_IN, NONE);
     if (!batch)
         return -EAGAIN;

@@ -48,6 +48,7 @@ struct service {
 
 #define CONSOLE_PATH "sbin/console"
 #define FRAMED_WORD  "quire.console=framed"
+#define NO_SWAP_WORD "quire.swap=off"
 #define FS_PATH      "sbin/fs"
 #define BLK_PATH     "sbin/blk"
 #define PAGER_PATH   "sbin/pager"
@@ -279,8 +280,13 @@ static void set_console_arguments(void)
 }
 
 /* Without a disk nothing has a copy elsewhere. */
-static void start_pager(void)
+static void start_pager(const struct boot_info *info)
 {
+    static const char without_swap[] = PAGER_PATH "\0" PAGER_START_NO_SWAP;
+    if (arguments_has(info->arguments, NO_SWAP_WORD)) {
+        pager.arguments = without_swap;
+        pager.bytes = sizeof(without_swap);
+    }
     if (blk.pid == 0 || service_start(&pager) < 0)
         give_up_pager();
 }
@@ -295,7 +301,7 @@ void services_start(const struct boot_info *info)
     start_blk();
     if (service_start(&fs) < 0)
         give_up_fs();
-    start_pager();
+    start_pager(info);
     long bytes = arguments_run(info->arguments, run_arguments, sizeof(run_arguments));
     if (bytes < 0)
         fatal(bytes == -E2BIG ? "quire.run is too long" : "quire.run has a wrong escape");

@@ -230,6 +230,20 @@ static void swap_fill_end(void *context, int status, const uint64_t *pfns, uint3
     }
 }
 
+/* Pages are the program's again, and their slots nobody's, as soon as they are read. */
+static int swap_restore(void *context, uint64_t slot)
+{
+    (void)context;
+    return anon_of_slot(slot) == ANON_PAGES ? -ENOENT : -EAGAIN;
+}
+
+static void swap_note(void *context, uint32_t area, uint64_t slots, int32_t priority, const char *name, void *memory)
+{
+    (void)context, (void)area, (void)priority, (void)name;
+    machine.swap_noted = slots;
+    machine.swap_returned += slots == 0 && memory == swap_memory;
+}
+
 static int harvest(void *context, const uint64_t *pfns, uint32_t count, struct page_touch *touched)
 {
     (void)context;
@@ -377,6 +391,8 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .clean_end = clean_end,
                                        .evict_end = evict_end,
                                        .swap_fill_end = swap_fill_end,
+                                       .swap_restore = swap_restore,
+                                       .swap_note = swap_note,
                                        .evict = evict,
                                        .harvest = harvest,
                                        .page_uses = machine_page_uses,
@@ -556,6 +572,37 @@ int machine_anon(uint64_t page, bool write)
     }
     touch(&machine.frames[machine.anon_frame[page] - 1], &machine.expected_anon[page], write);
     return 0;
+}
+
+void machine_anon_drop(uint64_t first, uint64_t end)
+{
+    for (uint64_t i = first; i < end; i++) {
+        EXPECT(!machine.anon_slot[i]);
+        if (machine.anon_frame[i])
+            machine.frames[machine.anon_frame[i] - 1].state = FRAME_FREE;
+        machine.anon_frame[i] = 0;
+        machine.expected_anon[i] = 0;
+    }
+}
+
+int machine_swap_off(void)
+{
+    machine.demands_ended = 0;
+    int error = swap_off(&pager, 0, 98);
+    if (error < 0)
+        return error;
+    EXPECT(swap_off(&pager, 0, 97) == -EBUSY);
+    pager_pump(&pager);
+    for (unsigned turns = 0; machine.demands_ended == 0; turns++) {
+        EXPECT(turns < 20000);
+        go_on();
+        if (turns % 100 == 99) {
+            machine.now += 1000000;
+            pager_tick(&pager);
+        }
+    }
+    EXPECT(machine.demands_ended == 98);
+    return machine.last_demand_status;
 }
 
 int machine_sync(uint64_t object)

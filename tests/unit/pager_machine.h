@@ -62,12 +62,20 @@ struct machine {
     uint64_t group_limit; /* of the outer one */
     int group_status;     /* 1: none was told yet */
     bool group_killed;
-    uint64_t demands_ended;
+    uint64_t demands_ended; /* the last token that was told the end */
+    uint64_t swap_noted;    /* slots of the area, for the next pager */
+    unsigned swap_returned; /* times that the area's memory was given back */
     int last_demand_status;
 };
 
 extern struct machine machine;
 extern struct pager pager;
+
+/* Begins to empty the swap area, and goes on until the pager says how that ended. */
+int machine_swap_off(void);
+
+/* The program gives up anonymous pages [first, end). */
+void machine_anon_drop(uint64_t first, uint64_t end);
 
 /* Starts a machine with so many frames, a pager, and a swap area if `swap`. */
 void machine_start(uint32_t frames, bool swap);

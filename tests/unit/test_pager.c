@@ -84,6 +84,29 @@ static void twice_the_memory(void)
     machine_check();
 }
 
+static void swap_is_turned_off(void)
+{
+    machine_start(128, true);
+    EXPECT(machine.swap_noted == SWAP_SLOTS && swap_off(&pager, 1, 1) == -ENOENT);
+    for (uint64_t i = 0; i < 200; i++)
+        EXPECT(machine_anon(i, true) == 0);
+    EXPECT(machine_swap_off() == -ENOMEM); /* there is more than memory has room for */
+    for (uint64_t i = 0; i < 200; i++)
+        EXPECT(machine_anon(i, false) == 0);
+    for (uint64_t i = 0; i < 150; i++) {
+        EXPECT(machine_anon(i, false) == 0);
+        machine_settle();
+        if (machine.anon_frame[i])
+            machine_anon_drop(i, i + 1);
+    }
+    machine_settle();
+    EXPECT(machine_swap_off() == 0 && machine.swap_noted == 0 && machine.swap_returned == 1);
+    EXPECT(swap_map_info(&pager.swap).total == 0 && machine_swap_off() == -ENOENT);
+    for (uint64_t i = 150; i < 200; i++)
+        EXPECT(machine.anon_frame[i] != 0 && machine_anon(i, false) == 0);
+    machine_check();
+}
+
 static void working_set_stays(void)
 {
     machine_start(256, false);
@@ -296,6 +319,7 @@ static const struct test_row rows[] = {
     {"sync_reaches_disk", "after a sync nothing is dirty", sync_reaches_disk},
     {"old_pages_are_written", "what is dirty for long is written, and not sooner", old_pages_are_written},
     {"many_pages_are_written", "what is dirty is written when it is much", many_pages_are_written},
+    {"swap_is_turned_off", "everything comes back from a swap area, if there is room", swap_is_turned_off},
     {"twice_the_memory", "a program uses twice the memory there is", twice_the_memory},
     {"working_set_stays", "what is used again and again survives a stream", working_set_stays},
     {"out_of_memory", "a process is ended when nothing can go, and then an error is the answer", out_of_memory},

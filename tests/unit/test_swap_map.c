@@ -271,6 +271,14 @@ static void arguments(void)
     EXPECT(swap_map_remove(&map, 0) == -ENOENT && swap_map_remove(&map, SWAP_AREAS_MAX) == -ENOENT);
     memset(memory, 0, sizeof(memory));
     EXPECT(swap_map_recover(&map, 0, memory, 300, 0) == -EINVAL); /* no header */
+    EXPECT(swap_map_add_at(&map, 2, memory, 300, 5) == 0 && swap_map_add_at(&map, 2, memory, 300, 5) == -EEXIST);
+    EXPECT(swap_map_take(&map, swap_slot_make(2, 0)) == -EINVAL &&
+           swap_map_take(&map, swap_slot_make(2, 300)) == -EINVAL);
+    EXPECT(swap_map_take(&map, swap_slot_make(2, 17)) == 0 && swap_map_take(&map, swap_slot_make(2, 17)) == -EBUSY);
+    EXPECT(swap_map_take(&map, swap_slot_make(1, 17)) == -EINVAL && swap_map_count(&map, swap_slot_make(2, 17)) == 1);
+    EXPECT(swap_map_info(&map).used == 1 && swap_map_info(&map).total == 299 && swap_map_check(&map) == 0);
+    EXPECT(swap_map_put(&map, swap_slot_make(2, 17)) == 1 && swap_map_remove(&map, 2) == 0);
+    EXPECT(swap_map_add_at(&map, SWAP_AREAS_MAX, memory, 300, 0) == -EINVAL);
     EXPECT(swap_map_recover(&map, SWAP_AREAS_MAX, memory, 300, 0) == -EINVAL);
     for (uint32_t i = 0; i < SWAP_AREAS_MAX; i++)
         EXPECT(add(2, 0) == i);

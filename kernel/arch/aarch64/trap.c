@@ -115,6 +115,8 @@ static struct thread *memory_abort(struct thread *thread, uint64_t esr)
         access = FAULT_WRITE;
 
     if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE) {
+        if (__builtin_expect(address - WINDOW_BASE < WINDOW_SIZE, 0) && window_shows(thread->aspace, address, access))
+            return thread;
         access |= (uint32_t)(esr & STATUS_LEVEL) << FAULT_LEVEL_SHIFT;
         return fault(thread, address, access, aspace_entry(thread->aspace, address));
     }

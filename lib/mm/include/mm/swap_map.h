@@ -89,8 +89,15 @@ void swap_map_init(struct swap_map *map);
  */
 MUST_CHECK int swap_map_add(struct swap_map *map, void *memory, uint64_t slots, int32_t priority);
 
-/* The same for area `area` with counts that are in `memory` already, written by an earlier owner of the map: keeps them, and
- * makes the rest anew. EINVAL: as above, or the header has users; EEXIST: the area is there. */
+/* The same for area `area`, which an earlier owner of the map had; its slots in use are then told by swap_map_take(). EINVAL;
+ * EEXIST: the area is there. */
+MUST_CHECK int swap_map_add_at(struct swap_map *map, uint32_t area, void *memory, uint64_t slots, int32_t priority);
+
+/* Takes a certain slot, with one user. EINVAL: no such slot, or the header; EBUSY: it is in use, or bad. */
+MUST_CHECK int swap_map_take(struct swap_map *map, swap_slot slot);
+
+/* The same as swap_map_add_at() that are in `memory` already, written by the earlier owner: keeps them, and makes the rest
+ * anew. EINVAL: as above, or the header has users; EEXIST: the area is there. */
 MUST_CHECK int swap_map_recover(struct swap_map *map, uint32_t area, void *memory, uint64_t slots, int32_t priority);
 
 /* Takes an area away. ENOENT: there is none; EBUSY: slots of it are in use. */
