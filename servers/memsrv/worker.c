@@ -77,14 +77,15 @@ static __attribute__((noinline)) long serve_ready(struct memsrv_context *worker,
     return sys_recv(worker->reply_slot, SLOT_SERVE, m);
 }
 
-static inline int handle_request(struct memsrv_context *worker, struct message *m)
+/* Hot, for who would conclude from attend() that it is not. */
+static __attribute__((noinline, hot)) int handle_request(struct memsrv_context *worker, struct message *m)
 {
     const int verdict = memsrv_dispatch(worker, m);
     return parking_is_ready() || worker->reserve ? verdict | THEN_READY : verdict;
 }
 
 /* Has a message handled when there is more to it: pages to be given back, or trace events to be written. */
-static __attribute__((noinline, cold)) int attend(struct memsrv_context *worker, struct message *m)
+static __attribute__((noinline)) int attend(struct memsrv_context *worker, struct message *m)
 {
     drain_if_wanted(worker);
     if (!(worker->watch & WATCH_TRACE))
