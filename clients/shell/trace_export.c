@@ -3,7 +3,7 @@
  * Trace events in the format of Chrome's trace viewer, which Perfetto's opens, too. What takes time may overlap others of
  * its kind, and so is an asynchronous slice; all else is a moment. Tracks are the processes that something was done for.
  */
-#include "output.h"
+#include "json.h"
 #include "trace.h"
 
 #include <string.h>

@@ -17,7 +17,12 @@ _Static_assert(WORKERS_MAX <= KMEM_CPUS_MAX, "a worker is a CPU of the caches");
 
 static struct kmem_cache *caches[CACHES_MAX];
 static uint32_t cache_count;
-static uint32_t debug_flags = QUIRE_CHECKS >= 2 ? KMEM_DEBUG : 0;
+#ifdef MEMSRV_KASAN
+#define DEBUG_ALWAYS KMEM_DEBUG
+#else
+#define DEBUG_ALWAYS (QUIRE_CHECKS >= 2 ? KMEM_DEBUG : 0)
+#endif
+static uint32_t debug_flags = DEBUG_ALWAYS;
 static uint64_t pages_out; /* of record_source; atomic */
 
 /* --- Pages -------------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "memory.h"
+#include "page_debug.h"
 #include "trace.h"
 
 #define KEY       "quire.fail_alloc="
@@ -48,9 +49,9 @@ bool fail_alloc_next(uint64_t kind)
 
 void fail_alloc_set_source(struct memsrv_context *worker)
 {
-    /* Tracing also wants each page to come from page_take_slow(). */
+    /* Who watches pages also wants each to come from page_take_slow(). */
     const bool fails = (__atomic_load_n(&fail_alloc_kinds, __ATOMIC_RELAXED) & MEMSRV_FAIL_USER) ||
-                       __atomic_load_n(&trace_on, __ATOMIC_RELAXED);
+                       __atomic_load_n(&trace_on, __ATOMIC_RELAXED) || page_poison_on;
     __atomic_store_n(&worker->user_list, fails ? &no_pages : &worker->pages.movable[preferred_zone], __ATOMIC_RELAXED);
 }
 

@@ -20,6 +20,7 @@
 #include "memory.h"
 #include "object.h"
 #include "own_memory.h"
+#include "page_debug.h"
 #include "pager.h"
 #include "parking.h"
 #include "records.h"
@@ -47,6 +48,7 @@ int main(void)
     boot_memory(info, handover);
     memory_init(info->cpu_count);
     caches_init(info->arguments);
+    page_debug_init(info->arguments);
     kernel_objects_init(handover->first_free_slot, handover->slot_count);
     records_init();
     own_memory_init(info->cpu_count);

@@ -8,6 +8,7 @@
 #include "fail_alloc.h"
 #include "log.h"
 #include "pager.h"
+#include "trace.h"
 
 /* Failures that are reported one by one; after them each power of two. */
 #define FAILURES_REPORTED 8u
@@ -97,8 +98,8 @@ struct page *page_take_slow(struct memsrv_context *worker)
         return NULL;
     const gfp_t reserve = worker->reserve ? GFP_FLAG_MEMALLOC : 0;
     struct page *page = page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE | reserve, 0);
-    if (page)
-        trace_by(worker, TRACE_PAGE_ALLOC, page_pfn(page), 0);
+    if (page && worker->watch)
+        page_taken(worker, page, 0);
     return page;
 }
 
@@ -121,16 +122,20 @@ struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark)
         page_alloc(&page_allocator, &worker->pages, gfp | (worker->reserve ? GFP_FLAG_MEMALLOC : 0), order);
     if (page) {
         page->flags |= mark;
-        trace_by(worker, TRACE_PAGE_ALLOC, page_pfn(page), order);
+        if (worker->watch)
+            page_taken(worker, page, order);
     }
     return page;
 }
 
 void pages_give(struct page *page, unsigned order)
 {
+    struct memsrv_context *worker = worker_current();
+
     page->flags &= ~PAGE_OWNER_FLAGS;
-    trace(TRACE_PAGE_FREE, page_pfn(page), order);
-    int error = page_free(zones, &worker_current()->pages, page, order);
+    if (worker->watch)
+        page_given(worker, page, order);
+    int error = page_free(zones, &worker->pages, page, order);
     ASSERT(error == 0);
     (void)error;
 }

@@ -12,7 +12,6 @@
 #include <mm/page_alloc.h>
 #include <mm/zone.h>
 
-#include "trace.h"
 #include "worker.h"
 
 /* Pages by what they are, constant after start. Their sum, and that of all pages that the zones manage, is `total`. */
@@ -47,6 +46,10 @@ static inline void page_zero(const struct page *page)
         memset(page_window(page), 0, PAGE_SIZE);
 }
 
+/* For a worker that watches: a block was taken, or is about to be given back. */
+void page_taken(struct memsrv_context *worker, struct page *page, unsigned order);
+void page_given(struct memsrv_context *worker, struct page *page, unsigned order);
+
 /* page_take() when the list is empty. */
 MUST_CHECK struct page *page_take_slow(struct memsrv_context *worker);
 
@@ -65,9 +68,10 @@ void memgroups_uncharge_page(struct memsrv_context *worker, struct page *page);
 /* Gives back a page that page_take() gave and that nothing maps. */
 static inline void page_give(struct memsrv_context *worker, struct page *page)
 {
-    trace_by(worker, TRACE_PAGE_FREE, page_pfn(page), 0);
     if (__builtin_expect(page->flags & PAGE_CHARGED, 0))
         memgroups_uncharge_page(worker, page);
+    if (__builtin_expect(worker->watch, 0))
+        page_given(worker, page, 0);
     int error = page_list_free(&worker->pages.movable[page->zone], page);
     ASSERT(error == 0);
     (void)error;

@@ -8,6 +8,7 @@
 #include <mm/vma.h>
 
 #include "fail_alloc.h"
+#include "kasan.h"
 #include "object.h"
 #include "space.h"
 #include "trace.h"
@@ -28,6 +29,7 @@ MUST_CHECK static inline void *record_alloc(struct kmem_cache *cache)
 {
     void *record = fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_alloc(cache, worker_index());
     trace(TRACE_KMALLOC, (uint64_t)record, cache->object_size);
+    kasan_allocated(cache, record);
     return record;
 }
 
@@ -36,6 +38,7 @@ MUST_CHECK static inline void *record_zalloc(struct kmem_cache *cache)
 {
     void *record = fail_alloc_now(MEMSRV_FAIL_RECORDS) ? NULL : kmem_cache_zalloc(cache, worker_index());
     trace(TRACE_KMALLOC, (uint64_t)record, cache->object_size);
+    kasan_allocated(cache, record);
     return record;
 }
 
@@ -67,6 +70,7 @@ MUST_CHECK static inline struct object_grant *grant_record_new(void)
 static inline void record_free(struct kmem_cache *cache, void *record)
 {
     trace(TRACE_KFREE, (uint64_t)record, cache->object_size);
+    kasan_freed(cache, record);
     kmem_cache_free(cache, worker_index(), record);
 }
 

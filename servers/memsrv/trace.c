@@ -88,7 +88,7 @@ void trace_unpark(struct memsrv_context *worker, const struct message *m, int st
 {
     struct tracer *tracer = &tracers[worker->index];
 
-    if (!worker->tracing)
+    if (!(worker->watch & WATCH_TRACE))
         return;
     tracer->id = m->origin;
     tracer->pid = m->badge & ~BADGE_RIGHTS;
@@ -121,7 +121,8 @@ int memsrv_handle_trace_set(struct memsrv_context *context, const struct message
         return error;
     __atomic_store_n(&trace_on, (uint32_t)on, __ATOMIC_RELEASE);
     for (uint32_t i = 0; i < worker_count; i++) {
-        __atomic_store_n(&workers[i].tracing, (uint32_t)on, __ATOMIC_RELEASE);
+        const uint32_t others = workers[i].watch & ~WATCH_TRACE;
+        __atomic_store_n(&workers[i].watch, others | (on ? WATCH_TRACE : 0), __ATOMIC_RELEASE);
         fail_alloc_set_source(&workers[i]);
     }
     return (int)sys_system(SLOT_PHYSICAL, SYSTEM_TRACE, on, 0, NULL);

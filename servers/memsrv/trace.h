@@ -26,7 +26,7 @@ static inline void trace(enum trace_kind kind, uint64_t a, uint64_t b)
 /* The same where the worker is known already. */
 static inline void trace_by(struct memsrv_context *worker, enum trace_kind kind, uint64_t a, uint64_t b)
 {
-    if (__builtin_expect(worker->tracing, 0))
+    if (__builtin_expect(worker->watch & WATCH_TRACE, 0))
         trace_write(worker, kind, a, b);
 }
 

@@ -77,6 +77,24 @@ static __attribute__((noinline)) long serve_ready(struct memsrv_context *worker,
     return sys_recv(worker->reply_slot, SLOT_SERVE, m);
 }
 
+/* Hot, for who would conclude from attend() that it is not. */
+static __attribute__((noinline, hot)) int handle_request(struct memsrv_context *worker, struct message *m)
+{
+    const int verdict = memsrv_dispatch(worker, m);
+    return parking_is_ready() || worker->reserve ? verdict | THEN_READY : verdict;
+}
+
+/* Has a message handled when there is more to it: pages to be given back, or trace events to be written. */
+static __attribute__((noinline)) int attend(struct memsrv_context *worker, struct message *m)
+{
+    drain_if_wanted(worker);
+    if (!(worker->watch & WATCH_TRACE))
+        return MSG_FLAGS(m->tag) & MSG_FLAG_FAULT ? fault_answer(worker, m) : handle_request(worker, m);
+    const bool is_fault = MSG_FLAGS(m->tag) & MSG_FLAG_FAULT;
+    const int verdict = trace_handle(worker, m);
+    return !is_fault && (parking_is_ready() || worker->reserve) ? verdict | THEN_READY : verdict;
+}
+
 _Noreturn void worker_serve(struct memsrv_context *worker)
 {
     struct message m = {0};
@@ -85,17 +103,13 @@ _Noreturn void worker_serve(struct memsrv_context *worker)
     for (;;) {
         if (__builtin_expect(error != 0, 0))
             fatal("worker %lu cannot receive: error %ld", (uint64_t)worker->index, error);
-        drain_if_wanted(worker);
-        int verdict = PROTO_REPLY;
-        const bool is_fault = MSG_FLAGS(m.tag) & MSG_FLAG_FAULT;
-        if (__builtin_expect(__atomic_load_n(&worker->tracing, __ATOMIC_RELAXED), 0))
-            verdict = trace_handle(worker, &m);
-        else if (__builtin_expect(is_fault, 1))
+        int verdict;
+        if (__builtin_expect(__atomic_load_n(&worker->attention, __ATOMIC_ACQUIRE) != 0, 0))
+            verdict = attend(worker, &m);
+        else if (__builtin_expect(MSG_FLAGS(m.tag) & MSG_FLAG_FAULT, 1))
             verdict = fault_answer(worker, &m);
         else
-            verdict = memsrv_dispatch(worker, &m);
-        if (__builtin_expect(!is_fault, 0) && (parking_is_ready() || worker->reserve))
-            verdict |= THEN_READY;
+            verdict = handle_request(worker, &m);
         CHECK(lock_order_is_idle());
         if (__builtin_expect(verdict != PROTO_REPLY, 0)) {
             error = serve_ready(worker, &m, verdict);

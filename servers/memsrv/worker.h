@@ -21,6 +21,10 @@
 #define FAULT_TABLES      3u
 #define FAULT_TABLES_LACK 0x80000000u
 
+/* A worker writes trace events (trace.h); fills pages that are given back (page_debug.h). */
+#define WATCH_TRACE  0x1u
+#define WATCH_POISON 0x2u
+
 struct parked;
 struct pager_ring;
 struct space;
@@ -33,10 +37,15 @@ struct memsrv_context {
     /* Where it takes pages for programs: the list of the preferred zone, or an empty one (fail_alloc.h). Atomic. */
     struct page_list *user_list;
 
-    /* enum worker_drain, atomic: another worker wants the pages back, or this one to stand still. */
-    uint32_t drain;
-
-    uint32_t tracing; /* as trace_on, in trace.h. Atomic */
+    /* Looked at before each message, both at once. */
+    union {
+        struct {
+            /* enum worker_drain, atomic: another worker wants the pages back, or this one to stand still. */
+            uint32_t drain;
+            uint32_t watch; /* WATCH_*: what is to be done besides. Atomic */
+        };
+        uint64_t attention; /* not 0: one of them is not */
+    };
 
     /* The space whose fault this worker is answering: set with the space's lock held, cleared without it after the
      * answer was given. Read by who is about to remove pages; see faults_wait(). */

@@ -135,8 +135,8 @@ static void tell(struct pager *pager, struct batch *batch, uint32_t first, uint3
 /* Pages of a batch have come to their end; with its last ones, it has. */
 static void pages_ended(struct pager *pager, struct batch *batch, uint32_t first, uint32_t count, int status)
 {
-    tell(pager, batch, first, count, status);
     pager_trace(pager, TRACE_FILL_END, batch->origin, batch->pages[first].pfn, count);
+    tell(pager, batch, first, count, status);
     batch->ended += count;
     if (status < 0 && batch->status == 0)
         batch->status = status;

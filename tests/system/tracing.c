@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Trace events of one fault that a disk has to read for: the kernel, memsrv and the pager have written them under its
- * identifier, and its time adds up. Needs a disk whose partition is called scratch.
+ * identifier, and its time adds up. Needs a disk whose partition is called scratch. With the argument export, the events
+ * are also printed as a viewer of traces reads them.
  */
 #include "tap.h"
 
@@ -12,9 +13,10 @@
 #include <proto/pager_start.h>
 #include <proto/root_client.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "trace_faults.h"
+#include "trace.h"
 
 #define SCRATCH      "label=scratch"
 #define PAGE_TOUCHED 5u
@@ -130,7 +132,7 @@ static void test_off(const volatile unsigned char *memory)
     tap_equal(pager_trace_set(SLOT_PAGER, 2), -EINVAL, "for the pager, too");
 }
 
-int main(void)
+int main(int argument_count, char **arguments)
 {
     const volatile unsigned char *memory;
 
@@ -146,6 +148,10 @@ int main(void)
     tap_equal(pager_trace_set(SLOT_PAGER, 0), 0, "everywhere");
     collect_all();
     test_major(memory);
+    if (argument_count > 1 && strcmp(arguments[1], "export") == 0) {
+        const struct trace_list list = {.events = events, .count = event_count};
+        trace_export(&list);
+    }
     test_off(memory);
     return tap_done();
 }

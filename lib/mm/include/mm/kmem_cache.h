@@ -229,6 +229,11 @@ void kmem_cache_read_info(struct kmem_cache *cache, struct kmem_cache_info *info
  */
 MUST_CHECK int kmem_cache_check(struct kmem_cache *cache) EXCLUDES(cache->lock);
 
+/* Calls the visitor for each object in use, with the cache's lock held; it must not use the cache. Of an external cache
+ * there is nothing to visit. From any thread, while others use the cache. */
+typedef void kmem_visitor(void *context, const struct kmem_cache *cache, void *object);
+void kmem_cache_visit(struct kmem_cache *cache, kmem_visitor *visitor, void *context) EXCLUDES(cache->lock);
+
 /* The cache that the object at an address of `source` is of, NULL if there is none. Any address; needs no lock. */
 struct kmem_cache *kmem_cache_of(const struct page_source *source, const void *object);
 
