@@ -89,7 +89,7 @@ def start_with_tree(line, machine, build, directory):
 
 def disk_words(number, bus, description):
     """QEMU's words for a disk at a place among the virtio buses: FILE, and behind commas `snapshot` (what is written is forgotten at the end), `readonly`,
-    or properties of QEMU's virtio-blk-device."""
+    `log=FILE` (writes and flushes are logged as QEMU's blklogwrites does), or properties of QEMU's virtio-blk-device."""
     path, *words = description.split(",")
     drive, device = "if=none,id=disk%d,format=raw,file=%s" % (number, path), "virtio-blk-device,drive=disk%d" % number
     # Left to itself QEMU takes the buses from the last one down, and the first disk would be the last.
@@ -97,6 +97,9 @@ def disk_words(number, bus, description):
     for word in words:
         if word in ("snapshot", "readonly"):
             drive += ",%s=on" % word
+        elif word.startswith("log="):
+            drive = ("if=none,id=disk%d,driver=blklogwrites,file.driver=raw,file.file.driver=file,file.file.filename=%s,"
+                     "log.driver=file,log.filename=%s,log-super-update-interval=1" % (number, path, word[4:]))
         else:
             device += "," + word
     return ["-drive", drive, "-device", device]

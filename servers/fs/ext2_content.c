@@ -51,13 +51,15 @@ long ext2_read(struct inode *inode, uint64_t offset, void *data, size_t bytes)
 
 /* --- Writing --- */
 
-/* How many of the bytes there is room for on the device. EFBIG, ENOSPC: for none; EIO. Lock: the file system's. */
-static long room_for(struct ext2_node *node, uint64_t offset, size_t bytes)
+/* How many of the bytes there is room for on the device, and whether blocks are to be found for some. EFBIG, ENOSPC: for
+ * none; EIO. Lock: the file system's. */
+static long room_for(struct ext2_node *node, uint64_t offset, size_t bytes, bool *holes)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
-    uint64_t left = ext2fs_free_blocks_count(ext2->lib->super), block;
+    uint64_t left = ext2_blocks_free(ext2), block;
     size_t got = 0;
 
+    *holes = false;
     int error = ext2_size_check(node, offset + bytes);
     if (error == -EFBIG)
         error = ext2_size_check(node, offset + 1);
@@ -68,6 +70,7 @@ static long room_for(struct ext2_node *node, uint64_t offset, size_t bytes)
         if (error == 0 && !block && left < EXT2_BLOCKS_AT_ONCE)
             error = -ENOSPC;
         left -= error == 0 && !block;
+        *holes |= !block;
         if (error == 0)
             got += bytes - got < room ? bytes - got : room;
     }
@@ -136,17 +139,20 @@ static int grow(struct ext2_node *node, uint64_t size)
     return error < 0 ? error : ext2_pages_resize(&node->pages, size);
 }
 
-/* Whole pages of [offset, offset + bytes), which have been written and found no blocks, are what they were: holes. */
+/* Bytes have been written that found no block: they are zeros again, as in every hole. */
 static void take_back(struct ext2_node *node, uint64_t offset, size_t bytes)
 {
-    const uint64_t first = (offset + PAGE_SIZE - 1) >> PAGE_SHIFT, end = (offset + bytes) >> PAGE_SHIFT;
-
-    if (first < end)
-        (void)!ext2_pages_discard(&node->pages, first, end);
+    for (size_t done = 0; done < bytes;) {
+        const long part = ext2_pages_write(&node->pages, offset + done, NULL, bytes - done);
+        if (part < 0)
+            return;
+        done += (size_t)part;
+    }
 }
 
-/* Writes bytes for which there is room, and makes the file longer. */
-static long write_bytes(struct ext2_node *node, uint64_t offset, const void *data, size_t bytes)
+/* Writes bytes for which there is room, and makes the file longer: either all of them have blocks (no `hole`), or they lie in
+ * one that is to be found, or behind the file's end. */
+static long write_piece(struct ext2_node *node, uint64_t offset, const void *data, size_t bytes, bool hole)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
     int error = grow(node, offset + bytes);
@@ -156,7 +162,7 @@ static long write_bytes(struct ext2_node *node, uint64_t offset, const void *dat
     size_t kept = 0;
     ext2_lock(ext2);
     if (stored > 0)
-        kept = take_blocks(node, offset, (size_t)stored, &error);
+        kept = hole ? take_blocks(node, offset, (size_t)stored, &error) : (size_t)stored;
     if (kept > 0 && offset + kept > node->inode.size) {
         node->inode.size = offset + kept;
         node->resized = true;
@@ -169,6 +175,51 @@ static long write_bytes(struct ext2_node *node, uint64_t offset, const void *dat
     return kept > 0 ? (long)kept : error < 0 ? error : stored;
 }
 
+/* The next piece of bytes that are written: within the file, where there are holes, a block at a time, so that one for which
+ * there is nothing after all can be taken back. */
+static size_t piece_of(const struct ext2_node *node, uint64_t offset, size_t bytes, bool holes)
+{
+    const uint32_t block_bytes = ext2_of(&node->inode)->block_bytes;
+    const size_t room = block_bytes - offset % block_bytes;
+
+    return !holes || offset >= node->inode.size || bytes < room ? bytes : room;
+}
+
+/* True if a block is to be found for a piece. */
+static int is_hole(struct ext2_node *node, uint64_t offset, bool *hole)
+{
+    struct ext2 *ext2 = ext2_of(&node->inode);
+    uint64_t block = 0;
+
+    *hole = true;
+    if (offset >= node->inode.size)
+        return 0;
+    ext2_lock(ext2);
+    ext2_begin(ext2);
+    const int error = ext2_map(node, offset / ext2->block_bytes, false, &block);
+    ext2_unlock(ext2);
+    *hole = block == 0;
+    return error;
+}
+
+static long write_bytes(struct ext2_node *node, uint64_t offset, const void *data, size_t bytes, bool holes)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        const size_t piece = piece_of(node, offset + done, bytes - done, holes);
+        bool hole = false;
+        const int error = holes ? is_hole(node, offset + done, &hole) : 0;
+        const long written =
+            error < 0 ? error : write_piece(node, offset + done, (const char *)data + done, piece, hole);
+        if (written > 0)
+            done += (size_t)written;
+        if (written < (long)piece)
+            return done > 0 ? (long)done : written;
+    }
+    return (long)done;
+}
+
 long ext2_write(struct inode *inode, uint64_t offset, const void *data, size_t bytes)
 {
     struct ext2_node *node = node_of(inode);
@@ -176,13 +227,18 @@ long ext2_write(struct inode *inode, uint64_t offset, const void *data, size_t b
     const int error = open_pages(node);
     if (error < 0)
         return error;
-    ext2_lock(ext2_of(inode));
-    const long room = room_for(node, offset, bytes);
-    ext2_unlock(ext2_of(inode));
-    const long written = room > 0 ? write_bytes(node, offset, data, (size_t)room) : room;
+    long room;
+    bool holes;
+    do {
+        ext2_lock(ext2_of(inode));
+        room = room_for(node, offset, bytes, &holes);
+        ext2_unlock(ext2_of(inode));
+    } while (ext2_sync_made_room(ext2_of(inode), room));
+    node->written |= room > 0; /* also if it fails: pages have changed */
+    const long written = room > 0 ? write_bytes(node, offset, data, (size_t)room, holes) : room;
     if (written > 0) {
         inode->modified = inode->changed = inode->fs->now();
-        node->dirty = node->written = true;
+        node->dirty = true;
     }
     return written;
 }
@@ -257,6 +313,7 @@ int ext2_truncate(struct inode *inode, uint64_t size)
     struct ext2_node *node = node_of(inode);
 
     int error = open_pages(node);
+    node->written |= error == 0;
     if (error == 0 && size < inode->size)
         error = shrink(node, size);
     else if (error == 0 && size > inode->size)

@@ -53,6 +53,8 @@ struct ext2 {
     struct list table[EXT2_TABLE];
     struct list idle, orphans; /* struct ext2_node; idle: least recently used first */
     uint64_t idle_count, node_count;
+    ext2fs_block_bitmap freed; /* given back since the last sync */
+    uint64_t freed_count;
     uint32_t generation; /* of this mount, a part of cookies */
     pthread_mutex_t lock;
     char *block_buffer; /* one block, of a directory */
@@ -179,6 +181,18 @@ MUST_CHECK int ext2_unmap_from(struct ext2_node *node, uint64_t first);
 /* EFBIG: an inode cannot have so many bytes. */
 MUST_CHECK int ext2_size_check(struct ext2_node *node, uint64_t size);
 
+/* --- ext2_freed.c --- */
+
+MUST_CHECK int ext2_freed_init(struct ext2 *ext2);
+void ext2_freed_destroy(struct ext2 *ext2);
+
+/* Blocks that can be had now. */
+uint64_t ext2_blocks_free(const struct ext2 *ext2);
+
+/* What was given back is free in what is written from now on; and after that: `written` or not. */
+void ext2_freed_release(struct ext2 *ext2);
+void ext2_freed_settle(struct ext2 *ext2, bool written);
+
 /* --- ext2_blocks.c --- */
 
 /* What memsrv and the pager call the content of a file. Any lock. */
@@ -199,6 +213,9 @@ uint64_t ext2_stored(struct inode *inode);
 MUST_CHECK int ext2_content_settle(struct ext2_node *node);
 
 /* --- ext2_sync.c --- */
+
+/* True if there is more room now, because there was none and a sync has made some. The lock is not held. */
+MUST_CHECK bool ext2_sync_made_room(struct ext2 *ext2, long error);
 
 /* The lock is not held. */
 int ext2_sync(struct file_system *fs, struct inode *inode, enum sync_what what);

@@ -32,7 +32,7 @@ int ext2_map(struct ext2_node *node, uint64_t index, bool allocate, uint64_t *bl
     if (*block || !allocate)
         return 0;
     /* What libext2fs has taken when it finds that there is no more would belong to nobody. */
-    if (ext2fs_free_blocks_count(ext2->lib->super) < EXT2_BLOCKS_AT_ONCE)
+    if (ext2_blocks_free(ext2) < EXT2_BLOCKS_AT_ONCE)
         return -ENOSPC;
     error = ext2fs_bmap2(ext2->lib, ino_of(node), NULL, ext2->lib_buffer, unwritten ? BMAP_SET : BMAP_ALLOC, index,
                          NULL, &found);

@@ -23,17 +23,23 @@ static int list_with_lock(struct inode *directory, uint64_t cookie, list_functio
 static int create_with_lock(struct inode *directory, const char *name, size_t length, const struct new_inode *new,
                             struct inode **inode)
 {
-    ext2_lock(ext2_of(directory));
-    const int error = ext2_create(directory, name, length, new, inode);
-    ext2_unlock(ext2_of(directory));
+    int error;
+    do {
+        ext2_lock(ext2_of(directory));
+        error = ext2_create(directory, name, length, new, inode);
+        ext2_unlock(ext2_of(directory));
+    } while (ext2_sync_made_room(ext2_of(directory), error));
     return error;
 }
 
 static int link_with_lock(struct inode *directory, const char *name, size_t length, struct inode *inode)
 {
-    ext2_lock(ext2_of(directory));
-    const int error = ext2_link(directory, name, length, inode);
-    ext2_unlock(ext2_of(directory));
+    int error;
+    do {
+        ext2_lock(ext2_of(directory));
+        error = ext2_link(directory, name, length, inode);
+        ext2_unlock(ext2_of(directory));
+    } while (ext2_sync_made_room(ext2_of(directory), error));
     return error;
 }
 
@@ -53,9 +59,12 @@ static int rename_with_lock(struct inode *from, const char *from_name, size_t fr
 {
     if (replaced)
         inode_get(replaced);
-    ext2_lock(ext2_of(from));
-    const int error = ext2_rename(from, from_name, from_length, inode, to, to_name, to_length, replaced);
-    ext2_unlock(ext2_of(from));
+    int error;
+    do {
+        ext2_lock(ext2_of(from));
+        error = ext2_rename(from, from_name, from_length, inode, to, to_name, to_length, replaced);
+        ext2_unlock(ext2_of(from));
+    } while (ext2_sync_made_room(ext2_of(from), error));
     if (replaced)
         inode_put(replaced);
     return error;

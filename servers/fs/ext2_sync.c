@@ -149,7 +149,12 @@ static int describe(struct ext2 *ext2)
     note_orphans(ext2);
     if (ext2->device->flush(ext2->device) < 0)
         return -EIO;
-    return has_changes(ext2) ? write_metadata(ext2) : 0;
+    if (!has_changes(ext2))
+        return 0;
+    ext2_freed_release(ext2);
+    const int failed = write_metadata(ext2);
+    ext2_freed_settle(ext2, failed == 0);
+    return failed;
 }
 
 static int flush(struct ext2 *ext2)
@@ -179,6 +184,12 @@ int ext2_sync(struct file_system *fs, struct inode *inode, enum sync_what what)
     const int error = describe(ext2);
     ext2_unlock(ext2);
     return error < 0 ? error : content;
+}
+
+bool ext2_sync_made_room(struct ext2 *ext2, long error)
+{
+    return error == -ENOSPC && ext2->freed_count > 0 && ext2_sync(&ext2->fs, NULL, SYNC_DESCRIPTION) == 0 &&
+           ext2->freed_count == 0;
 }
 
 /* --- Orphans of an earlier mount --- */
