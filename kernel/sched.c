@@ -110,6 +110,20 @@ static struct cpu *choose_cpu(const struct thread *thread)
     return &cpus[__builtin_ctz(thread->affinity)];
 }
 
+long sched_load(uint64_t lowest, uint64_t highest)
+{
+    if (lowest > highest || highest >= PRIORITY_COUNT)
+        return -EINVAL;
+    const uint64_t wanted = (UINT64_MAX << lowest) & (UINT64_MAX >> (63 - highest));
+    long load = 0;
+    for (unsigned i = 0; i < CPUS_MAX; i++) {
+        const struct thread *current = cpus[i].current;
+        load += __builtin_popcountl(cpus[i].queue.ready & wanted);
+        load += current && (wanted >> current->effective & 1);
+    }
+    return load;
+}
+
 static void wake_in(struct cpu *cpu, struct thread *thread, void (*push)(struct cpu *, struct thread *))
 {
     thread->state = THREAD_STATE_RUNNABLE;

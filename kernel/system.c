@@ -82,6 +82,8 @@ long system_control(struct thread *caller)
         return frame_hold(&frames, argument);
     case SYSTEM_FRAME_DROP:
         return drop_frame(caller, argument);
+    case SYSTEM_LOAD:
+        return sched_load(argument & 0xff, argument >> 8);
     default:
         return -ENOSYS;
     }

@@ -128,7 +128,6 @@ static int command_pressure(int count, char **arguments)
                                  : -ENODEV;
         if (error == 0)
             print_pressure(names[kind], averages, total);
-        error = error == -ENOSYS ? 0 : error;
     }
     if (output_json)
         json_close();

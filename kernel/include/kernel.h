@@ -89,6 +89,9 @@ void sched_sleep(struct thread *thread, uint64_t deadline);
 void sched_sleep_cancel(struct thread *thread);
 uint64_t sched_now(void); /* ns since boot */
 
+/* How much of the priorities from `lowest` to `highest` could go on: SYSTEM_LOAD. EINVAL: no such priorities. */
+long sched_load(uint64_t lowest, uint64_t highest);
+
 /* ipc.c. Arguments are taken from, and results put into, the thread's saved registers. */
 struct thread *ipc_call(struct thread *caller);
 struct thread *ipc_reply_recv(struct thread *server);

@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include <proto/memsrv_dispatch.h>
+#include <proto/pids.h>
+#include <quire/syscall.h>
 
 #include "evict.h"
 #include "memory.h"
@@ -359,20 +361,23 @@ int memsrv_handle_paging_info(struct memsrv_context *context, const struct messa
     if (paging_capacity == 0)
         return -EINVAL;
     const struct swap_figures swap = swap_read_figures();
-    *paging = (struct memsrv_paging){.generation = pager_generation(),
-                                     .attached = pager_is_attached(),
-                                     .backed = object_backed_pages(),
-                                     .dirty = object_dirty_pages(),
-                                     .transit = transit_count(),
-                                     .dirty_limit = object_dirty_limit(),
-                                     .reserve = memory_reserve_pages(),
-                                     .reservation = reservation_pages(worker_count),
-                                     .fills = object_filled_pages(),
-                                     .evicted = evicted_pages(),
-                                     .swap_slots = swap.slots,
-                                     .swap_cache = swap.cached,
-                                     .swapped_out = swap.out,
-                                     .swapped_in = swap.in};
+    *paging = (struct memsrv_paging){
+        .generation = pager_generation(),
+        .attached = pager_is_attached(),
+        .running = (uint64_t)sys_system(SLOT_PHYSICAL, SYSTEM_LOAD,
+                                        PROGRAM_PRIORITY_LOWEST | PROGRAM_PRIORITY_HIGHEST << 8, 0, NULL),
+        .backed = object_backed_pages(),
+        .dirty = object_dirty_pages(),
+        .transit = transit_count(),
+        .dirty_limit = object_dirty_limit(),
+        .reserve = memory_reserve_pages(),
+        .reservation = reservation_pages(worker_count),
+        .fills = object_filled_pages(),
+        .evicted = evicted_pages(),
+        .swap_slots = swap.slots,
+        .swap_cache = swap.cached,
+        .swapped_out = swap.out,
+        .swapped_in = swap.in};
     parking_read_info(&paging->parked, &paging->requests);
     *paging_count = 1;
     return 0;

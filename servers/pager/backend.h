@@ -87,6 +87,7 @@ struct memory_state {
     uint64_t high;    /* that are to be free when reclaim rests */
     uint64_t dirty;
     uint64_t reservation;
+    uint64_t running; /* 0: no program could go on */
     uint64_t waiting; /* threads that wait for memory or for the pager */
 };
 
@@ -136,6 +137,8 @@ struct backend {
     int (*kill)(void *context, const struct oom_task *task, uint32_t score); /* and reports why */
     /* An answer to somebody who asked the pager itself, and waits: `token` is what pager_sync() was given. */
     void (*answer)(void *context, uint64_t token, int status, uint64_t value);
+    /* Tells those who watch for pressure that somebody may soon be ended. Returns how many there are. */
+    uint32_t (*warn)(void *context);
     void (*log)(void *context, const char *line);
     uint64_t (*now_us)(void *context);
     /* Writes a trace event, of fault `id`. Called only while pager.tracing is set. */

@@ -237,6 +237,7 @@ static void memory(void *given, struct memory_state *state)
             context->memory.reservation = paging.reservation;
             context->memory.reserve = paging.reserve;
             context->memory.waiting = paging.parked;
+            context->memory.running = paging.running;
         }
         context->memory_uses = MEMORY_USES;
     }
@@ -261,8 +262,9 @@ static void reclaim_end(void *context, int status)
     expect("reclaim_end", error, 0, 0);
 }
 
-static int end_process(void *context, const struct oom_task *task, uint32_t score)
+static int end_process(void *given, const struct oom_task *task, uint32_t score)
 {
+    struct pager_context *context = given;
     struct root_process process = {0};
     uint64_t next;
     size_t count = 0;
@@ -271,12 +273,18 @@ static int end_process(void *context, const struct oom_task *task, uint32_t scor
         return -ESRCH;
     server_log("pager: out of memory: ending process %lu (%.*s), score %u, adj %d, group %u\n",
                (unsigned long)task->pid, (int)sizeof(process.name), process.name, score, task->adj, task->group);
+    context->memory_uses = 0;
     return root_kill(SLOT_ROOT, task->pid);
 }
 
 static void answer(void *context, uint64_t token, int status, uint64_t value)
 {
     waiter_part_ended(context, token, status);
+}
+
+static uint32_t warn(void *context)
+{
+    return watches_warn(context);
 }
 
 static void log_line(void *context, const char *line)
@@ -315,6 +323,7 @@ void backend_memsrv(struct backend *backend)
     backend->reclaim_end = reclaim_end;
     backend->kill = end_process;
     backend->answer = answer;
+    backend->warn = warn;
     backend->log = log_line;
     backend->now_us = now_us;
 }

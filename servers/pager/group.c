@@ -35,8 +35,10 @@ static void finish(struct pager *pager, int status, bool killed)
 {
     struct group_reclaim *state = &pager->group;
     const uint32_t group = state->group;
+    struct memory_state memory;
     state->group = 0;
     state->stalled = false;
+    memory_look(pager, &memory);
     pager->backend.group_end(pager->backend.context, group, status, killed);
 }
 
@@ -53,6 +55,7 @@ static bool has_room(struct pager *pager)
 static bool take_next(struct pager *pager)
 {
     struct group_reclaim *state = &pager->group;
+    struct memory_state memory;
     for (uint32_t group = 1; group < GROUPS_MAX; group++) {
         if (!state->wanted[group])
             continue;
@@ -61,9 +64,11 @@ static bool take_next(struct pager *pager)
         state->pass = 0;
         state->pfn = 0;
         state->freed = state->emptied = 0;
-        state->stalled = false;
-        if (!has_room(pager))
+        state->stalled = state->warned = false;
+        if (!has_room(pager)) {
+            memory_look(pager, &memory);
             return true;
+        }
         finish(pager, 0, false);
     }
     return false;
@@ -122,6 +127,9 @@ static void end_pass(struct pager *pager)
     } else if (reclaim_is_writing(pager)) {
         state->pass = 1;
         state->stalled = true; /* until one of them has ended */
+    } else if (!state->warned && pager->backend.warn(pager->backend.context) > 0) {
+        state->pass = 1;
+        state->warned = state->stalled = true; /* those who were told may help until pager_tick() */
     } else {
         pager->backend.groups(pager->backend.context, pager->groups, GROUPS_MAX);
         const int ended = oom_end_one(pager, state->group);

@@ -139,7 +139,7 @@ void pager_tick(struct pager *pager)
     const struct backend *backend = &pager->backend;
     const uint64_t now = backend->now_us(backend->context);
     struct memory_state memory;
-    backend->memory(backend->context, &memory);
+    memory_look(pager, &memory);
     pressure_update(&pager->pressure, now);
     if (memory.dirty > 0 || pager->sweep != 0) {
         /* One pass in each interval finds what has become dirty. */

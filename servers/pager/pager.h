@@ -155,6 +155,7 @@ struct group_reclaim {
     uint64_t freed;   /* since it was taken in hand */
     uint64_t emptied; /* of those, in this pass */
     bool stalled;     /* until pages are written */
+    bool warned;      /* as in struct reclaim */
 };
 
 /* One attempt to free pages. */
@@ -163,6 +164,7 @@ struct reclaim {
     bool urgent;       /* somebody waits: tell memsrv the end */
     bool swept;        /* all of memory was looked at for pages that the lists lack */
     bool stalled;      /* waits for what is on its way, or for a process that is ending */
+    bool warned;       /* those who watch for pressure were told that somebody may be ended */
     uint32_t priority; /* as struct lru_scan */
     uint64_t wanted;   /* pages */
     uint64_t origin;   /* of the demand that began it */
@@ -348,6 +350,9 @@ void swap_arrived(struct pager *pager, const struct batch *batch, uint32_t first
 void swap_slots_free(struct pager *pager, uint64_t slot, uint64_t count);
 
 /* --- reclaim.c ------------------------------------------------------------------------------------------------------- */
+
+/* Asks for the state of memory, and notes for how long somebody has waited for some. */
+void memory_look(struct pager *pager, struct memory_state *memory);
 
 /* Pages are wanted. */
 void reclaim_want(struct pager *pager, uint64_t pages, bool urgent);

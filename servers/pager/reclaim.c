@@ -226,13 +226,24 @@ static uint32_t shrink_active(struct pager *pager, enum lru_list list, uint32_t 
 
 /* --- Rounds --------------------------------------------------------------------------------------------------------- */
 
+/* Asks for the state of memory. Time is lost as long as somebody waits for some. */
+void memory_look(struct pager *pager, struct memory_state *memory)
+{
+    const bool waits = pager->reclaim.urgent || pager->group.group != 0;
+    pager->backend.memory(pager->backend.context, memory);
+    if (waits || pager->pressure.waiting > 0)
+        pressure_change(&pager->pressure, pager->backend.now_us(pager->backend.context), waits,
+                        (uint32_t)memory->running);
+}
+
 /* Somebody waits for memory from now on, or nobody does any more. */
 static void set_urgent(struct pager *pager, bool urgent)
 {
+    struct memory_state memory;
     if (pager->reclaim.urgent == urgent)
         return;
     pager->reclaim.urgent = urgent;
-    pressure_change(&pager->pressure, pager->backend.now_us(pager->backend.context), urgent ? 1 : 0, 1);
+    memory_look(pager, &memory);
 }
 
 void reclaim_want(struct pager *pager, uint64_t pages, bool urgent)
@@ -272,7 +283,7 @@ static bool is_enough(struct pager *pager)
 {
     struct reclaim *reclaim = &pager->reclaim;
     struct memory_state memory;
-    pager->backend.memory(pager->backend.context, &memory);
+    memory_look(pager, &memory);
     const bool plenty = memory.free >= memory.high;
     /* Who waits is let go as soon as there is what he wants; what is in the background goes on to the high watermark. */
     if (reclaim->urgent && memory.free > memory.reserve + PAGES_TO_GO_ON &&
@@ -297,7 +308,7 @@ static void begin_round(struct pager *pager)
     struct reclaim *reclaim = &pager->reclaim;
     const struct lru_vector *vector = &pager->vector;
     struct memory_state memory;
-    pager->backend.memory(pager->backend.context, &memory);
+    memory_look(pager, &memory);
     uint64_t file = lru_size(vector, LRU_ACTIVE_FILE) + lru_size(vector, LRU_INACTIVE_FILE);
     const struct lru_scan scan = {.priority = reclaim->priority,
                                   .swappiness = (unsigned)pager->settings.swappiness,
@@ -363,11 +374,19 @@ static void stuck(struct pager *pager)
         finish(pager, 0);
         return;
     }
-    if (oom_end_one(pager, OOM_NOBODY) < 0) {
+    if (!reclaim->warned && pager->backend.warn(pager->backend.context) > 0) {
+        reclaim->warned = reclaim->stalled = true; /* those who were told may help until pager_tick() */
+        reclaim->swept = false;
+        return;
+    }
+    const int ended = oom_end_one(pager, OOM_NOBODY);
+    if (ended < 0) {
         finish(pager, -ENOMEM);
         return;
     }
-    reclaim->stalled = true; /* until the process has ended: pager_tick() looks */
+    reclaim->stalled = ended == 0; /* until that process is gone: pager_tick() looks */
+    reclaim->swept = false;
+    reclaim->priority = LRU_PRIORITY_DEFAULT;
 }
 
 /* A round is over. */

@@ -302,13 +302,12 @@ int pager_handle_pressure(struct pager_context *context, const struct message *r
     struct pressure *pressure = &context->pager.pressure;
     if (kind > PAGER_PRESSURE_FULL)
         return -EINVAL;
-    if (kind == PAGER_PRESSURE_FULL)
-        return -ENOSYS; /* nobody knows which threads could run */
+    const enum pressure_kind of = kind == PAGER_PRESSURE_FULL ? PRESSURE_OF_FULL : PRESSURE_OF_SOME;
     pressure_update(pressure, context->pager.backend.now_us(context));
-    *percent10 = pressure_average(pressure, PRESSURE_OF_SOME, 0);
-    *percent60 = pressure_average(pressure, PRESSURE_OF_SOME, 1);
-    *percent300 = pressure_average(pressure, PRESSURE_OF_SOME, 2);
-    *total = pressure->total[PRESSURE_OF_SOME];
+    *percent10 = pressure_average(pressure, of, 0);
+    *percent60 = pressure_average(pressure, of, 1);
+    *percent300 = pressure_average(pressure, of, 2);
+    *total = pressure->total[of];
     return 0;
 }
 
@@ -336,15 +335,14 @@ int pager_handle_pressure_watch(struct pager_context *context, const struct mess
 {
     struct watch *watch = watch_of(context, caller_of(request));
     struct pressure_watch wanted;
-    if (kind == PAGER_PRESSURE_FULL)
-        return -ENOSYS;
     if (stall == 0) {
         if (watch && watch->pid != 0)
             watch_end(watch);
         return 0;
     }
-    if (kind != PAGER_PRESSURE_SOME || bits == 0 ||
-        pressure_watch_init(&wanted, &context->pager.pressure, PRESSURE_OF_SOME, stall, window,
+    const enum pressure_kind of = kind == PAGER_PRESSURE_FULL ? PRESSURE_OF_FULL : PRESSURE_OF_SOME;
+    if (kind > PAGER_PRESSURE_FULL || bits == 0 ||
+        pressure_watch_init(&wanted, &context->pager.pressure, of, stall, window,
                             context->pager.backend.now_us(context)) < 0)
         return -EINVAL;
     const uint64_t fresh = watch ? slot_allocate() : SLOT_NONE;
@@ -368,4 +366,19 @@ void watches_tell(struct pager_context *context)
         if (sys_signal(watch->notification, watch->bits) < 0)
             watch_end(watch); /* the program has ended */
     }
+}
+
+uint32_t watches_warn(struct pager_context *context)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < WATCHES_MAX; i++) {
+        struct watch *watch = &context->watches[i];
+        if (watch->pid == 0)
+            continue;
+        if (sys_signal(watch->notification, watch->bits) < 0)
+            watch_end(watch);
+        else
+            count++;
+    }
+    return count;
 }

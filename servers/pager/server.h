@@ -112,4 +112,7 @@ void waiter_part_ended(struct pager_context *context, uint64_t token, int status
 /* Tells watchers that more was lost than they like. */
 void watches_tell(struct pager_context *context);
 
+/* Tells all watchers, whatever they like: somebody is about to be ended. Returns how many there are. */
+uint32_t watches_warn(struct pager_context *context);
+
 #endif

@@ -23,6 +23,10 @@
 #include "spawn.h"
 #include "stack.h"
 
+_Static_assert(PRIORITY_KHUGEPAGED<PROGRAM_PRIORITY_LOWEST && PRIORITY_SHELL <= PROGRAM_PRIORITY_HIGHEST && PRIORITY_FS>
+                   PROGRAM_PRIORITY_HIGHEST,
+               "programs are between them");
+
 #define QUICK_END_NS   NS_PER_SECOND
 #define QUICK_ENDS_MAX 5u
 /* A program of quire.run that cannot be started, as shells say it. */

@@ -365,6 +365,14 @@ static int end_process(void *context, const struct oom_task *task, uint32_t scor
     return 0;
 }
 
+static uint32_t warn(void *context)
+{
+    (void)context;
+    EXPECT(machine.killed == 0 || machine.watchers == 0);
+    machine.warnings++;
+    return machine.watchers;
+}
+
 static void answer(void *context, uint64_t token, int status, uint64_t value)
 {
     (void)value;
@@ -405,6 +413,7 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .map_blocks = map_blocks,
                                        .transfer = transfer,
                                        .kill = end_process,
+                                       .warn = warn,
                                        .groups = machine_groups,
                                        .group_pages = machine_group_pages,
                                        .group_end = machine_group_end,

@@ -58,6 +58,8 @@ struct machine {
     uint64_t now;
     uint64_t dirty_limit;
     uint64_t killed;
+    uint32_t watchers; /* who watch for pressure, and are warned before anybody is ended */
+    uint32_t warnings;
     bool groups;          /* there are some */
     uint64_t group_limit; /* of the outer one */
     int group_status;     /* 1: none was told yet */

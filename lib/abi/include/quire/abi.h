@@ -270,6 +270,9 @@ enum system_operation {
         7, /* cpu, cursor: events from there on into the buffer; returns how many; second: next cursor */
     SYSTEM_FRAME_HOLD = 8, /* pfn: one reference more to a user frame, as if something mapped it; EBUSY: it is held */
     SYSTEM_FRAME_DROP = 9, /* pfn: takes that away; second result: references left; EINVAL: it is not held */
+    SYSTEM_LOAD =
+        10, /* lowest priority | highest << 8: of each CPU, how many queues of those have a thread that could run,
+                        and whether one is running, added up; 0: nobody of these priorities could go on */
     SYSTEM_OPERATION_COUNT
 };
 
