@@ -79,8 +79,11 @@ static int command_drop_caches(int count, char **arguments)
 {
     uint64_t pages = 0;
 
-    (void)count, (void)arguments;
-    const int error = there_is_pager() ? pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &pages) : -ENODEV;
+    unsigned long what = PAGER_DROP_PAGES;
+
+    if (count == 2 && parse_number(arguments[1], &what) < 0)
+        return -EINVAL;
+    const int error = there_is_pager() ? pager_drop_caches(SLOT_PAGER, what, &pages) : -ENODEV;
     if (error == 0 && output_json) {
         json_open(NULL, '{');
         json_number("dropped", pages);
@@ -195,7 +198,8 @@ const struct command pager_commands[] = {
     {"swaps", "[--json]", "lists the areas for swapped pages", 0, 0, command_swaps},
     {"swapon", "VOLUME [PRIORITY]", "swaps to a partition", 1, 2, command_swapon},
     {"swapoff", "VOLUME", "ends that", 1, 1, command_swapoff},
-    {"drop_caches", "[--json]", "drops clean pages of files", 0, 0, command_drop_caches},
+    {"drop_caches", "[1 | 2 | 3] [--json]", "drops clean pages of files (1), free objects of memsrv's caches (2), or both", 0, 1,
+     command_drop_caches},
     {"pressure", "[--json]", "shows how long programs waited for memory", 0, 0, command_pressure},
     {"vm", "NAME [VALUE]", "shows or changes a setting of the pager, as swappiness", 1, 2, command_vm},
     {0},

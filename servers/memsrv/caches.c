@@ -8,6 +8,7 @@
 #include "caches.h"
 #include "log.h"
 #include "memory.h"
+#include "pager.h"
 
 #define MIN_PARTIAL 2u
 #define CPU_PARTIAL 4u
@@ -165,6 +166,15 @@ int caches_check(void)
     for (uint32_t i = 0; i < cache_count && !error; i++)
         error = kmem_cache_check(caches[i]);
     return error;
+}
+
+int memsrv_handle_caches_shrink(struct memsrv_context *context, const struct message *request, uint64_t *pages)
+{
+    if (!pager_is_caller(request))
+        return -EPERM;
+    const uint64_t before = __atomic_load_n(&pages_out, __ATOMIC_RELAXED), after = record_pages();
+    *pages = before > after ? before - after : 0;
+    return 0;
 }
 
 int memsrv_handle_slab_info(struct memsrv_context *context, const struct message *request, uint64_t index,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests of the pager's own protocol. */
+#include <proto/memsrv_client.h>
 #include <quire/slots.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,11 +163,16 @@ int pager_handle_check(struct pager_context *context, const struct message *requ
 int pager_handle_drop_caches(struct pager_context *context, const struct message *request, uint64_t what,
                              uint64_t *pages)
 {
-    if (what != PAGER_DROP_PAGES)
+    uint64_t slabs = 0;
+    int error = 0;
+    if (what == 0 || what > (PAGER_DROP_PAGES | PAGER_DROP_SLABS))
         return -EINVAL;
-    *pages = reclaim_drop_clean(&context->pager);
+    *pages = what & PAGER_DROP_PAGES ? reclaim_drop_clean(&context->pager) : 0;
+    if (what & PAGER_DROP_SLABS)
+        error = memsrv_caches_shrink(SLOT_MEMSRV, &slabs);
+    *pages += slabs;
     pager_pump(&context->pager);
-    return 0;
+    return error;
 }
 
 int pager_handle_oom_explain(struct pager_context *context, const struct message *request, uint64_t *pid,
