@@ -43,17 +43,17 @@ struct madt {
     uint32_t lapic, flags;
 } __attribute__((packed));
 
-#define MADT_LAPIC          0u
-#define MADT_IOAPIC         1u
-#define MADT_OVERRIDE       2u
-#define MADT_X2APIC         9u
-#define LAPIC_ENABLED       1u
-#define OVERRIDE_BYTES      10u
-#define FADT_DSDT           40u
-#define FADT_PM1A           64u
-#define FADT_END            129u
-#define POWER_SLEEP_ENABLE  (1u << 13)
-#define POWER_TYPE_SHIFT    10
+#define MADT_LAPIC         0u
+#define MADT_IOAPIC        1u
+#define MADT_OVERRIDE      2u
+#define MADT_X2APIC        9u
+#define LAPIC_ENABLED      1u
+#define OVERRIDE_BYTES     10u
+#define FADT_DSDT          40u
+#define FADT_PM1A          64u
+#define FADT_END           129u
+#define POWER_SLEEP_ENABLE (1u << 13)
+#define POWER_TYPE_SHIFT   10
 
 struct acpi_machine acpi;
 

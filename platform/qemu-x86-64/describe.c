@@ -157,8 +157,8 @@ static void put_cells(void *tree, const char *name, const uint32_t *cells, unsig
 
 static void put_registers(void *tree, uint64_t base, uint64_t size)
 {
-    put_cells(tree, "reg",
-              (uint32_t[]){(uint32_t)(base >> 32), (uint32_t)base, (uint32_t)(size >> 32), (uint32_t)size}, 4);
+    put_cells(tree, "reg", (uint32_t[]){(uint32_t)(base >> 32), (uint32_t)base, (uint32_t)(size >> 32), (uint32_t)size},
+              4);
 }
 
 static void put_interrupt(void *tree, uint32_t line)

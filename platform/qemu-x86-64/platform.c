@@ -14,8 +14,6 @@
 #define RESET_PORT    0xcf9u
 #define RESET_PREPARE 0x02u
 #define RESET_NOW     0x06u
-#define KEYBOARD_PORT 0x64u
-#define KEYBOARD_RESET 0xfeu
 
 extern const struct uart uart_ns16550;
 
@@ -48,6 +46,5 @@ void platform_reset(void)
     uart_flush();
     port_write8(RESET_PORT, RESET_PREPARE);
     port_write8(RESET_PORT, RESET_NOW);
-    port_write8(KEYBOARD_PORT, KEYBOARD_RESET);
-    cpu_halt();
+    cpu_reset();
 }

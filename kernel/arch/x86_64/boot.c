@@ -15,7 +15,8 @@
 #define LEVEL_DIRECT 1u /* the direct map and the device map have one level 1 table each: 512 GiB */
 #define TABLES_MAX   64u
 
-#define PTE_KERNEL_DATA   (PTE_VALID | PTE_ACCESSED | PTE_MACHINE_WRITE | PTE_MACHINE_DIRTY | PTE_GLOBAL | PTE_USER_NO_EXECUTE)
+#define PTE_KERNEL_DATA                                                                                                \
+    (PTE_VALID | PTE_ACCESSED | PTE_MACHINE_WRITE | PTE_MACHINE_DIRTY | PTE_GLOBAL | PTE_USER_NO_EXECUTE)
 #define PTE_KERNEL_RODATA (PTE_VALID | PTE_ACCESSED | PTE_GLOBAL | PTE_USER_NO_EXECUTE)
 #define PTE_KERNEL_TEXT   (PTE_VALID | PTE_ACCESSED | PTE_GLOBAL)
 #define PTE_KERNEL_DEVICE (PTE_KERNEL_DATA | PTE_DEVICE | PTE_WRITE_THROUGH)

@@ -27,16 +27,16 @@
 #define DESCRIPTOR_USER_CODE   0x00affb000000ffffUL
 #define DESCRIPTOR_TASK        0x0000890000000000UL
 
-#define CR0_ON               0x80050033UL /* paging, write protection, alignment, numeric errors, monitor, protected mode */
-#define CR4_PAE              (1UL << 5)
-#define CR4_MACHINE_CHECK    (1UL << 6)
-#define CR4_GLOBAL           (1UL << 7)
-#define CR4_FXSAVE           (1UL << 9)
-#define CR4_SIMD_EXCEPTIONS  (1UL << 10)
-#define CR4_UMIP             (1UL << 11)
-#define CR4_FSGSBASE         (1UL << 16)
-#define CR4_SMEP             (1UL << 20)
-#define CR4_SMAP             (1UL << 21)
+#define CR0_ON              0x80050033UL /* paging, write protection, alignment, numeric errors, monitor, protected mode */
+#define CR4_PAE             (1UL << 5)
+#define CR4_MACHINE_CHECK   (1UL << 6)
+#define CR4_GLOBAL          (1UL << 7)
+#define CR4_FXSAVE          (1UL << 9)
+#define CR4_SIMD_EXCEPTIONS (1UL << 10)
+#define CR4_UMIP            (1UL << 11)
+#define CR4_FSGSBASE        (1UL << 16)
+#define CR4_SMEP            (1UL << 20)
+#define CR4_SMAP            (1UL << 21)
 
 #define FEATURE_FSGSBASE (1u << 0)  /* leaf 7, ebx */
 #define FEATURE_SMEP     (1u << 7)  /* leaf 7, ebx */
@@ -99,8 +99,7 @@ static void load_descriptors(struct arch_cpu *cpu)
     cpu->descriptors[SELECTOR_KERNEL_DATA / 8] = DESCRIPTOR_KERNEL_DATA;
     cpu->descriptors[SELECTOR_USER_DATA / 8] = DESCRIPTOR_USER_DATA;
     cpu->descriptors[SELECTOR_USER_CODE / 8] = DESCRIPTOR_USER_CODE;
-    cpu->descriptors[SELECTOR_TASK / 8] =
-        DESCRIPTOR_TASK | limit | (task & 0xffffff) << 16 | (task >> 24 & 0xff) << 56;
+    cpu->descriptors[SELECTOR_TASK / 8] = DESCRIPTOR_TASK | limit | (task & 0xffffff) << 16 | (task >> 24 & 0xff) << 56;
     cpu->descriptors[SELECTOR_TASK / 8 + 1] = task >> 32;
     __asm__ volatile("lgdt %0\n\tlidt %1" ::"m"(place), "m"(gate_place) : "memory");
     __asm__ volatile("push %0\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:" ::"i"(SELECTOR_KERNEL_CODE)
@@ -154,7 +153,7 @@ void arch_cpu_init(struct cpu *cpu)
 void arch_allow_ports(uint32_t first, uint32_t count)
 {
     for (uint32_t port = first; port < first + count; port++)
-        arch_cpus[0].ports[port / 8] &= (uint8_t)~(1u << port % 8);
+        arch_cpus[0].ports[port / 8] &= (uint8_t) ~(1u << port % 8);
 }
 
 uint64_t arch_take_vector(void)

@@ -25,13 +25,13 @@
 #define REGISTER_TIMER_LEFT    0x390u
 #define REGISTER_TIMER_DIVIDE  0x3e0u
 
-#define SPURIOUS_ENABLE  0x100u
-#define LINE_MASKED      0x10000u
-#define DIVIDE_BY_16     3u
-#define COMMAND_FIXED    0x4000u
-#define COMMAND_INIT     0x4500u
-#define COMMAND_START    0x4600u
-#define COMMAND_PENDING  0x1000u
+#define SPURIOUS_ENABLE 0x100u
+#define LINE_MASKED     0x10000u
+#define DIVIDE_BY_16    3u
+#define COMMAND_FIXED   0x4000u
+#define COMMAND_INIT    0x4500u
+#define COMMAND_START   0x4600u
+#define COMMAND_PENDING 0x1000u
 
 static bool has_x2apic;
 static volatile char *registers;

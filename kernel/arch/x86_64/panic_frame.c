@@ -17,7 +17,7 @@ void panic_print_cause(const struct panic_frame *frame)
 
 void panic_print_registers(const struct panic_frame *frame)
 {
-    static const char *const names[GENERAL] = {"rdi", "rsi", "rdx", "r10", "r8", "r9", "r12", "r13",
+    static const char *const names[GENERAL] = {"rdi", "rsi", "rdx", "r10", "r8",  "r9",  "r12", "r13",
                                                "r14", "r15", "rax", "rbx", "rbp", "rcx", "r11"};
     for (unsigned i = 0; i < GENERAL; i++)
         log_printf("%s%s %016lx%c", names[i], names[i][2] ? "" : " ", frame->registers.x[i], i % 4 == 3 ? '\n' : ' ');

@@ -110,7 +110,7 @@ _Static_assert(PTE_DEVICE == ENTRY_DEVICE << 1 && PTE_ACCESSED == ENTRY_ACCESSED
 static inline uint64_t pte_finish(uint64_t pte)
 {
     return (pte & (PTE_WRITE | PTE_DIRTY)) == (PTE_WRITE | PTE_DIRTY) ? pte | PTE_MACHINE_WRITE | PTE_MACHINE_DIRTY
-                                                                     : pte & ~PTE_MACHINE_WRITE;
+                                                                      : pte & ~PTE_MACHINE_WRITE;
 }
 
 /* A writable leaf that is written now. */

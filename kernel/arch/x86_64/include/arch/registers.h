@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-#define MSR_APIC_BASE       0x1bu
-#define MSR_EFER            0xc0000080u
-#define MSR_STAR            0xc0000081u
-#define MSR_LSTAR           0xc0000082u
-#define MSR_SFMASK          0xc0000084u
-#define MSR_GS_BASE         0xc0000101u
-#define MSR_KERNEL_GS_BASE  0xc0000102u
-#define MSR_TSC_AUX         0xc0000103u
+#define MSR_APIC_BASE      0x1bu
+#define MSR_EFER           0xc0000080u
+#define MSR_STAR           0xc0000081u
+#define MSR_LSTAR          0xc0000082u
+#define MSR_SFMASK         0xc0000084u
+#define MSR_GS_BASE        0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
+#define MSR_TSC_AUX        0xc0000103u
 
 static inline uint64_t msr_read(uint32_t number)
 {
@@ -78,6 +78,14 @@ __attribute__((noreturn)) static inline void cpu_halt(void)
 {
     for (;;)
         __asm__ volatile("cli\n\thlt" ::: "memory");
+}
+
+/* Has the machine reset itself, as it does when a CPU cannot even take an exception. */
+__attribute__((noreturn)) static inline void cpu_reset(void)
+{
+    const uint64_t nothing[2] = {0, 0};
+    __asm__ volatile("lidt %0\n\tint3" ::"m"(nothing) : "memory");
+    cpu_halt();
 }
 
 /* The number of this CPU's interrupt controller, by which the machine's tables call the CPU. */

@@ -34,6 +34,13 @@ static inline uint64_t clock_frequency(void)
     return (uint64_t)frequency * 1000;
 }
 
+/* The stack pointer of a thread that begins in a C function, with a stack that ends at `top`, which is aligned to 16: as
+ * if it had been called. */
+static inline uint64_t entry_stack(uint64_t top)
+{
+    return top - sizeof(uint64_t);
+}
+
 /* `number` is a constant, as it has to be on other machines. */
 #define SYS_STUB static inline __attribute__((always_inline))
 
