@@ -3,10 +3,10 @@
 #include <arch/ipi.h>
 #include <arch/registers.h>
 
+#include "board.h"
 #include "device_tree.h"
 #include "discover.h"
 #include "pc.h"
-#include "uart.h"
 
 /* Where the emulator is told the exit status, a byte; see board.py. */
 #define EXIT_STATUS_PORT 0xf4u
@@ -17,7 +17,9 @@
 
 extern const struct uart uart_ns16550;
 
-const struct uart *const board_uarts[] = {&uart_ns16550, NULL};
+static const struct uart *const uarts[] = {&uart_ns16550, NULL};
+
+const struct board board = {.uarts = uarts};
 
 void platform_discover(uint64_t tree)
 {
