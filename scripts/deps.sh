@@ -14,7 +14,7 @@ QUIRE_ARCH=${1:-aarch64}
 . "$(dirname "$0")/common.sh"
 
 NEWLIB_CONFIGURE=(
-    --target=$QUIRE_TRIPLET --disable-multilib --disable-nls --disable-newlib-supplied-syscalls
+    "--target=$QUIRE_TRIPLET" --disable-multilib --disable-nls --disable-newlib-supplied-syscalls
     --enable-newlib-io-long-long --enable-newlib-io-c99-formats --enable-newlib-retargetable-locking
 )
 # The compiler is Debian's for Linux; what it says about the system has to be taken back. __DYNAMIC_REENT__ makes errno
