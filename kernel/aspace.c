@@ -46,6 +46,7 @@ long aspace_init(struct aspace *aspace, uint64_t top_pfn)
     window_remove(top_pfn);
     aspace->top = direct_map(top_pfn << PAGE_SHIFT);
     arch_zero_page(aspace->top);
+    top_table_begin(aspace->top);
     aspace->identifier = identifier;
     space_forget_leaf(aspace);
     aspace->root = table_register(top_pfn << PAGE_SHIFT, identifier);
@@ -70,6 +71,7 @@ long aspace_destroy(struct aspace *aspace)
     table_write_barrier();
     tlb_drop_space(aspace->identifier);
     tlb_finish();
+    top_table_end(aspace->top);
     uint64_t pfn = space_table_pfn(aspace->top);
     long error = frame_return_table(&frames, pfn);
     KERNEL_ASSERT(error == 0);
@@ -90,23 +92,26 @@ static bool is_kernel_device(uint64_t physical, uint64_t bytes)
 }
 
 /* Device registers may be mapped where there is no memory and nothing that the kernel itself uses. */
-static long check_device(uint64_t pfn, uint64_t count)
+static long take_device(struct aspace *aspace, uint64_t pfn, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         const struct frame *frame = frame_find(&frames, pfn + i);
         if (frame && frame->type != FRAME_NONE)
             return -EPERM;
     }
-    return is_kernel_device(pfn << PAGE_SHIFT, count << PAGE_SHIFT) ? -EPERM : 0;
+    if (is_kernel_device(pfn << PAGE_SHIFT, count << PAGE_SHIFT))
+        return -EPERM;
+    table_register_add_device(&aspace->root, pfn, count);
+    return 0;
 }
 
-static long take_frame(uint64_t entry, unsigned level)
+static long take_frame(struct aspace *aspace, uint64_t entry, unsigned level)
 {
     uint64_t pfn = (entry & ENTRY_ADDRESS) >> PAGE_SHIFT;
     uint64_t count = level == LEAF_LEVEL ? 1 : 1UL << HUGE_PAGE_ORDER;
 
     if (__builtin_expect(entry & ENTRY_DEVICE, 0))
-        return check_device(pfn, count);
+        return take_device(aspace, pfn, count);
     if (level == LEAF_LEVEL)
         return frame_add_mapping(&frames, pfn);
     if (pfn % count)
@@ -157,7 +162,7 @@ static long put_entry(struct aspace *aspace, uint64_t target, uint64_t entry)
     if (__builtin_expect(old != 0, 0))
         error = level == HUGE_LEVEL && pte_is_table(old) ? -EEXIST : check_old(old, target, level);
     if (!error && !(entry & ENTRY_SOFT))
-        error = take_frame(entry, level);
+        error = take_frame(aspace, entry, level);
     if (__builtin_expect(error != 0, 0)) {
         if (!old)
             space_prune(aspace, address);
@@ -282,7 +287,7 @@ static inline uint64_t accessed_entry(uint64_t pte, uint32_t access)
         return 0;
     if (!(access & FAULT_WRITE))
         return pte | PTE_ACCESSED;
-    return pte & PTE_WRITE ? (pte | PTE_DIRTY | PTE_ACCESSED) & ~PTE_READ_ONLY : 0;
+    return pte & PTE_WRITE ? pte_written(pte) : 0;
 }
 
 bool aspace_note_access(struct aspace *aspace, uint64_t address, uint32_t access, uint64_t *found)

@@ -5,6 +5,7 @@
  */
 #include "panic.h"
 
+#include <arch/panic_frame.h>
 #include <arch/registers.h>
 #include <quire/abi.h>
 #include <stddef.h>
@@ -13,8 +14,7 @@
 #include "platform.h"
 #include "start.h"
 
-#define BACKTRACE_MAX    32u
-#define REGISTERS_A_LINE 4u
+#define BACKTRACE_MAX 32u
 
 /* The kernel's functions by rising address; the build makes the table. */
 struct symbol_entry {
@@ -110,37 +110,31 @@ __attribute__((noreturn)) static void end(void)
     cpu_halt();
 }
 
-static void print_registers(const struct panic_frame *frame)
-{
-    for (unsigned i = 0; i < 31; i++)
-        log_printf("x%u%s %016lx%c", i, i < 10 ? " " : "", frame->x[i], i % REGISTERS_A_LINE == 3 ? '\n' : ' ');
-    log_printf("sp  %016lx\n", frame->sp);
-}
-
 void panic_called(const struct panic_frame *frame, const char *format, va_list arguments)
 {
     begin();
     log_printf("\nKERNEL PANIC: ");
     log_vprintf(format, arguments);
     log_printf("\ncpu %lx\n", cpu_affinity());
-    print_registers(frame);
-    print_place(0, frame->elr, true);
-    print_backtrace(1, frame->x[29]);
+    panic_print_registers(frame);
+    print_place(0, panic_frame_pc(frame), true);
+    print_backtrace(1, panic_frame_record(frame));
     end();
 }
 
 void panic_trap(const struct panic_frame *frame)
 {
     begin();
-    log_printf("\nKERNEL PANIC: exception in the kernel, class 0x%lx, address %016lx\n", frame->esr >> 26, frame->far);
-    log_printf("cpu %lx esr %lx spsr %lx\n", cpu_affinity(), frame->esr, frame->spsr);
-    print_registers(frame);
-    print_place(0, frame->elr, false);
+    const uint64_t record = panic_frame_record(frame), link = panic_frame_link(frame);
+    log_printf("\nKERNEL PANIC: ");
+    panic_print_cause(frame);
+    panic_print_registers(frame);
+    print_place(0, panic_frame_pc(frame), false);
     /* The return address of a function that has no record of its own, or has not written it yet. */
-    bool is_recorded = is_on_stack(frame->x[29]) && ((const uint64_t *)frame->x[29])[1] == frame->x[30];
+    bool is_recorded = !link || (is_on_stack(record) && ((const uint64_t *)record)[1] == link);
     if (!is_recorded)
-        print_place(1, frame->x[30], true);
-    print_backtrace(is_recorded ? 1 : 2, frame->x[29]);
+        print_place(1, link, true);
+    print_backtrace(is_recorded ? 1 : 2, record);
     end();
 }
 

@@ -44,7 +44,7 @@ static long share_table(struct share *share, uint64_t *entry)
     uint64_t *place = place_in(share, &error);
     if (!place)
         return error;
-    *entry |= PTE_TABLE_SHARED;
+    *entry = pte_table_share(*entry);
     *place = *entry;
     frame->sharers++;
     space_frame(place)->references++;

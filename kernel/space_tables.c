@@ -144,7 +144,7 @@ static long privatize(struct aspace *aspace, uint64_t *entry, uint64_t address)
     struct frame *frame = space_frame(table);
 
     if (frame->sharers == 0) {
-        *entry &= ~PTE_TABLE_SHARED;
+        *entry = pte_table_unshare(*entry);
         table_write_barrier();
         return 0;
     }
@@ -190,7 +190,7 @@ bool space_is_last_sharer(struct aspace *aspace, uint64_t address)
     uint64_t *entry = space_shared_entry(aspace, address);
     if (!entry || space_table_in_common(*entry))
         return false;
-    *entry &= ~PTE_TABLE_SHARED;
+    *entry = pte_table_unshare(*entry);
     table_write_barrier();
     return true;
 }

@@ -195,8 +195,10 @@ static long read_registers(struct thread *caller, const struct thread *thread)
     if (!is_idle_state(thread))
         return -EBUSY;
     struct thread_registers *out = (struct thread_registers *)caller->buffer->words;
-    for (unsigned i = 0; i < 31; i++)
+    for (unsigned i = 0; i < CONTEXT_GENERAL; i++)
         out->general[i] = thread->context.x[i];
+    for (unsigned i = CONTEXT_GENERAL; i < GENERAL_REGISTERS; i++)
+        out->general[i] = 0;
     out->stack_pointer = thread->context.sp;
     out->instruction_pointer = thread->context.pc;
     out->flags = thread->context.flags & CONTEXT_USER_FLAGS;
@@ -211,12 +213,13 @@ static long write_registers(struct thread *caller, struct thread *thread)
     if (!is_idle_state(thread))
         return -EBUSY;
     const volatile struct thread_registers *in = (struct thread_registers *)caller->buffer->words;
-    for (unsigned i = 0; i < 31; i++)
+    for (unsigned i = 0; i < CONTEXT_GENERAL; i++)
         thread->context.x[i] = in->general[i];
     thread->context.sp = in->stack_pointer;
     thread->context.pc = in->instruction_pointer;
     thread->context.flags = in->flags & CONTEXT_USER_FLAGS;
     thread->tls = in->tls;
+    context_written(&thread->context);
     return 0;
 }
 

@@ -7,7 +7,12 @@
 QUIRE_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 QUIRE_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/quire
 QUIRE_SUITE=bookworm
-QUIRE_CROSS=aarch64-linux-gnu-
+# What is built for: an architecture, a folder of kernel/arch.
+QUIRE_ARCH=${QUIRE_ARCH:-aarch64}
+case $QUIRE_ARCH in
+    aarch64) QUIRE_CROSS=aarch64-linux-gnu- QUIRE_TRIPLET=aarch64-none-elf ;;
+    x86_64) QUIRE_CROSS=x86_64-linux-gnu- QUIRE_TRIPLET=x86_64-elf ;;
+esac
 QUIRE_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Shows one step of the work. The text goes to standard error, so that a script's standard output stays data.

@@ -7,19 +7,36 @@
 # into the cache only when it is complete, under a name made
 # from its inputs, so an interrupted build or a changed flag never leaves a stale library behind.
 #
-# Usage: scripts/deps.sh            prints NAME=DIRECTORY lines
+# Usage: scripts/deps.sh [ARCHITECTURE]   prints NAME=DIRECTORY lines (aarch64)
 set -euo pipefail
+QUIRE_ARCH=${1:-aarch64}
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
 NEWLIB_CONFIGURE=(
-    --target=aarch64-none-elf --disable-multilib --disable-nls --disable-newlib-supplied-syscalls
+    "--target=$QUIRE_TRIPLET" --disable-multilib --disable-nls --disable-newlib-supplied-syscalls
     --enable-newlib-io-long-long --enable-newlib-io-c99-formats --enable-newlib-retargetable-locking
 )
 # The compiler is Debian's for Linux; what it says about the system has to be taken back. __DYNAMIC_REENT__ makes errno
 # and stdio ask __getreent(), which the system layer may answer per thread.
-TARGET_CFLAGS="-mcpu=cortex-a72 -O2 -g -ffunction-sections -fdata-sections -fno-stack-protector -fno-pic -fno-pie \
--mno-outline-atomics -fno-asynchronous-unwind-tables -U__linux__ -U__linux -Ulinux -U__gnu_linux__ \
+case $QUIRE_ARCH in
+    aarch64)
+        CPU_CFLAGS=-mcpu=cortex-a72 CODE_CFLAGS=-mno-outline-atomics MODEL_CFLAGS=
+        NEWLIB_TYPES=libc/machine/aarch64/machine/_types.h
+        LIBFDT_FILES=(fdt fdt_ro fdt_addresses fdt_strerror)
+        ;;
+    x86_64)
+        # The frame of a signal begins at the stack pointer, so nothing lives below that.
+        CPU_CFLAGS="-march=x86-64 -mno-red-zone" CODE_CFLAGS=-fcf-protection=none
+        # The kernel lies in the last 2 GiB.
+        MODEL_CFLAGS=" -mcmodel=kernel"
+        NEWLIB_TYPES=libc/include/machine/_types.h
+        # Its kernel makes a device tree, too.
+        LIBFDT_FILES=(fdt fdt_ro fdt_sw fdt_addresses fdt_strerror)
+        ;;
+esac
+TARGET_CFLAGS="$CPU_CFLAGS -O2 -g -ffunction-sections -fdata-sections -fno-stack-protector -fno-pic -fno-pie \
+$CODE_CFLAGS -fno-asynchronous-unwind-tables -U__linux__ -U__linux -Ulinux -U__gnu_linux__ \
 -U_FORTIFY_SOURCE"
 USER_CFLAGS="$TARGET_CFLAGS -D__DYNAMIC_REENT__"
 # The heap grows by 128 KiB and is cut when twice that is free at its end; larger blocks are mappings of their own.
@@ -45,7 +62,7 @@ MALLOC_HEADER='#include <stddef.h>
 void *mmap(void *, size_t, int, int, int, long);
 int munmap(void *, size_t);
 void *mremap(void *, size_t, size_t, int, ...);'
-KERNEL_CFLAGS="$TARGET_CFLAGS -ffreestanding -mgeneral-regs-only -fno-omit-frame-pointer"
+KERNEL_CFLAGS="$TARGET_CFLAGS -ffreestanding -mgeneral-regs-only -fno-omit-frame-pointer$MODEL_CFLAGS"
 
 compiler_version() {
     "${QUIRE_CROSS}gcc" -dumpfullversion
@@ -81,7 +98,9 @@ build_newlib() {
         "$work/source/newlib/libc/stdlib/mallocr.c"
     [ "$(grep -c '^#define HAVE_MMAP 1$' "$work/source/newlib/libc/stdlib/mallocr.c")" = 2 ] || return 1
     printf '%s\n' "$MALLOC_HEADER" >"$work/source/newlib/libc/include/sys/mman.h"
-    printf '%s\n' "$TYPES_HEADER" >>"$work/source/newlib/libc/machine/aarch64/machine/_types.h"
+    printf '%s\n' "$TYPES_HEADER" >>"$work/source/newlib/$NEWLIB_TYPES"
+    # As it comes, it takes the names of system calls for others' on x86-64.
+    sed -i 's/^  aarch64\*-\*-\*)$/  aarch64*-*-* | x86_64*-*-*)/' "$work/source/newlib/configure.host"
     sed -i 's/^typedef.*unsigned short.*__nlink_t;/typedef unsigned int __nlink_t;/' \
         "$work/source/newlib/libc/include/sys/_types.h"
     (
@@ -93,7 +112,7 @@ build_newlib() {
         ../source/configure --prefix="$work/install" "${NEWLIB_CONFIGURE[@]}" &&
             make -j2 MAKEINFO=true all-target-newlib && make MAKEINFO=true install-target-newlib
     ) >"$log" 2>&1 || { tail -15 "$log" >&2; return 1; }
-    mv "$work/install/aarch64-none-elf/include" "$work/install/aarch64-none-elf/lib" "$work/"
+    mv "$work/install/$QUIRE_TRIPLET/include" "$work/install/$QUIRE_TRIPLET/lib" "$work/"
     rm "$work/include/sys/mman.h"
     cp "$work/source/COPYING.NEWLIB" "$work/"
     # Functions that newlib builds for its own systems only; they go into the system layer, whose headers they need.
@@ -114,7 +133,7 @@ build_libfdt() {
     for flavour in kernel user; do
         flags=$USER_CFLAGS
         [ "$flavour" = user ] || flags=$KERNEL_CFLAGS
-        for file in fdt fdt_ro fdt_addresses fdt_strerror; do
+        for file in "${LIBFDT_FILES[@]}"; do
             # shellcheck disable=SC2086 # the flags are a list of words
             "${QUIRE_CROSS}gcc" $flags "${USER_INCLUDES[@]}" -I "$work/include" -I "$source" -c \
                 -o "$work/build/$flavour-$file.o" "$source/$file.c" || return 1

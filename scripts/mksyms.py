@@ -4,7 +4,8 @@
 
 Usage: mksyms.py --empty OUTPUT.c                                        table for the first link
        mksyms.py --nm NM KERNEL.elf OUTPUT.c                             table from the first link
-       mksyms.py --nm NM --objcopy OBJCOPY --image KERNEL.elf TABLE.c OUTPUT   compares, then flattens
+       mksyms.py --nm NM --objcopy OBJCOPY --image FORMAT KERNEL.elf TABLE.c OUTPUT   compares, then
+                                                                         makes the image, flat if FORMAT is binary
 """
 
 import argparse
@@ -62,7 +63,7 @@ def read(path):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--empty", action="store_true")
-    parser.add_argument("--image", action="store_true")
+    parser.add_argument("--image", metavar="FORMAT")
     parser.add_argument("--nm")
     parser.add_argument("--objcopy")
     parser.add_argument("paths", nargs="+")
@@ -72,7 +73,7 @@ def main():
         kernel, table, output = options.paths
         if table_text(read_functions(options.nm, kernel)) != read(table):
             sys.exit("mksyms.py: code moved between the two links; the linker script must place .text before .rodata")
-        subprocess.run([options.objcopy, "-O", "binary", kernel, output], check=True)
+        subprocess.run([options.objcopy, "-O", options.image, "--strip-all", kernel, output], check=True)
         return
     functions = [] if options.empty else read_functions(options.nm, options.paths[0])
     with open(options.paths[-1], "w", encoding="ascii") as file:

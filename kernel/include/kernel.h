@@ -6,6 +6,8 @@
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
 
+#include <arch/cpu.h>
+
 #include "frame.h"
 #include "objects.h"
 
@@ -28,7 +30,7 @@ static inline void kernel_lock(void)
         return;
     while (__atomic_exchange_n(&the_lock.held, 1, __ATOMIC_ACQUIRE)) {
         while (__atomic_load_n(&the_lock.held, __ATOMIC_RELAXED))
-            ;
+            arch_lock_wait();
     }
 }
 

@@ -12,16 +12,13 @@
 
 #define PANIC_STATUS 101
 
-/* The registers of a trap from the kernel itself, or of a call of panic(); the architecture's vectors fill it. */
-struct panic_frame {
-    uint64_t x[31];
-    uint64_t sp, elr, spsr, esr, far;
-};
+/* The registers of a trap from the kernel itself, or of a call of panic(): see <arch/panic_frame.h>. */
+struct panic_frame;
 
 /* Reports a reason in the words of log_printf(), the caller's registers, and who called whom. */
 __attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, ...);
 
-/* What panic() does, for the architecture's entry to it alone; frame->elr is where it returned to. */
+/* What panic() does, for the architecture's entry to it alone; the frame's pc is where it returns to. */
 __attribute__((noreturn)) void panic_called(const struct panic_frame *frame, const char *format, va_list arguments);
 
 /* Reports an exception that the kernel itself took. `frame` may be anywhere that is mapped. */

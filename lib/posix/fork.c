@@ -90,7 +90,7 @@ pid_t _fork(void)
         fork_handlers_run(FORK_CHILD);
         return 0;
     }
-    const int error = root_fork(SLOT_ROOT, (uint64_t)fork_child, (stack_pointer() - STACK_GAP) & ~15UL,
+    const int error = root_fork(SLOT_ROOT, (uint64_t)fork_child, entry_stack((stack_pointer() - STACK_GAP) & ~15UL),
                                 (uint64_t)&state, thread_number_of_caller(), &state.pid);
     if (error == 0)
         files_fork((pid_t)state.pid);

@@ -179,7 +179,8 @@ static int thread_launch(struct thread *thread, bool keep_slot)
     }
     error = sys_thread_control(slot, THREAD_PRIORITY, thread_priority(), 0, 0, 0, 0);
     if (error == 0)
-        error = sys_thread_control(slot, THREAD_START, (uint64_t)thread_entry, top, (uint64_t)thread, 0, 0);
+        error =
+            sys_thread_control(slot, THREAD_START, (uint64_t)thread_entry, entry_stack(top), (uint64_t)thread, 0, 0);
     if (error < 0)
         (void)!memsrv_thread_destroy(SLOT_MEMSRV, thread->number);
     if (error < 0 || !keep_slot)

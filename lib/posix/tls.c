@@ -25,11 +25,9 @@ static const Elf64_Phdr *tls_segment(void)
     return NULL;
 }
 
-/* Where the variables begin in the block: behind the header, as their alignment asks. */
-static size_t tls_offset(const Elf64_Phdr *segment)
+static size_t alignment_of(const Elf64_Phdr *segment)
 {
-    const size_t alignment = segment->p_align > TLS_HEADER_BYTES ? segment->p_align : TLS_HEADER_BYTES;
-    return (TLS_HEADER_BYTES + alignment - 1) & ~(alignment - 1);
+    return segment->p_align ? segment->p_align : 1;
 }
 
 size_t tls_bytes(void)
@@ -40,7 +38,7 @@ size_t tls_bytes(void)
     /* More alignment than a block has: make the block look too large. */
     if (segment->p_align > TLS_ALIGNMENT_MAX)
         return SIZE_MAX;
-    return tls_offset(segment) + segment->p_memsz;
+    return tls_block_bytes(segment->p_memsz, alignment_of(segment));
 }
 
 void tls_place(void *block)
@@ -48,8 +46,10 @@ void tls_place(void *block)
     const Elf64_Phdr *segment = tls_segment();
     if (!segment)
         return;
-    char *variables = (char *)block + tls_offset(segment);
+    char *variables = (char *)block + tls_variables_offset(segment->p_memsz, alignment_of(segment));
+    char *pointer = (char *)block + tls_pointer_offset(segment->p_memsz, alignment_of(segment));
     memcpy(variables, (const void *)(uintptr_t)segment->p_vaddr, segment->p_filesz);
     memset(variables + segment->p_filesz, 0, segment->p_memsz - segment->p_filesz);
-    thread_pointer_set(block);
+    tls_begin_header(pointer);
+    thread_pointer_set(pointer);
 }

@@ -25,7 +25,10 @@ struct uart_driver {
     void (*acknowledge)(volatile void *registers);
 };
 
-extern const struct uart_driver uart_mini, uart_pl011;
+extern const struct uart_driver uart_mini, uart_ns16550, uart_pl011;
+
+/* Those that the architecture's boards may have, ended by NULL: arch/ARCHITECTURE/uarts.c. */
+extern const struct uart_driver *const uart_drivers[];
 
 /* The driver of that name, or NULL. */
 const struct uart_driver *uart_find(const char *name);

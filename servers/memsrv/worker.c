@@ -144,8 +144,8 @@ static int run_thread(const struct memsrv_context *worker, const struct worker_p
     if (!error)
         error = sys_thread_control(thread, THREAD_SET_EVENT, SLOT_NOTIFICATION, 1, 0, 0, 0);
     if (!error)
-        error = sys_thread_control(thread, THREAD_START, (uint64_t)worker_main, (uint64_t)(parts->stack + STACK_BYTES),
-                                   worker->index, 0, 0);
+        error = sys_thread_control(thread, THREAD_START, (uint64_t)worker_main,
+                                   entry_stack((uint64_t)(parts->stack + STACK_BYTES)), worker->index, 0, 0);
     return (int)error;
 }
 

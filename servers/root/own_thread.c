@@ -31,7 +31,7 @@ void own_thread_create(const struct own_thread *thread)
 
 void own_thread_start(const struct own_thread *thread)
 {
-    check_step(
-        thread, "starting",
-        sys_thread_control(thread->slot, THREAD_START, (uint64_t)thread->run, (uint64_t)thread->stack_end, 0, 0, 0));
+    check_step(thread, "starting",
+               sys_thread_control(thread->slot, THREAD_START, (uint64_t)thread->run,
+                                  entry_stack((uint64_t)thread->stack_end), 0, 0, 0));
 }

@@ -73,8 +73,8 @@ static long start(bool use_fp)
     if (error == 0)
         error = sys_thread_control(partner.thread, THREAD_PRIORITY, info->priority, 0, 0, 0, 0);
     if (error == 0)
-        error =
-            sys_thread_control(partner.thread, THREAD_START, (uint64_t)serve, PARTNER_STACK + PAGE_SIZE, use_fp, 0, 0);
+        error = sys_thread_control(partner.thread, THREAD_START, (uint64_t)serve,
+                                   entry_stack(PARTNER_STACK + PAGE_SIZE), use_fp, 0, 0);
     return error;
 }
 

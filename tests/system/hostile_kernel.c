@@ -191,7 +191,7 @@ static long control_own(struct attacker *a, uint64_t slot)
 
     if (random_one_in(a, 8))
         return sys_thread_control(slot, THREAD_START, (uint64_t)harmless,
-                                  (uint64_t)(harmless_stack + sizeof(harmless_stack)), 0, 0, 0);
+                                  entry_stack((uint64_t)(harmless_stack + sizeof(harmless_stack))), 0, 0, 0);
     return sys_thread_control(slot, allowed[random_below(a, sizeof(allowed) / sizeof(allowed[0]))],
                               random_one_in(a, 2) ? any_number(a) : any_slot(a), any_number(a), 0, 0, 0);
 }

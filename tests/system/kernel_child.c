@@ -153,7 +153,7 @@ void child_start(struct child *child, void (*function)(void *argument), void *ar
     child->function = function;
     child->argument = argument;
     MUST(sys_thread_control(child->thread, THREAD_START, (uint64_t)child_entry,
-                            (uint64_t)stacks[child->number] + STACK_BYTES, (uint64_t)child, 0, 0));
+                            entry_stack((uint64_t)stacks[child->number] + STACK_BYTES), (uint64_t)child, 0, 0));
 }
 
 void child_give(const struct child *child, uint64_t to, uint64_t from, uint64_t rights, uint64_t badge)

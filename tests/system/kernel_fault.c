@@ -3,6 +3,7 @@
  * Faults of threads in address spaces made by hand: what the handler is told, what its reply does, and what becomes of
  * a thread whose handler does not reply, is gone, or was never there.
  */
+#include <arch/instructions.h>
 #include <stdatomic.h>
 
 #include "kernel_test.h"
@@ -22,7 +23,7 @@ static uint64_t endpoint, reply, event, frame;
 static struct child children[CHILDREN_MAX];
 
 /* What a child does, and what it saw. */
-enum deed { DEED_READ, DEED_WRITE, DEED_JUMP, DEED_UNDEFINED, DEED_BREAK, DEED_TIMER, DEED_SYSCALL, DEED_CALL };
+enum deed { DEED_READ, DEED_WRITE, DEED_JUMP, DEED_UNDEFINED, DEED_BREAK, DEED_PRIVILEGED, DEED_SYSCALL, DEED_CALL };
 static struct act {
     enum deed deed;
     uint64_t address, value;
@@ -46,14 +47,13 @@ static void do_deed(void *argument)
         ((void (*)(void))act->address)();
         break;
     case DEED_UNDEFINED:
-        __asm__ volatile("udf #7");
+        INSTRUCTION_UNDEFINED();
         break;
     case DEED_BREAK:
-        __asm__ volatile("brk #7");
+        INSTRUCTION_BREAK();
         break;
-    case DEED_TIMER:
-        /* The kernel's timer is not for programs. */
-        __asm__ volatile("msr cntv_ctl_el0, xzr");
+    case DEED_PRIVILEGED:
+        INSTRUCTION_PRIVILEGED();
         break;
     case DEED_SYSCALL:
         act->result = (uint64_t)sys_trap0(0x1234);
@@ -346,7 +346,7 @@ static void test_no_reply(void)
 /* Things that are no access to memory. */
 static void test_exceptions(void)
 {
-    static const enum deed deeds[] = {DEED_UNDEFINED, DEED_BREAK, DEED_TIMER};
+    static const enum deed deeds[] = {DEED_UNDEFINED, DEED_BREAK, DEED_PRIVILEGED};
     struct message m;
 
     scene_open();

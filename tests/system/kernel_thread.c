@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads: stopping, registers, affinity, FP state, and who runs when. */
+#include <arch/instructions.h>
 #include <quire/thread.h>
 #include <stdatomic.h>
 
@@ -75,29 +76,6 @@ static void test_stop_self(void)
     CHECK_EQ(result, 5);
 }
 
-/* Fills all registers but x29, x30 and the stack pointer with their number and stays in a loop that the test leads it
- * out of by setting x0. Then x1 is the result. */
-static int wait_in_registers(void *argument)
-{
-    register uint64_t x0 __asm__("x0") = 0;
-    register uint64_t x1 __asm__("x1") = 0;
-    (void)argument;
-    __asm__ volatile(".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, "
-                     "25, 26, 27, 28\n\t"
-                     "mov x\\n, #(\\n + 1000)\n\t"
-                     ".endr\n\t"
-                     "cmp x1, x1\n"
-                     "1: cbz x0, 1b\n\t"
-                     "cset x2, cs\n\t"
-                     "add x1, x1, x2\n\t"
-                     "add x1, x1, x28"
-                     : "+r"(x0), "+r"(x1)
-                     :
-                     : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
-                       "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "cc");
-    return (int)x1;
-}
-
 static void test_registers(void)
 {
     struct thread *thread;
@@ -110,22 +88,22 @@ static void test_registers(void)
     CHECK_EQ(thread_stop(slot), 0);
     CHECK_EQ(control(slot, THREAD_READ, 0, 0), 0);
     CHECK_EQ(registers->general[0], 0);
-    for (unsigned i = 1; i <= 28; i++)
+    for (unsigned i = 1; i <= REGISTERS_FILLED; i++)
         CHECK_EQ(registers->general[i], i + 1000);
-    CHECK_EQ(registers->flags, 0x60000000);
+    CHECK_EQ(registers->flags, FLAGS_IN_LOOP);
     CHECK(registers->instruction_pointer - (uint64_t)wait_in_registers < 512);
     CHECK(registers->stack_pointer != 0);
     const uint64_t tls = registers->tls;
     /* Out of the loop, with another result; of the flags it may set those of conditions alone. */
     registers->general[0] = 1;
     registers->general[1] = 70000;
-    registers->general[28] = 5;
+    registers->general[REGISTERS_FILLED] = 5;
     registers->flags = UINT64_MAX;
     registers->tls = tls ^ 0x123450;
     CHECK_EQ(control(slot, THREAD_WRITE, 0, 0), 0);
     CHECK_EQ(control(slot, THREAD_READ, 0, 0), 0);
-    CHECK_EQ(registers->flags, 0xf0000000);
-    CHECK_EQ(registers->general[28], 5);
+    CHECK_EQ(registers->flags, FLAGS_ALL);
+    CHECK_EQ(registers->general[REGISTERS_FILLED], 5);
     CHECK_EQ(registers->tls, tls ^ 0x123450);
     registers->tls = tls;
     CHECK_EQ(control(slot, THREAD_WRITE, 0, 0), 0);

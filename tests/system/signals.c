@@ -3,6 +3,7 @@
  * Signals: handlers and what they are told, masks, what is pending, waiting, alarms, children, threads, and what fork and
  * exec keep of it all.
  */
+#include <arch/instructions.h>
 #include <errno.h>
 #include <proto/root_client.h>
 #include <proto/signal_frame.h>
@@ -544,7 +545,7 @@ static int mischief(int which)
         act(SIGUSR1, handle, 0);
         (void)ualarm(20000, 0);
         act(SIGALRM, handle, 0);
-        __asm__ volatile("mov sp, %0\n1: b 1b" : : "r"(4096UL));
+        INSTRUCTION_LOSE_STACK();
         return 1;
     }
 }

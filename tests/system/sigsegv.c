@@ -2,6 +2,7 @@
 /*
  * Memory faults as signals: what handlers are told of them, how they go on, and what ends the program.
  */
+#include <arch/instructions.h>
 #include <errno.h>
 #include <proto/memsrv_client.h>
 #include <pthread.h>
@@ -112,7 +113,7 @@ static void test_kinds(void)
 static void undefined(char *address)
 {
     (void)address;
-    __asm__ volatile(".inst 0x00000000");
+    INSTRUCTION_UNDEFINED();
 }
 
 static void test_exceptions(void)
@@ -124,7 +125,7 @@ static void test_exceptions(void)
         undefined(NULL);
     tap_ok(told.si_signo == SIGILL && told.si_code == ILL_ILLOPC && told.si_addr != NULL, "an undefined instruction");
     if (sigsetjmp(jump, 1) == 0)
-        __asm__ volatile("brk #1");
+        INSTRUCTION_BREAK();
     tap_ok(told.si_signo == SIGTRAP && told.si_code == TRAP_BRKPT, "a breakpoint");
 }
 
@@ -164,7 +165,7 @@ static void skip(int signal, siginfo_t *information, void *context)
     ucontext_t *registers = context;
 
     (void)signal, (void)information;
-    registers->uc_mcontext.pc += 4;
+    registers->uc_mcontext.pc += LOAD_BYTES;
     registers->uc_mcontext.regs[0] = 4711;
     count++;
 }
@@ -184,7 +185,7 @@ static void test_going_on(void)
     tap_ok(all && count == 100, "a handler makes memory accessible, 100 pages one by one");
     catch (SIGSEGV, skip, 0);
     count = 0;
-    __asm__ volatile("mov x0, #16\n\tldr x0, [x0]\n\tmov %0, x0" : "=r"(value) : : "x0");
+    INSTRUCTION_LOAD_NOTHING(value);
     tap_ok(value == 4711 && count == 1, "a handler passes over an instruction and gives its result");
     catch (SIGSEGV, leave, 0);
     count = 0;

@@ -2,6 +2,7 @@
 /* Exceptions from user mode, as vectors.S hands them over: what they mean, and who goes on. */
 #include <arch/cpu.h>
 #include <arch/mmu.h>
+#include <arch/panic_frame.h>
 
 #include "kernel.h"
 #include "panic.h"

@@ -22,7 +22,7 @@
 /* User addresses are below this; the upper half of the machine's address space is the kernel's. */
 #define USER_VA_END (1UL << 47)
 
-/* System calls: the immediate of the trap instruction on AArch64. */
+/* System calls: the immediate of the trap instruction on AArch64, a register on x86-64. */
 enum syscall_number {
     SYS_GETCPU = 0,
     SYS_CALL = 1,
@@ -223,8 +223,10 @@ enum thread_operation {
 };
 #define PRIORITY_COUNT 64u
 
+#define GENERAL_REGISTERS 31u
+
 struct thread_registers {
-    uint64_t general[31]; /* x86-64: rax rbx rcx rdx rsi rdi rbp r8..r15, rest 0 */
+    uint64_t general[GENERAL_REGISTERS]; /* as <quire/arch/syscall.h> numbers them; what the machine has not is 0 */
     uint64_t stack_pointer;
     uint64_t instruction_pointer;
     uint64_t flags; /* only the condition flags can be set */

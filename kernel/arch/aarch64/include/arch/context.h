@@ -41,6 +41,9 @@ struct fp_state {
 #define CONTEXT_BADGE  8
 #define CONTEXT_ORIGIN 9
 
+/* So many of struct thread_registers' general ones the machine has. */
+#define CONTEXT_GENERAL 31u
+
 static inline uint64_t context_argument(const struct context *context, unsigned index)
 {
     return context->x[index];
@@ -69,6 +72,12 @@ static inline void context_start(struct context *context, uint64_t pc, uint64_t 
 {
     *context = (struct context){.sp = sp, .pc = pc, .flags = 0};
     context->x[0] = argument;
+}
+
+/* Registers of a thread were set by another one: all are to be loaded, and none may do harm. */
+static inline void context_written(struct context *context)
+{
+    (void)context;
 }
 
 /* What a user may set of the saved flags: the condition flags, and those alone. */

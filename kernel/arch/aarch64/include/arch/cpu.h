@@ -47,6 +47,11 @@ static inline void arch_fp_allow(uint64_t allow)
 void arch_fp_save(struct fp_state *state);
 void arch_fp_load(const struct fp_state *state);
 
+/* One turn of waiting for the kernel lock. Whoever holds that waits for no other CPU. */
+static inline void arch_lock_wait(void)
+{
+}
+
 /* Sleeps until an interrupt is pending. Interrupts are and stay masked. */
 static inline void arch_wait_for_interrupt(void)
 {

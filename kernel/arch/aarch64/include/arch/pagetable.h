@@ -51,6 +51,16 @@ static inline uint64_t pte_for_table(uint64_t physical)
 /* In the entry of a table that several spaces may use: nothing below can be written (APTable). */
 #define PTE_TABLE_SHARED (1UL << 62)
 
+static inline uint64_t pte_table_share(uint64_t pte)
+{
+    return pte | PTE_TABLE_SHARED;
+}
+
+static inline uint64_t pte_table_unshare(uint64_t pte)
+{
+    return pte & ~PTE_TABLE_SHARED;
+}
+
 static inline bool pte_is_shared_table(uint64_t pte)
 {
     return (pte & (PTE_VALID | PTE_TABLE | PTE_TABLE_SHARED)) == (PTE_VALID | PTE_TABLE | PTE_TABLE_SHARED);
@@ -95,6 +105,12 @@ _Static_assert(PTE_DEVICE == ENTRY_DEVICE >> 1 && PTE_ACCESSED == ENTRY_ACCESSED
 static inline uint64_t pte_finish(uint64_t pte)
 {
     return (pte & (PTE_WRITE | PTE_DIRTY)) == (PTE_WRITE | PTE_DIRTY) ? pte & ~PTE_READ_ONLY : pte | PTE_READ_ONLY;
+}
+
+/* A writable leaf that is written now. */
+static inline uint64_t pte_written(uint64_t pte)
+{
+    return (pte | PTE_DIRTY | PTE_ACCESSED) & ~PTE_READ_ONLY;
 }
 
 /* ABI entry to leaf. Soft entries keep their upper 52 bits and are not valid. */
@@ -172,6 +188,26 @@ static inline void tlb_finish(void)
 static inline uint64_t table_register(uint64_t top_physical, uint64_t identifier)
 {
     return top_physical | identifier << 48;
+}
+
+/* A fresh top table, all zero: the kernel's half is in a register of its own. */
+static inline void top_table_begin(uint64_t *top)
+{
+    (void)top;
+}
+
+/* The top table, with nothing of the user's in it, is to be a plain frame. */
+static inline void top_table_end(uint64_t *top)
+{
+    (void)top;
+}
+
+/* The space whose register value is *root got these device registers: they are reached by memory accesses alone. */
+static inline void table_register_add_device(uint64_t *root, uint64_t pfn, uint64_t count)
+{
+    (void)root;
+    (void)pfn;
+    (void)count;
 }
 
 /* Number of address-space identifiers that the machine tells apart. */

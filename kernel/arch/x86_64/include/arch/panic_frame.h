@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The registers of a trap from the kernel itself, or of a call of panic(): entry.S fills it. */
+#ifndef ARCH_PANIC_FRAME_H
+#define ARCH_PANIC_FRAME_H
+
+#include <arch/context.h>
+
+struct panic_frame {
+    uint64_t address; /* CR2 */
+    struct context registers;
+};
+
+/* Where it happened, or where the call of panic() returns to. */
+static inline uint64_t panic_frame_pc(const struct panic_frame *frame)
+{
+    return frame->registers.pc;
+}
+
+/* The newest frame record: two words, the next older record and a return address. */
+static inline uint64_t panic_frame_record(const struct panic_frame *frame)
+{
+    return frame->registers.x[12];
+}
+
+/* The return address in a register, on machines that have one there; 0: none. */
+static inline uint64_t panic_frame_link(const struct panic_frame *frame)
+{
+    (void)frame;
+    return 0;
+}
+
+/* Print, by log_printf(): what happened, a line or two, and the registers. */
+void panic_print_cause(const struct panic_frame *frame);
+void panic_print_registers(const struct panic_frame *frame);
+
+#endif
