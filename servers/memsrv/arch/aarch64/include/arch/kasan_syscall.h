@@ -32,6 +32,12 @@ static inline uint64_t clock_frequency(void)
     return frequency;
 }
 
+/* The stack pointer of a thread that begins in a C function, with a stack that ends at `top`, which is aligned to 16. */
+static inline uint64_t entry_stack(uint64_t top)
+{
+    return top;
+}
+
 /* `number` must be a constant: it becomes part of the instruction. */
 #define SYS_STUB static inline __attribute__((always_inline))
 
