@@ -188,7 +188,13 @@ class Memsrv:
         kind = gdb.lookup_static_symbol(expression) or gdb.lookup_global_symbol(expression)
         if not kind:
             raise gdb.GdbError("no symbol %s: add-symbol-file build/.../sbin-memsrv.elf first" % expression)
-        return int(value("(long)&%s" % expression)), kind.type
+        # The linker's optimiser may have given a static variable another name, under which alone it has an address.
+        for candidate in (expression, expression + ".lto_priv", expression + ".lto_priv.0"):
+            try:
+                return int(value("(long)&'%s'" % candidate)), kind.type
+            except gdb.error:
+                continue
+        raise gdb.GdbError("%s has no address" % expression)
 
     def text(self, address):
         data = b""
