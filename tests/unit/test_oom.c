@@ -160,6 +160,40 @@ static void recorded(void)
     print_and_parse();
 }
 
+/* Reads a record, a line each, up to NULL. */
+static void read_record(const char *const *lines)
+{
+    while (*lines)
+        EXPECT(oom_record_parse(&record, *lines++) == 0);
+    EXPECT(oom_check(&record) == 0);
+}
+
+/* Consoles of machines on which processes had corrections, or were in a group: who was ended then is chosen. */
+static void recorded_corrections(void)
+{
+    static const char *const preferred[] = {
+        "oom-memory 32768 377 0 0 -1",    "oom-task 3 30 0 12 0 1 0",     "oom-task 4 514 0 14 0 1 0",
+        "oom-task 5 712 0 15 0 1 0",      "oom-task 6 635 0 14 0 1 0",    "oom-task 7 33 0 12 0 0 0",
+        "oom-task 12 10273 0 34 600 0 0", "oom-task 13 16217 0 46 0 0 0", NULL};
+    static const char *const spared[] = {
+        "oom-memory 32768 377 0 0 -1",  "oom-task 3 30 0 12 0 1 0",         "oom-task 4 514 0 14 0 1 0",
+        "oom-task 5 712 0 15 0 1 0",    "oom-task 6 635 0 14 0 1 0",        "oom-task 7 33 0 12 0 0 0",
+        "oom-task 14 10273 0 34 0 0 0", "oom-task 15 16217 0 46 -1000 0 0", NULL};
+    static const char *const grouped[] = {"oom-memory 1536 17856 0 0 2", "oom-task 3 30 0 12 0 1 0",
+                                          "oom-task 4 514 0 14 0 1 0",   "oom-task 5 713 0 15 0 1 0",
+                                          "oom-task 6 635 0 13 0 1 0",   "oom-task 7 36 0 12 0 0 0",
+                                          "oom-task 14 5156 0 24 0 0 0", "oom-task 15 804 0 15 0 0 1",
+                                          "oom-task 16 1572 0 17 0 0 2", NULL};
+    read_record(preferred);
+    EXPECT(chosen() == 12 && oom_score(&record, &record.tasks[5]) == 914);
+    read_record(spared);
+    EXPECT(chosen() == 14 && oom_score(&record, &record.tasks[6]) == 0);
+    print_and_parse();
+    read_record(grouped);
+    EXPECT(chosen() == 16 && oom_score(&record, &record.tasks[7]) == 1034 && !oom_eligible(&record, &record.tasks[5]));
+    print_and_parse();
+}
+
 static void random_run(void)
 {
     for (test_step = 0; test_step < test_steps() / 10; test_step++) {
@@ -203,6 +237,7 @@ static const struct test_row rows[] = {
     {"many", "of too many processes the largest are known", many},
     {"text", "a record that was printed can be decided again; other text is refused", text},
     {"recorded", "a decision that was printed comes out the same", recorded},
+    {"recorded_corrections", "the same with corrections, and within a group", recorded_corrections},
     {"random_run", "the choice is the plain maximum, also after printing", random_run},
 };
 
