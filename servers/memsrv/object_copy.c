@@ -50,10 +50,9 @@ static int insert_locked(struct memsrv_context *worker, struct object *object, u
 
 /* The object's page that the next part is about; whoever writes it makes it dirty. ENXIO: behind the end; EBUSY: it is being
  * taken away; else as object_wait_locked(). */
-static int find_page_locked(struct memsrv_context *worker, const struct copy *copy, uint64_t part, struct page **page)
-    REQUIRES(copy->object->lock)
+static int find_page_locked(struct memsrv_context *worker, const struct copy *copy, struct object *object,
+                            uint64_t part, struct page **page) REQUIRES(object->lock)
 {
-    struct object *object = copy->object;
     const uint64_t index = copy->offset >> PAGE_SHIFT;
 
     if (copy->offset + part > object->size)
@@ -75,7 +74,7 @@ static int copy_page(struct memsrv_context *worker, const struct copy *copy, uin
     struct page *page;
 
     spinlock_acquire(&object->lock);
-    int error = find_page_locked(worker, copy, part, &page);
+    int error = find_page_locked(worker, copy, object, part, &page);
     if (!error) {
         char *content = (char *)page_window(page) + copy->offset % PAGE_SIZE;
         if (!copy->store)
