@@ -91,14 +91,6 @@ def limit_memory(root, reserved, size):
             "device_type": b"memory\0", "reg": fdt.cells(*fdt.wide(UPPER_BASE), size - UPPER_BASE)}})
 
 
-def limit_cores(root, count):
-    """Has the tree tell of `count` cores; the others wait for ever where the firmware has left them."""
-    cpus = next(child for child in root["children"] if child["name"] == "cpus")
-    cpus["children"] = [child for child in cpus["children"]
-                        if not child["name"].startswith("cpu@") or int(child["name"][4:], 16) < count]
-    cpus["children"] = [child for child in cpus["children"] if child["name"] != "cpu-map"]
-
-
 def remove_devices(node, compatible):
     """Takes the devices whose drivers have these names out of the tree."""
     node["children"] = [child for child in node["children"]
@@ -117,7 +109,6 @@ def prepared_tree(tree, path, machine, has_card):
     if machine.uart:
         chosen["properties"]["stdout-path"] = machine.uart.encode() + b"\0"
     limit_memory(root, reserved, memory_bytes(machine.memory))
-    limit_cores(root, machine.smp)
     # Without a card there is no controller either: otherwise all of them would have to be asked whether there is one.
     remove_devices(root, NOT_EMULATED if has_card else NOT_EMULATED + CARD_CONTROLLERS)
     with open(path, "wb") as file:
@@ -125,7 +116,7 @@ def prepared_tree(tree, path, machine, has_card):
 
 
 def check_machine(machine):
-    if not 1 <= machine.smp <= CORES:
+    if machine.smp != CORES:
         raise SystemExit("quire: error: the Raspberry Pi 4 has %d cores" % CORES)
     size = memory_bytes(machine.memory)
     if not MEMORY_BYTES_MIN <= size <= MEMORY_BYTES or LOWER_BYTES < size < UPPER_BASE:

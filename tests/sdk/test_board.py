@@ -43,10 +43,12 @@ def main():
         tap.equal(result.returncode, 42, "it runs, and its exit status comes back", result.stderr)
         tap.equal((result.stdout, result.stderr), (b"word and a line\n", b"4 cores"),
                   "arguments and input go in, output comes out, and nothing else")
-        result = sdk.run([sdk.QUIRE, "exec", "--platform", platform, "--mem", "256M", "--smp", "2", "--no-disk", program,
-                          "fewer"], input=b"cores\n")
-        tap.equal((result.returncode, result.stdout, result.stderr), (42, b"fewer and cores\n", b"2 cores"),
+        result = sdk.run([sdk.QUIRE, "exec", "--platform", platform, "--mem", "256M", "--no-disk", program, "less"],
+                         input=b"memory\n")
+        tap.equal((result.returncode, result.stdout, result.stderr), (42, b"less and memory\n", b"4 cores"),
                   "on a smaller machine without a disk")
+        result = sdk.run([sdk.QUIRE, "exec", "--platform", platform, "--smp", "2", program])
+        tap.ok(result.returncode != 0 and b"has 4 cores" in result.stderr, "it has no fewer cores", result.stderr)
         # The command of the shell would build first.
         result = sdk.run([sys.executable, os.path.join(os.path.dirname(sdk.QUIRE), "scripts", "run.py"), "--build", build,
                           "--platform", platform, "--", "/tests/hello", "7"])

@@ -93,15 +93,16 @@ static void drop_all(void)
     (void)!pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &count);
 }
 
-/* Writes all pages and reads them again; most of them have gone meanwhile. How many are not what was written. */
-static uint64_t write_and_read(uint64_t pass, bool drop)
+/* Writes the first `count` pages and reads them again; most of them have gone meanwhile, if these are all. How many are not
+ * what was written. */
+static uint64_t write_and_read(uint64_t count, uint64_t pass, bool drop)
 {
     uint64_t wrong = 0;
-    for (uint64_t page = 0; page < pages; page++)
+    for (uint64_t page = 0; page < count; page++)
         write_page(page, pass);
     if (drop)
         drop_all();
-    for (uint64_t page = 0; page < pages; page++)
+    for (uint64_t page = 0; page < count; page++)
         wrong += !page_is(page, pass);
     return wrong;
 }
@@ -110,7 +111,7 @@ static void larger_than_memory(bool drop)
 {
     for (uint64_t pass = 1; pass <= PASSES; pass++) {
         const uint64_t start = clock_now_ns();
-        const uint64_t wrong = write_and_read(pass, drop);
+        const uint64_t wrong = write_and_read(pages, pass, drop);
         tap_equal((long)wrong, 0, "pass %lu: every page holds what was written to it", (unsigned long)pass);
         tap_diag("%lu ms", (unsigned long)((clock_now_ns() - start) / 1000000));
     }
@@ -195,7 +196,7 @@ static void *kill_pagers(void *argument)
     return NULL;
 }
 
-/* Writes and reads all while pagers are killed. */
+/* Writes and reads some while pagers are killed; memory is full, so others have to go for them. */
 static void killed(bool drop)
 {
     struct killer killer = {0};
@@ -204,7 +205,7 @@ static void killed(bool drop)
     if (!tap_equal(pthread_create(&thread, NULL, kill_pagers, &killer), 0, "somebody kills pagers"))
         return;
     for (uint64_t pass = PASSES + 1; !__atomic_load_n(&killer.done, __ATOMIC_ACQUIRE); pass++)
-        wrong += write_and_read(pass, drop);
+        wrong += write_and_read(pages / 4, pass, drop);
     (void)pthread_join(thread, NULL);
     tap_equal((long)wrong, 0, "nothing is lost");
     tap_equal((long)killer.killed, KILLS, "pagers were killed");
