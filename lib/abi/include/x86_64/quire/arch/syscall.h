@@ -103,7 +103,9 @@ SYS_STUB long sys_trap6(int number, uint64_t a, uint64_t b, uint64_t c, uint64_t
 
 SYS_STUB long sys_ipc(int number, uint64_t slot, uint64_t endpoint, struct message *m)
 {
-    uint64_t result = slot, tag = m->tag, first = m->words[0];
+    register uint64_t rdi __asm__("rdi") = slot;
+    register uint64_t rsi __asm__("rsi") = m->tag;
+    register uint64_t rdx __asm__("rdx") = m->words[0];
     register uint64_t r10 __asm__("r10") = m->words[1];
     register uint64_t r8 __asm__("r8") = m->words[2];
     register uint64_t r9 __asm__("r9") = m->words[3];
@@ -112,12 +114,12 @@ SYS_STUB long sys_ipc(int number, uint64_t slot, uint64_t endpoint, struct messa
     register uint64_t r14 __asm__("r14") = endpoint;
     register uint64_t r15 __asm__("r15");
     __asm__ volatile("syscall"
-                     : "+D"(result), "+S"(tag), "+d"(first), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13),
-                       "+r"(r14), "=r"(r15)
+                     : "+r"(rdi), "+r"(rsi), "+r"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14),
+                       "=r"(r15)
                      : "a"(number)
                      : "rcx", "r11", "memory", "cc");
-    m->tag = tag;
-    m->words[0] = first;
+    m->tag = rsi;
+    m->words[0] = rdx;
     m->words[1] = r10;
     m->words[2] = r8;
     m->words[3] = r9;
@@ -125,7 +127,7 @@ SYS_STUB long sys_ipc(int number, uint64_t slot, uint64_t endpoint, struct messa
     m->words[5] = r13;
     m->badge = r14;
     m->origin = r15;
-    return (long)result;
+    return (long)rdi;
 }
 
 #endif
