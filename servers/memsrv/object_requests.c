@@ -120,6 +120,8 @@ int memsrv_handle_memory_dma(struct memsrv_context *context, const struct messag
         return -EINVAL;
     if (!enter_caller(request, &space))
         return -ESRCH;
+    if (space->roles & MEMSRV_ROLE_RESERVE)
+        context->reserve = true; /* others wait for what it does with it */
     int error = object_create_dma(context, space, align_up(length, PAGE_SIZE) >> PAGE_SHIFT, limit, id, pfn);
     space_leave(space);
     return error;
