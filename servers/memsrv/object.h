@@ -96,14 +96,9 @@ MUST_CHECK int object_create_dma(struct memsrv_context *worker, struct space *ow
 /* The lowest number above `pid` of a process that has ended and for which objects are still held; 0: none. */
 MUST_CHECK uint64_t objects_held_after(uint64_t pid);
 
-<<<<<<< HEAD
-/* Copies `bytes` bytes between pages of objects that are held for devices, or that are in transit: from the first of each of the pairs of page
- * frame numbers to the second, the last perhaps in part. EFAULT: a page is none of these; those before it were copied. */
-=======
 /* Copies `bytes` bytes between pages of objects that are held for devices, or in transit: from the first of each of the
  * pairs of page frame numbers to the second, the last perhaps in part. EFAULT: a page is none of these; those before it
  * were copied. */
->>>>>>> card
 MUST_CHECK int objects_dma_copy(struct memsrv_context *worker, const uint64_t *pairs, uint64_t bytes);
 
 /* Objects of a process that has ended are no longer held for devices. */
