@@ -6,6 +6,7 @@
 
 #include "areas.h"
 #include "cow.h"
+#include "memgroups.h"
 #include "pager_ring.h"
 #include "parking.h"
 #include "space_pages.h"
@@ -103,7 +104,7 @@ static int map_itself(struct memsrv_context *worker, struct space *space, const 
 static int map_copy(struct memsrv_context *worker, struct space *space, const struct vma *area, uint64_t address,
                     const struct page *source) REQUIRES(space->lock)
 {
-    struct page *page = user_page_take(worker);
+    struct page *page = space_page_take(worker, space);
     if (!page)
         return -ENOMEM;
     page->owner = space->family;
@@ -115,6 +116,20 @@ static int map_copy(struct memsrv_context *worker, struct space *space, const st
         user_page_give(worker, page);
     else
         pager_note_mapped(worker, page);
+    return error;
+}
+
+/* A page that came back is charged to the group of who wants it first. ENOMEM: that is full. */
+static int charge(struct memsrv_context *worker, const struct space *space, struct page *page) REQUIRES(space->lock)
+{
+    int error = 0;
+
+    if (space->standing.group == MEMGROUP_ROOT)
+        return 0;
+    spinlock_acquire(&swap_lock);
+    if (!(page->flags & PAGE_CHARGED))
+        error = memgroups_charge_page(worker, space->standing.group, MEMGROUP_ANON, page);
+    spinlock_release(&swap_lock);
     return error;
 }
 
@@ -132,6 +147,8 @@ int swap_bring_locked(struct memsrv_context *worker, struct space *space, struct
     if (writes && !keeps)
         error = map_copy(worker, space, area, address, record->page);
     else
+        error = charge(worker, space, record->page);
+    if (!error && (!writes || keeps))
         error = map_itself(worker, space, area, address, record->page, writes);
     spinlock_acquire(&swap_lock);
     if (!error && writes)

@@ -44,7 +44,7 @@ static int enter(struct leaving *leaving)
     record->slot = leaving->slot;
     record->place = (struct swap_place){.family = leaving->family, .index = leaving->index};
     spinlock_acquire(&swap_lock);
-    int error = __atomic_load_n(&leaving->page->flags, __ATOMIC_RELAXED) == PAGE_ALLOCATED ? 0 : -EBUSY;
+    int error = (__atomic_load_n(&leaving->page->flags, __ATOMIC_RELAXED) & ~PAGE_CHARGED) == PAGE_ALLOCATED ? 0 : -EBUSY;
     if (!error)
         error = transit_begin(leaving->page, &about);
     if (!error) {
@@ -197,7 +197,7 @@ uint8_t swap_evict(struct memsrv_context *worker, struct page *page, uint64_t sl
     }
     if (!(flags & PAGE_ALLOCATED))
         return page_in_charge(page) == page ? MEMSRV_EVICT_GONE : MEMSRV_EVICT_BUSY;
-    if (flags != PAGE_ALLOCATED)
+    if ((flags & ~PAGE_CHARGED) != PAGE_ALLOCATED)
         return MEMSRV_EVICT_BUSY;
     leaving.family = family_get(page);
     if (!leaving.family)
