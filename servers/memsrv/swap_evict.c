@@ -44,7 +44,8 @@ static int enter(struct leaving *leaving)
     record->slot = leaving->slot;
     record->place = (struct swap_place){.family = leaving->family, .index = leaving->index};
     spinlock_acquire(&swap_lock);
-    int error = (__atomic_load_n(&leaving->page->flags, __ATOMIC_RELAXED) & ~PAGE_CHARGED) == PAGE_ALLOCATED ? 0 : -EBUSY;
+    int error =
+        (__atomic_load_n(&leaving->page->flags, __ATOMIC_RELAXED) & ~PAGE_CHARGED) == PAGE_ALLOCATED ? 0 : -EBUSY;
     if (!error)
         error = transit_begin(leaving->page, &about);
     if (!error) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Swapping to a partition: threads use twice the memory that is left, read back what they wrote, and fork meanwhile; swapoff
- * brings everything back.
+ * Swapping to a partition: threads use twice the memory that is left, read back what they wrote, also while pagers are killed,
+ * and fork meanwhile; swapoff brings everything back.
  * Needs a disk with a partition for swapped pages, which the pager finds by itself.
  */
 #include "memory_calls.h"
@@ -10,16 +10,21 @@
 #include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
+#include <proto/root_client.h>
 #include <pthread.h>
 #include <quire/clock.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define THREADS  4u
-#define LEFT     3000u /* pages */
-#define WORDS    (PAGE / sizeof(uint64_t))
-#define PATIENCE (120 * NS_PER_SECOND) /* for what a machine that stands still may need */
+#define THREADS    4u
+#define LEFT       3000u /* pages */
+#define PAGER_NAME "pager"
+#define KILLS      4u
+#define AT_WORK    500u /* pages that a pager has moved each way before it is killed */
+#define WORDS      (PAGE / sizeof(uint64_t))
+#define PATIENCE   (120 * NS_PER_SECOND) /* for what a machine that stands still may need */
 
 static volatile uint64_t *memory;
 static uint64_t pages;
@@ -147,6 +152,72 @@ static void twice_the_memory(void)
     tap_ok(sound(), "memsrv's structures are sound");
 }
 
+/* --- Pagers that end ---------------------------------------------------------------------------------------------- */
+
+/* Process number of the pager; 0: there is none at the moment. */
+static uint64_t find_pager(void)
+{
+    struct root_process list[32];
+    uint64_t cursor = 0;
+    do {
+        size_t count = 0;
+        if (root_process_list(SLOT_ROOT, cursor, &cursor, list, sizeof(list) / sizeof(list[0]), &count) < 0)
+            return 0;
+        for (size_t i = 0; i < count; i++) {
+            const char *slash = strrchr(list[i].name, '/');
+            if (strcmp(slash ? slash + 1 : list[i].name, PAGER_NAME) == 0 && list[i].state != ROOT_STATE_ENDED)
+                return list[i].pid;
+        }
+    } while (cursor != 0);
+    return 0;
+}
+
+struct killer {
+    unsigned killed;
+    bool done; /* atomic */
+};
+
+/* Each pager is ended when it has brought and taken away so much that it is at it. */
+static void *kill_pagers(void *argument)
+{
+    struct killer *killer = argument;
+    uint64_t pid = 0, last = 0;
+    for (unsigned i = 0; i < KILLS; i++, last = pid) {
+        const struct memsrv_paging before = paging();
+        struct memsrv_paging now;
+        do {
+            usleep(5000);
+            pid = find_pager();
+            now = paging();
+        } while (pid == 0 || pid == last || now.swapped_out - before.swapped_out < AT_WORK ||
+                 now.swapped_in - before.swapped_in < AT_WORK);
+        killer->killed += root_kill(SLOT_ROOT, pid) == 0;
+    }
+    __atomic_store_n(&killer->done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void killed(void)
+{
+    struct killer killer = {0};
+    pthread_t thread;
+    uint64_t wrong = 0, pass = 1;
+
+    if (!tap_ok(pthread_create(&thread, NULL, kill_pagers, &killer) == 0, "pagers are killed meanwhile"))
+        return;
+    while (!__atomic_load_n(&killer.done, __ATOMIC_ACQUIRE)) {
+        wrong += run(pass, true);
+        wrong += run(++pass, false);
+    }
+    (void)pthread_join(thread, NULL);
+    wrong += run(pass, true);
+    tap_ok(wrong == 0 && killer.killed == KILLS, "%u were, in %lu passes, and no page is lost: %lu wrong",
+           killer.killed, (unsigned long)pass, (unsigned long)wrong);
+    tap_ok(sound(), "memsrv's structures are sound");
+    wrong = run(1, false);
+    tap_equal((long)wrong, 0, "the last of them goes on");
+}
+
 /* A child that reads all its parent has, and writes to some of it. */
 static int child_body(void)
 {
@@ -207,9 +278,10 @@ static void off(void)
 
 int main(void)
 {
-    tap_plan(14);
+    tap_plan(18);
     if (set_up()) {
         twice_the_memory();
+        killed();
         give_up_half();
         forked();
         off();
