@@ -18,6 +18,7 @@ static const char *const names[LOCK_RANK_COUNT] = {
     [LOCK_OBJECT_REGISTRY] = "registry of memory objects",
     [LOCK_OBJECT] = "memory object",
     [LOCK_FAMILY] = "family",
+    [LOCK_SWAP] = "swap",
     [LOCK_PARKING] = "parking",
     [LOCK_TRANSIT] = "transit",
     [LOCK_KERNEL_OBJECTS] = "kernel objects",
@@ -28,6 +29,7 @@ static const char *const names[LOCK_RANK_COUNT] = {
     [LOCK_DRAIN] = "drain",
     [LOCK_LAYOUT] = "layout",
     [LOCK_PAGER] = "pager",
+    [LOCK_MEMGROUPS] = "memory groups",
     [LOCK_ZONE] = "zone",
     [LOCK_LEAF] = "leaf",
 };
