@@ -111,14 +111,20 @@ def check_second_compiler(build):
 
 def check_tidy(build):
     """clang-tidy has no complaint about the files that the host tests link"""
-    files = sorted(path for path in compilations(build, native=True) if not path.startswith("tests/"))
+    commands = compilations(build, native=True)
+    files = sorted(path for path in commands if not path.startswith("tests/"))
     noise = re.compile(r"^(\d+ warnings? (generated|treated)|Suppressed|Use -header-filter)")
     # The path-sensitive analyser gets a tenth of its usual states for a function: with all of them a single file can take
     # minutes, and what it finds it finds early.
     limit = ["--extra-arg=" + word for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=20000")]
-    jobs = [(["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option"] + limit + [path], SOURCE)
-            for path in files]
-    return [line for line in all_outputs(jobs) if not noise.match(line)]
+    with tempfile.TemporaryDirectory() as directory:
+        # Without the other builds of the same files.
+        with open(os.path.join(directory, "compile_commands.json"), "w", encoding="utf-8") as file:
+            json.dump([{"directory": build, "file": os.path.join(SOURCE, path), "arguments": commands[path]}
+                       for path in files], file)
+        jobs = [(["clang-tidy", "--quiet", "-p", directory, "--extra-arg=-Wno-unknown-warning-option"] + limit + [path],
+                 SOURCE) for path in files]
+        return [line for line in all_outputs(jobs) if not noise.match(line)]
 
 
 def check_documents(build):

@@ -13,7 +13,7 @@ static struct lru_page lru_pages[FRAMES_MAX];
 static struct page_owner owners[FRAMES_MAX];
 static struct shadow_entry shadows[PAGER_SHADOWS(FRAMES_MAX)];
 static uint64_t swap_memory[(SWAP_MAP_BYTES(SWAP_SLOTS) + 7) / 8];
-static uint64_t next_content = 1;
+uint64_t machine_next_content = 1;
 
 static struct frame *frame_at(uint64_t pfn)
 {
@@ -21,7 +21,7 @@ static struct frame *frame_at(uint64_t pfn)
     return &machine.frames[pfn - FIRST_PFN];
 }
 
-static uint64_t pfn_of(const struct frame *frame)
+uint64_t machine_pfn_of(const struct frame *frame)
 {
     return FIRST_PFN + (uint64_t)(frame - machine.frames);
 }
@@ -34,8 +34,7 @@ uint32_t machine_free(void)
     return count;
 }
 
-/* Takes a free frame, unless only `reserve` are left. */
-static struct frame *frame_take(uint32_t reserve)
+struct frame *machine_frame_take(uint32_t reserve)
 {
     if (machine_free() <= reserve)
         return NULL;
@@ -58,14 +57,14 @@ static int fill_begin(void *context, uint64_t object, uint64_t index, uint64_t c
     for (uint64_t i = index; i < index + count && i < OBJECT_PAGES; i++) {
         if (machine.object_frame[object - 1][i])
             continue;
-        struct frame *frame = frame_take(0);
+        struct frame *frame = machine_frame_take(0);
         if (!frame)
             return *found ? 0 : -ENOMEM;
         frame->state = FRAME_FILLING;
         frame->object = object;
         frame->index = i;
         machine.object_frame[object - 1][i] = (uint32_t)(frame - machine.frames) + 1;
-        pages[(*found)++] = (struct transit_page){.index = i, .pfn = pfn_of(frame)};
+        pages[(*found)++] = (struct transit_page){.index = i, .pfn = machine_pfn_of(frame)};
     }
     return 0;
 }
@@ -105,7 +104,7 @@ static int clean_begin(void *context, uint64_t object, uint64_t index, uint64_t 
             continue;
         frame->dirty = false;
         frame->writing = true;
-        pages[(*found)++] = (struct transit_page){.index = i, .pfn = pfn_of(frame)};
+        pages[(*found)++] = (struct transit_page){.index = i, .pfn = machine_pfn_of(frame)};
     }
     *next = i < OBJECT_PAGES ? i : index + count;
     return 0;
@@ -161,7 +160,7 @@ static void anon_back(struct frame *frame)
     machine.anon_frame[frame->index] = (uint32_t)(frame - machine.frames) + 1;
     machine.anon_slot[frame->index] = 0;
     frame->state = FRAME_ANON;
-    pager_mapped(&pager, pfn_of(frame));
+    pager_mapped(&pager, machine_pfn_of(frame));
     (void)swap_slots_free(&pager, frame->slot, 1);
 }
 
@@ -188,7 +187,7 @@ static uint64_t anon_of_slot(uint64_t slot)
 }
 
 /* True if a frame has that slot's content, or is about to. */
-static bool in_swap_cache(uint64_t slot)
+bool machine_in_swap_cache(uint64_t slot)
 {
     for (uint32_t i = 0; i < machine.frame_count; i++) {
         if (machine.frames[i].state >= FRAME_SWAPPING_OUT && machine.frames[i].slot == slot)
@@ -202,15 +201,15 @@ static int swap_fill_begin(void *context, uint64_t slot, uint64_t count, struct 
     (void)context;
     for (uint64_t i = slot; i < slot + count; i++) {
         uint64_t page = anon_of_slot(i);
-        if (page == ANON_PAGES || in_swap_cache(i))
+        if (page == ANON_PAGES || machine_in_swap_cache(i))
             continue;
-        struct frame *frame = frame_take(0);
+        struct frame *frame = machine_frame_take(0);
         if (!frame)
             return *found ? 0 : -ENOMEM;
         frame->state = FRAME_SWAPPING_IN;
         frame->slot = i;
         frame->index = page;
-        pages[(*found)++] = (struct transit_page){.index = i, .pfn = pfn_of(frame)};
+        pages[(*found)++] = (struct transit_page){.index = i, .pfn = machine_pfn_of(frame)};
     }
     return 0;
 }
@@ -431,9 +430,9 @@ void machine_start(uint32_t frames, bool swap)
     for (uint64_t object = 1; object <= OBJECTS; object++) {
         for (uint64_t i = 0; i < OBJECT_PAGES; i++) {
             machine.allocated[object - 1][i] = i % HOLE_MODULUS != 0;
-            machine.disk[block_of(object, i)] = next_content;
-            machine.expected_file[object - 1][i] = i % HOLE_MODULUS ? next_content : 0;
-            next_content++;
+            machine.disk[block_of(object, i)] = machine_next_content;
+            machine.expected_file[object - 1][i] = i % HOLE_MODULUS ? machine_next_content : 0;
+            machine_next_content++;
         }
     }
     EXPECT(pager_init(&pager, &backend, &memory_given) == 0);
@@ -481,149 +480,6 @@ void machine_settle(void)
     pager_pump(&pager);
     while (machine_end_transfer())
         ;
-}
-
-/* Lets time pass until something has happened. */
-static void go_on(void)
-{
-    if (machine_end_transfer())
-        return;
-    machine.now += 1000000;
-    pager_tick(&pager);
-}
-
-static void demand(enum demand_kind kind, uint64_t object, uint64_t index, uint64_t count)
-{
-    const struct demand wanted = {.kind = kind,
-                                  .token = 99,
-                                  .object = object,
-                                  .cookie = 1000 + object,
-                                  .index = index,
-                                  .count = count,
-                                  .detail = 1};
-    while (pager_room(&pager) == 0)
-        go_on();
-    pager_demand(&pager, &wanted);
-}
-
-static void touch(struct frame *frame, uint64_t *expected, bool write)
-{
-    EXPECT(frame->content == *expected);
-    frame->accessed = true;
-    if (!write)
-        return;
-    frame->content = *expected = next_content++;
-    frame->dirty = true;
-}
-
-int machine_file(uint64_t object, uint64_t index, bool write)
-{
-    const uint32_t *place = &machine.object_frame[object - 1][index];
-    machine.bus_error = 0;
-    for (unsigned turns = 0; !*place || machine.frames[*place - 1].state != FRAME_BACKED; turns++) {
-        EXPECT(turns < 20000);
-        if (machine.bus_error && !*place)
-            return machine.bus_error;
-        if (!*place && turns % 50 == 0)
-            demand(WANT_FILL, object, index, 1);
-        else
-            go_on();
-    }
-    touch(&machine.frames[*place - 1], &machine.expected_file[object - 1][index], write);
-    return 0;
-}
-
-/* A frame for the program, which waits for one. */
-static struct frame *frame_wait(void)
-{
-    struct frame *frame;
-    for (unsigned turns = 0; !(frame = frame_take(machine.frame_count / 32)); turns++) {
-        EXPECT(turns < 20000);
-        if (turns == 0 || machine.reclaim_status == 0) {
-            machine.reclaim_status = 1;
-            machine.waits = true;
-            demand(WANT_RECLAIM, 0, 0, LRU_BATCH);
-        } else if (machine.reclaim_status < 0) {
-            break;
-        } else {
-            go_on();
-        }
-    }
-    machine.waits = false;
-    machine.reclaim_status = 1;
-    return frame;
-}
-
-static int anon_first(uint64_t page)
-{
-    struct frame *frame = frame_wait();
-    if (!frame)
-        return -ENOMEM;
-    *frame = (struct frame){.state = FRAME_ANON, .index = page};
-    machine.anon_frame[page] = (uint32_t)(frame - machine.frames) + 1;
-    pager_mapped(&pager, pfn_of(frame));
-    return 0;
-}
-
-int machine_anon(uint64_t page, bool write)
-{
-    machine.bus_error = 0;
-    if (!machine.anon_frame[page] && !machine.anon_slot[page] && anon_first(page) < 0)
-        return -ENOMEM;
-    for (unsigned turns = 0; !machine.anon_frame[page]; turns++) {
-        EXPECT(turns < 20000);
-        if (machine.bus_error && !in_swap_cache(machine.anon_slot[page]))
-            return machine.bus_error;
-        if (!in_swap_cache(machine.anon_slot[page]) && turns % 50 == 0)
-            demand(WANT_SWAP_IN, 0, machine.anon_slot[page], 1);
-        else
-            go_on();
-    }
-    touch(&machine.frames[machine.anon_frame[page] - 1], &machine.expected_anon[page], write);
-    return 0;
-}
-
-void machine_anon_drop(uint64_t first, uint64_t end)
-{
-    for (uint64_t i = first; i < end; i++) {
-        EXPECT(!machine.anon_slot[i]);
-        if (machine.anon_frame[i])
-            machine.frames[machine.anon_frame[i] - 1].state = FRAME_FREE;
-        machine.anon_frame[i] = 0;
-        machine.expected_anon[i] = 0;
-    }
-}
-
-int machine_swap_off(void)
-{
-    machine.demands_ended = 0;
-    int error = swap_off(&pager, 0, 98);
-    if (error < 0)
-        return error;
-    EXPECT(swap_off(&pager, 0, 97) == -EBUSY);
-    pager_pump(&pager);
-    for (unsigned turns = 0; machine.demands_ended == 0; turns++) {
-        EXPECT(turns < 20000);
-        go_on();
-        if (turns % 100 == 99) {
-            machine.now += 1000000;
-            pager_tick(&pager);
-        }
-    }
-    EXPECT(machine.demands_ended == 98);
-    return machine.last_demand_status;
-}
-
-int machine_sync(uint64_t object)
-{
-    machine.demands_ended = 0;
-    demand(WANT_SYNC, object, 0, UINT64_MAX);
-    for (unsigned turns = 0; machine.demands_ended == 0; turns++) {
-        EXPECT(turns < 20000);
-        go_on();
-    }
-    EXPECT(machine.demands_ended == 99);
-    return machine.last_demand_status;
 }
 
 void machine_check(void)

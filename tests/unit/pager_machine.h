@@ -99,6 +99,16 @@ int machine_sync(uint64_t object);
 uint32_t machine_free(void);
 void machine_check(void);
 
+/* Takes a free frame, unless only `reserve` are left: NULL then. */
+struct frame *machine_frame_take(uint32_t reserve);
+uint64_t machine_pfn_of(const struct frame *frame);
+
+/* What is written next: each content is there once. */
+extern uint64_t machine_next_content;
+
+/* True if the page of the slot is in memory. */
+bool machine_in_swap_cache(uint64_t slot);
+
 /* Parts of the pager's backend that are used in more than one file. */
 int machine_page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found,
                       uint64_t *next);
