@@ -24,27 +24,15 @@ PROGRAM = "/tests/bench"
 FIXED = "quire.randomize=0"
 RESULT = re.compile(r"^bench (\S+) ([0-9.]+)\s*$")
 TIMEOUT_SECONDS = 240
-DISK_MEMORY = "64M"
 
 
 def measure(options):
     """Returns {name: value} in the order of the output, and the output's last lines where something went wrong."""
     # The grant is for the partner that the benchmark gives an address space of its own.
     options.uboot, options.icount, options.smp, options.grant = False, True, 1, True
-    figures, problem = run(options, [PROGRAM, FIXED])
-    if problem:
-        return figures, problem
-    # What has to do with disks, on a machine that has one, and so little memory that not all of it stays there.
-    options.memory, options.disks = DISK_MEMORY, ["image"]
-    others, problem = run(options, [PROGRAM, "disk", FIXED])
-    return dict(figures, **others), problem
-
-
-def run(options, program):
-    """Boots once; returns as measure()."""
     figures = {}
     with tempfile.TemporaryDirectory(prefix="quire-") as directory:
-        line = machine.command(options, directory, program, exit_with_status=True)
+        line = machine.command(options, directory, [PROGRAM, FIXED], exit_with_status=True)
         with Console(line, os.path.join(directory, "log"), TIMEOUT_SECONDS) as console:
             try:
                 for text in console.lines():

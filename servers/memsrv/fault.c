@@ -310,9 +310,9 @@ static __attribute__((noinline)) int answer_present(struct memsrv_context *worke
          * while it is copied here. */
         space_wait_for_answers_locked(worker, space);
         entry = space_entry_locked(space, address);
+        if (entry & ENTRY_SOFT)
+            return answer_swapped(worker, space, m, area, entry);
     }
-    if (UNLIKELY(entry & ENTRY_SOFT))
-        return answer_swapped(worker, space, m, area, entry);
     switch (cow_decide_locked(worker, space, area, entry, m->words[1], &source)) {
     case COW_NOTHING:
         event_count(worker, EVENT_FAULT_SPURIOUS);

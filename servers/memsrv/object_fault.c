@@ -14,7 +14,7 @@
 #include "swap.h"
 
 /* Pages that one fault maps at most, in an aligned group of so many. */
-#define FAULT_AROUND 16u
+#define FAULT_AROUND 32u
 
 static bool is_private(const struct vma *area)
 {

@@ -259,13 +259,6 @@ static const struct row rows[] = {
     {"file_fault_page", file_fault_page, 2048},
 };
 
-static const struct row disk_rows[] = {
-    {"disk_file_fault_page", disk_file_fault_page, 2048},
-    {"disk_read_4k_cached", disk_read_4k_cached, 2048},
-    {"disk_read_sequential", disk_read_sequential, 14336},
-    {"swap_page", swap_page, 14336},
-};
-
 /* Thousandths of an instruction that fit one tick. */
 static uint64_t calibrate(void)
 {
@@ -300,30 +293,19 @@ static bool measure(const struct row *row, uint64_t scale)
     return true;
 }
 
-/* Measures the rows, or that with the name. */
-static bool measure_all(const struct row *first, size_t count, const char *only, uint64_t scale)
-{
-    bool good = true;
-
-    for (size_t i = 0; i < count; i++) {
-        if (!only || strcmp(only, first[i].name) == 0)
-            good &= measure(&first[i], scale);
-    }
-    return good;
-}
-
-/* Arguments: DISK_ARGUMENT for the rows that need a disk, and the name of a row, where not all are wanted. */
 int main(int argument_count, char **arguments)
 {
-    const bool disk = argument_count > 1 && strcmp(arguments[1], DISK_ARGUMENT) == 0;
-    const char *only = argument_count > 1 + disk ? arguments[1 + disk] : NULL;
+    const char *only = argument_count > 1 ? arguments[1] : NULL;
+    bool good = true;
 
     if (only && strcmp(only, SPAWN_ARGUMENT) == 0)
         return EXIT_SUCCESS;
     bench_path = arguments[0];
     setvbuf(stdout, NULL, _IOLBF, 0);
     uint64_t scale = calibrate();
-    const bool good = disk ? measure_all(disk_rows, sizeof(disk_rows) / sizeof(disk_rows[0]), only, scale)
-                           : measure_all(rows, sizeof(rows) / sizeof(rows[0]), only, scale);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (!only || strcmp(only, rows[i].name) == 0)
+            good &= measure(&rows[i], scale);
+    }
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

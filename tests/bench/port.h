@@ -29,10 +29,4 @@ int port_partner_call(void);
 /* Ends the partner and frees all of it. 0 or a negative errno. */
 int port_partner_stop(void);
 
-/* Starts a thread that uses the CPU while nobody else does. 0 or a negative errno; ENOTSUP: this run has no way to. */
-int port_spinner_start(void);
-
-/* Ends it. Returns the ticks that it has used. */
-uint64_t port_spinner_stop(void);
-
 #endif

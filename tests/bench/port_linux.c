@@ -68,13 +68,3 @@ int port_partner_stop(void)
     close(from_partner[0]);
     return waitpid(partner, NULL, 0) == partner ? 0 : -errno;
 }
-
-int port_spinner_start(void)
-{
-    return -ENOTSUP;
-}
-
-uint64_t port_spinner_stop(void)
-{
-    return 0;
-}

@@ -37,9 +37,4 @@ operation read_4k_cached, write_4k_cached, malloc_mix;
 /* bench_files.c: the first access to a page of a mapped file, all of which is in memory. */
 operation file_fault_page;
 
-/* The same of a file on a disk; a page of it that is read, from memory or from the disk; and a page of anonymous memory that
- * goes to swap and comes back. These are run with DISK_ARGUMENT, on a machine with a disk and little memory. */
-operation disk_file_fault_page, disk_read_4k_cached, disk_read_sequential, swap_page;
-#define DISK_ARGUMENT "disk"
-
 #endif
