@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #define THREADS    4u
-#define LEFT       3000u /* pages */
+#define LEFT       2000u /* pages */
 #define PAGER_NAME "pager"
-#define KILLS      4u
-#define AT_WORK    500u /* pages that a pager has moved each way before it is killed */
+#define KILLS      3u
+#define AT_WORK    300u /* pages that a pager has moved each way before it is killed */
 #define WORDS      (PAGE / sizeof(uint64_t))
 #define PATIENCE   (120 * NS_PER_SECOND) /* for what a machine that stands still may need */
 
