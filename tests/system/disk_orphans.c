@@ -93,6 +93,18 @@ static bool comes_back(unsigned long pages)
     return false;
 }
 
+/* Whether a server starts in place of that one. */
+static bool server_changes(uint64_t server)
+{
+    for (unsigned waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
+        const uint64_t now = io_find_process("blk");
+        if (now != 0 && now != server)
+            return true;
+        sleep_ms(STEP_MS);
+    }
+    return false;
+}
+
 int main(int argument_count, char **arguments)
 {
     uint64_t failures = 1;
@@ -107,8 +119,10 @@ int main(int argument_count, char **arguments)
     tap_ok(pages >= before + PAGES - TOLERANCE && io_find_process("blk") == server, "what devices may use is kept");
     tap_diag("%lu pages before, %lu while it is kept", before, pages);
     (void)kill((pid_t)strtol(arguments[2], NULL, 10), SIGUSR1);
+    /* Root says that the server ended before it starts the next: nothing is printed while it may be at that. */
+    const bool another = server_changes(server);
     tap_ok(comes_back(before + TOLERANCE), "the next server, which has reset them, lets it go");
-    tap_ok(io_find_process("blk") != server, "not the one before");
+    tap_ok(another, "not the one before");
     tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv finds nothing wrong");
     tap_diag("%lu pages after", user_pages());
     return tap_done();

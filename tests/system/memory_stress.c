@@ -19,10 +19,10 @@
 #define ROUNDS        400
 #define REQUESTS      20000
 #define TOUCHES       64
-#define SEED_ARGUMENT "seed="
 
 static volatile uint64_t *arena; /* mapped over and over by all threads */
 static uint64_t seed;
+static int requests = REQUESTS; /* of each thread */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -145,7 +145,7 @@ static bool ask_nonsense(uint64_t *state)
 static int babble(void *argument)
 {
     uint64_t state = thread_seed((uint64_t)argument + 100);
-    for (int request = 0; request < REQUESTS; request++) {
+    for (int request = 0; request < requests; request++) {
         if (!ask_nonsense(&state))
             return 1;
     }
@@ -228,19 +228,31 @@ static void test_slots(void)
     tap_ok(sys_cap_query(quota - 1, &badge) == 0 && sys_cap_query(quota, &badge) == -EBADF, "and has that many slots");
 }
 
+/* The number behind a name and '=' among the arguments, or the other. */
+static uint64_t argument_number(char **arguments, const char *name, uint64_t other)
+{
+    const size_t length = strlen(name);
+    for (; *arguments; arguments++) {
+        if (strncmp(*arguments, name, length) == 0 && (*arguments)[length] == '=')
+            return strtoul(*arguments + length + 1, NULL, 0);
+    }
+    return other;
+}
+
+/* memory_stress [seed=NUMBER] [requests=NUMBER] */
 int main(int count, char **arguments)
 {
-    seed = clock_ticks();
-    if (count > 1 && strncmp(arguments[1], SEED_ARGUMENT, strlen(SEED_ARGUMENT)) == 0)
-        seed = strtoul(arguments[1] + strlen(SEED_ARGUMENT), NULL, 0);
+    (void)count;
+    seed = argument_number(arguments, "seed", clock_ticks());
+    requests = (int)argument_number(arguments, "requests", REQUESTS);
     tap_plan(15);
-    tap_diag("%s%lu", SEED_ARGUMENT, (unsigned long)seed);
+    tap_diag("seed=%lu", (unsigned long)seed);
     arena = mmap(NULL, ARENA_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!tap_ok(arena != MAP_FAILED, "an arena"))
         return tap_done();
     tap_ok(run_threads(load), "%d threads touch, map over, protect and unmap", THREADS);
     tap_ok(is_sound(), "memsrv's structures are sound");
-    tap_ok(run_threads(babble), "%d threads ask %d times for what cannot be", THREADS, REQUESTS);
+    tap_ok(run_threads(babble), "%d threads ask %d times for what cannot be", THREADS, requests);
     tap_ok(is_sound(), "memsrv's structures are sound");
     test_quota();
     test_slots();
