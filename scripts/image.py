@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the image of a board's disk or card, complete: boot loader, kernel, boot archive, file systems."""
+"""Writes the image of a board's disk, card or CD, complete: boot loader, kernel, boot archive, file systems."""
 
 import argparse
 import os
@@ -29,11 +29,16 @@ def main():
     options = parser.parse_args()
 
     board = machine.load_board(options.platform)
-    if not hasattr(board, "make_image"):
+    archive = os.path.join(options.build, "boot.cpio")
+    if hasattr(board, "make_image"):
+        board.make_image(options.build, archive, options.output, options.size or board.CARD_BYTES, options.arguments)
+    elif not hasattr(board, "make_iso"):
         sys.exit("quire: error: %s has no image of its own; ./quire run makes what it needs" % options.platform)
-    size = options.size or board.CARD_BYTES
-    board.make_image(options.build, os.path.join(options.build, "boot.cpio"), options.output, size, options.arguments)
-    print("quire: %s: %d MiB" % (options.output, size >> 20), file=sys.stderr)
+    elif options.size:
+        sys.exit("quire: error: the image of %s is as large as what is in it" % options.platform)
+    else:
+        board.make_iso(options.build, archive, options.output, options.arguments)
+    print("quire: %s: %d MiB" % (options.output, os.path.getsize(options.output) >> 20), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ PACKAGES=(
     clang clang-format clang-tidy shellcheck                        # checks of the source
     u-boot-qemu u-boot-tools mtools                                 # the boot loader and its disk
     dosfstools e2fsprogs                                            # file systems of disk images
+    grub-common grub-pc-bin grub-efi-amd64-bin xorriso ovmf         # boot loader, images and firmware of PCs
 )
 BACKPORTS_LIST=/etc/apt/sources.list.d/quire-backports.list
 BACKPORTS_LINE="deb http://deb.debian.org/debian bookworm-backports main"
@@ -81,7 +82,7 @@ install_all() {
 }
 
 stamp=$QUIRE_CACHE/setup-$(short_hash <"$0")
-if [ -e "$stamp" ] && type "${QUIRE_CROSS}gcc" meson ninja mformat mkimage >/dev/null 2>&1 && qemu_good; then
+if [ -e "$stamp" ] && type "${QUIRE_CROSS}gcc" meson ninja mformat mkimage grub-mkrescue >/dev/null 2>&1 && qemu_good; then
     exit 0
 fi
 

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""How QEMU's PCs are started: microvm, whose disks are where the servers look for them, or q35."""
+"""How QEMU's PCs are started: microvm, whose disks are where the servers look for them, or q35; and the CD's image, with
+which PCs start by themselves."""
 
 import os
+import shutil
 import sys
+import tempfile
+
+import disk
 
 QEMU = "qemu-system-x86_64"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -61,3 +66,31 @@ def command(machine, build, directory, bootargs):
     status = os.path.join(directory, "status")
     return [sys.executable, os.path.join(HERE, "exit_status.py"), status] + line + [
         "-chardev", "file,id=status,path=" + status, "-device", "isa-debugcon,iobase=0xf4,chardev=status"]
+
+
+def make_iso(build, archive, image, arguments=""):
+    """Writes the image of a CD, or of a USB stick, which starts on PCs with a BIOS and with UEFI: GRUB, kernel, archive."""
+    if any(word in arguments for word in "\n;{}|&<>\"'\\$"):
+        raise SystemExit("quire: error: GRUB reads its own signs in the arguments: %s" % arguments)
+    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
+        grub = os.path.join(directory, "boot", "grub")
+        os.makedirs(grub)
+        shutil.copy(os.path.join(build, "quire.img"), os.path.join(directory, "boot"))
+        shutil.copy(archive, os.path.join(directory, "boot"))
+        with open(os.path.join(HERE, "grub.cfg"), encoding="ascii") as file:
+            text = file.read().replace("@ARGUMENTS@", arguments)
+        with open(os.path.join(grub, "grub.cfg"), "w", encoding="ascii") as file:
+            file.write(text)
+        disk.run_quietly(["grub-mkrescue", "-o", image, directory, "--", "-volid", "QUIRE"])
+
+
+def iso_command(image, firmware, smp, memory):
+    """Returns QEMU's command line for a PC with this CD; firmware: None, QEMU's own BIOS, or the path of another with an
+    `_VARS_` beside it for its `_CODE_`."""
+    line = [QEMU, "-M", "q35", "-accel", "tcg", "-cpu", "max", "-smp", str(smp), "-m", memory, "-nodefaults", "-no-reboot",
+            "-nic", "none", "-display", "none", "-serial", "stdio", "-cdrom", image, "-boot", "d"]
+    if firmware:
+        # What is written to the second, the firmware's settings, is forgotten at the end.
+        line += ["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + firmware,
+                 "-drive", "if=pflash,format=raw,unit=1,snapshot=on,file=" + firmware.replace("_CODE_", "_VARS_")]
+    return line

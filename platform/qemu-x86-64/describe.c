@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what the boot loader says (PVH's start information) and ACPI's tables to a device tree, which is what the rest of
- * the kernel and the servers read on every machine. All is read before the tree is written, as nobody knows where the
- * loader keeps what it says.
+ * From what the boot loader says and ACPI's tables to a device tree, which is what the rest of the kernel and the servers
+ * read on every machine. All is read before the tree is written, as nobody knows where the loader keeps what it says.
  */
 #include <libfdt.h>
 #include <string.h>
@@ -11,14 +10,11 @@
 #include <arch/cpu.h>
 #include <arch/mmu.h>
 
+#include "loader.h"
 #include "panic.h"
 #include "pc.h"
 
 #define MAPPED_END    ((uint64_t)BOOT_MAP_GIBIBYTES << 30)
-#define PVH_MAGIC     0x336ec578u
-#define PVH_MEMORY    1u /* version with a memory map */
-#define MEMORY_MAX    64u
-#define MEMORY_RAM    1u
 #define TRANSPORT_MAX 32u
 
 #define SERIAL_PORT  0x3f8u
@@ -28,21 +24,6 @@
 #define INTERRUPT_SHARED 0u
 #define INTERRUPT_LEVEL  4u
 
-struct start_information {
-    uint32_t magic, version, flags, module_count;
-    uint64_t modules, arguments, root_pointer, memory;
-    uint32_t memory_count, reserved;
-};
-
-struct start_module {
-    uint64_t base, size, arguments, reserved;
-};
-
-struct start_memory {
-    uint64_t base, size;
-    uint32_t kind, reserved;
-};
-
 /* A virtio transport that the loader's arguments name: SIZE@BASE:LINE. */
 struct transport {
     uint64_t base, size;
@@ -50,20 +31,11 @@ struct transport {
 };
 
 static struct {
-    struct start_memory memory[MEMORY_MAX];
-    uint32_t memory_count;
-    uint64_t archive_base, archive_size;
+    struct loader_information loader;
     char arguments[sizeof(machine.arguments)];
     struct transport transports[TRANSPORT_MAX];
     uint32_t transport_count;
 } found;
-
-static const void *at(uint64_t physical, uint64_t bytes)
-{
-    if (!physical || physical >= MAPPED_END || bytes > MAPPED_END - physical)
-        panic("start information at %lx: out of reach", physical);
-    return (const void *)physical;
-}
 
 /* Takes a transport's description from the start of `word`. False: it is something else. */
 static bool take_transport(const char *word)
@@ -86,11 +58,9 @@ static bool take_transport(const char *word)
 }
 
 /* Copies the arguments but for the emulator's own words. */
-static void read_arguments(uint64_t place)
+static void read_arguments(const char *from, size_t length)
 {
     size_t used = 0;
-    const char *from = place ? at(place, 1) : "";
-    const size_t length = strnlen(from, place ? MAPPED_END - place : 1);
 
     for (size_t i = 0; i < length;) {
         size_t end = i;
@@ -108,33 +78,32 @@ static void read_arguments(uint64_t place)
     }
 }
 
-static void read_information(uint64_t place)
+static void read_information(uint64_t place, uint32_t protocol)
 {
-    const struct start_information *start = at(place, sizeof(*start));
+    const char *error;
 
-    if (start->magic != PVH_MAGIC || start->version < PVH_MEMORY || !start->memory_count ||
-        start->memory_count > MEMORY_MAX)
-        panic("start information: not what PVH has");
-    found.memory_count = start->memory_count;
-    memcpy(found.memory, at(start->memory, sizeof(found.memory[0]) * start->memory_count),
-           sizeof(found.memory[0]) * start->memory_count);
-    if (start->module_count) {
-        const struct start_module *module = at(start->modules, sizeof(*module));
-        found.archive_base = module->base;
-        found.archive_size = module->size;
-    }
-    read_arguments(start->arguments);
-    acpi_read(start->root_pointer);
+    if (!place || place > MAPPED_END - PAGE_SIZE)
+        panic("the boot loader's information is at %lx: out of reach", place);
+    if (protocol == BOOT_PROTOCOL_MULTIBOOT2)
+        error = multiboot2_read((const void *)place, MAPPED_END - place, place, &found.loader);
+    else if (protocol == BOOT_PROTOCOL_PVH)
+        error = pvh_read(place, MAPPED_END, &found.loader);
+    else
+        error = "of no known form";
+    if (error)
+        panic("the boot loader's information is %s", error);
+    read_arguments(found.loader.arguments, found.loader.arguments_bytes);
+    acpi_read(found.loader.root_pointer);
 }
 
 /* The tree's place is free memory: nothing of it is the archive's, which may lie anywhere. */
 static void check_place(void)
 {
     const uint64_t end = TREE_PLACE + TREE_BYTES;
-    for (uint32_t i = 0; i < found.memory_count; i++) {
-        const struct start_memory *memory = &found.memory[i];
-        if (memory->kind == MEMORY_RAM && memory->base <= TREE_PLACE && memory->size >= end - memory->base &&
-            (found.archive_base >= end || found.archive_base + found.archive_size <= TREE_PLACE))
+    for (uint32_t i = 0; i < found.loader.memory_count; i++) {
+        const struct memory_region *memory = &found.loader.memory[i];
+        if (memory->base <= TRAMPOLINE_PAGE && memory->size >= end - memory->base &&
+            (found.loader.archive.base >= end || found.loader.archive.base + found.loader.archive.size <= TREE_PLACE))
             return;
     }
     panic("there is no memory at %x for the device tree", TREE_PLACE);
@@ -189,19 +158,18 @@ static void put_chosen(void *tree)
     check(fdt_begin_node(tree, "chosen"));
     check(fdt_property_string(tree, "bootargs", found.arguments));
     check(fdt_property_string(tree, "stdout-path", "/serial"));
-    if (found.archive_size) {
-        check(fdt_property_u64(tree, "linux,initrd-start", found.archive_base));
-        check(fdt_property_u64(tree, "linux,initrd-end", found.archive_base + found.archive_size));
+    const struct memory_region *archive = &found.loader.archive;
+    if (archive->size) {
+        check(fdt_property_u64(tree, "linux,initrd-start", archive->base));
+        check(fdt_property_u64(tree, "linux,initrd-end", archive->base + archive->size));
     }
     check(fdt_end_node(tree));
 }
 
 static void put_memory(void *tree)
 {
-    for (uint32_t i = 0; i < found.memory_count; i++) {
-        const struct start_memory *memory = &found.memory[i];
-        if (memory->kind != MEMORY_RAM || !memory->size)
-            continue;
+    for (uint32_t i = 0; i < found.loader.memory_count; i++) {
+        const struct memory_region *memory = &found.loader.memory[i];
         begin_node(tree, "memory", memory->base);
         check(fdt_property_string(tree, "device_type", "memory"));
         put_registers(tree, memory->base, memory->size);
@@ -226,11 +194,11 @@ static void put_devices(void *tree)
     }
 }
 
-void platform_describe(uint64_t information)
+void platform_describe(uint64_t information, uint32_t protocol)
 {
     void *tree = (void *)(uint64_t)TREE_PLACE;
 
-    read_information(information);
+    read_information(information, protocol);
     check_place();
     check(fdt_create(tree, TREE_BYTES));
     check(fdt_add_reservemap_entry(tree, 0, TREE_PLACE));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the boot loader to C. QEMU and other virtual machine monitors enter at pvh_entry, as the note below says: 32-bit
- * protected mode, flat segments, paging off, ebx = physical address of the start information. The boot CPU fills tables
+ * From the boot loader to C. QEMU and other virtual machine monitors enter at pvh_entry, as the note below says, and
+ * boot loaders on PCs at multiboot2_entry, as the header says: 32-bit protected mode, flat segments, paging off, ebx =
+ * physical address of what the loader says, for multiboot2 with its number in eax. The boot CPU fills tables
  * that show the lowest 4 GiB where they are and the first of them at KERNEL_BASE as well, goes on there and calls
  * boot_main(), which makes better tables. Other CPUs come from real mode, through the page that secondary_trampoline is
  * copied to, and use the same tables on their way.
@@ -22,6 +23,14 @@
 #define BOOT_CODE_32     0x08
 #define BOOT_DATA        0x10
 #define BOOT_CODE_64     0x18
+
+#define MULTIBOOT2_HEADER  0xe85250d6
+#define MULTIBOOT2_I386    0
+#define HEADER_END         0
+#define HEADER_REQUEST     1
+#define HEADER_ENTRY       3
+#define HEADER_ALIGN       6 /* modules begin on pages */
+#define INFORMATION_MEMORY 6
 
     /* Goes on in long mode at `target`, less KERNEL_BASE. */
     .macro enter_long target
@@ -47,10 +56,27 @@
     .long PHYSICAL(pvh_entry)
 
     .section .text.boot, "ax"
+    .balign 8
+multiboot2_header:
+    .long MULTIBOOT2_HEADER, MULTIBOOT2_I386, multiboot2_header_end - multiboot2_header
+    .long -(MULTIBOOT2_HEADER + MULTIBOOT2_I386 + (multiboot2_header_end - multiboot2_header))
+    .short HEADER_REQUEST, 0
+    .long 12, INFORMATION_MEMORY, 0
+    .short HEADER_ENTRY, 0
+    .long 12, PHYSICAL(multiboot2_entry), 0
+    .short HEADER_ALIGN, 0
+    .long 8
+    .short HEADER_END, 0
+    .long 8
+multiboot2_header_end:
+
     .code32
     .global pvh_entry
 pvh_entry:
+    xor %eax, %eax
+multiboot2_entry:
     cli
+    mov %eax, %ebp
     cld
     mov $PHYSICAL(__bss_start), %edi
     mov $PHYSICAL(__bss_end), %ecx
@@ -101,6 +127,7 @@ boot_64:
 boot_on:
     lea kernel_stacks + KERNEL_STACK_SIZE(%rip), %rsp
     mov %ebx, %edi
+    mov %ebp, %esi
     xor %ebp, %ebp
     call boot_main
 1:  jmp 1b

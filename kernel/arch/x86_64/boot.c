@@ -135,12 +135,12 @@ uint64_t arch_empty_table(void)
     return kernel_virtual_to_physical(kernel_top_table);
 }
 
-_Noreturn void boot_main(uint64_t information)
+_Noreturn void boot_main(uint64_t information, uint32_t protocol)
 {
     machine.image_base = image_address(__image_start);
     machine.image_size = (uint64_t)(__image_end - __image_start);
     arch_cpu_begin(0);
-    platform_describe(information);
+    platform_describe(information, protocol);
     make_tables();
     map_direct(machine.tree_base & PAGE_MASK, (machine.tree_base + machine.tree_size + PAGE_SIZE - 1) & PAGE_MASK);
     arch_set_table(arch_empty_table());
