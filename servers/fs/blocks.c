@@ -62,7 +62,7 @@ int blocks_handle_write(struct blocks_context *server, const struct message *req
 
 static void *serve(void *argument)
 {
-    struct message message;
+    struct message message = {0};
     bool reply = false;
 
     for (;;) {

@@ -2,33 +2,15 @@
 /*
  * Messages that no honest client sends to the console server: it answers each with an error and goes on.
  */
+#include "find_process.h"
 #include "tap.h"
 
 #include <proto/console_client.h>
-#include <proto/root_client.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MESSAGES    50000
 #define RANDOM_SEED 20260101u
-
-/* The number of the process named `console`; 0: there is none. */
-static uint64_t console_pid(void)
-{
-    struct root_process processes[8];
-    uint64_t cursor = 0;
-
-    do {
-        size_t count = 0;
-        if (root_process_list(SLOT_ROOT, cursor, &cursor, processes, 8, &count) < 0)
-            return 0;
-        for (size_t index = 0; index < count; index++) {
-            if (strcmp(processes[index].name, "console") == 0)
-                return processes[index].pid;
-        }
-    } while (cursor != 0);
-    return 0;
-}
 
 /* Sends a request as it is and returns the status of the answer. */
 static int call(int32_t label, unsigned words, uint64_t first)
@@ -86,7 +68,7 @@ static void test_random(void)
 int main(void)
 {
     char most[PROTO_DATA_MAX];
-    const uint64_t before = console_pid();
+    const uint64_t before = find_process("console");
 
     tap_plan(18);
     tap_ok(before != 0, "there is a console server");
@@ -96,7 +78,7 @@ int main(void)
     memset(most, ' ', sizeof(most));
     most[sizeof(most) - 1] = '\n';
     fflush(stdout);
-    tap_ok(console_write(SLOT_CONSOLE, most, sizeof(most)) == 0 && console_pid() == before,
+    tap_ok(console_write(SLOT_CONSOLE, most, sizeof(most)) == 0 && find_process("console") == before,
            "it is the same as before, and takes the largest write");
     return tap_done();
 }

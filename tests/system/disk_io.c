@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <proto/memsrv_client.h>
-#include <proto/root_client.h>
 #include <quire/clock.h>
 #include <quire/slots.h>
 #include <string.h>
@@ -119,23 +118,6 @@ bool io_holds(const struct io *io, size_t page, uint64_t seed)
             return false;
     }
     return true;
-}
-
-uint64_t io_find_process(const char *name)
-{
-    struct root_process processes[16];
-    uint64_t cursor = 0;
-
-    do {
-        size_t found = 0;
-        if (root_process_list(SLOT_ROOT, cursor, &cursor, processes, 16, &found) < 0)
-            return 0;
-        for (size_t i = 0; i < found; i++) {
-            if (strncmp(processes[i].name, name, sizeof(processes[i].name)) == 0)
-                return processes[i].pid;
-        }
-    } while (cursor);
-    return 0;
 }
 
 void io_test_contents(const struct io *io)

@@ -52,7 +52,4 @@ bool io_holds(const struct io *io, size_t page, uint64_t seed);
  * the first page of what was written at sector 1024, and one sector of the second, when it returns. */
 void io_test_contents(const struct io *io);
 
-/* The number of a process with that name; 0: none. */
-uint64_t io_find_process(const char *name);
-
 #endif

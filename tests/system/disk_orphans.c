@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "disk_io.h"
+#include "find_process.h"
 #include "tap.h"
 
 #define PATH        "/tests/disk_orphans"
@@ -45,7 +46,7 @@ static _Noreturn void end_server_later(const sigset_t *signals)
 {
     int signal;
     (void)sigwait(signals, &signal);
-    _exit(root_kill(SLOT_ROOT, io_find_process("blk")) == 0 ? 0 : 1);
+    _exit(root_kill(SLOT_ROOT, find_process("blk")) == 0 ? 0 : 1);
 }
 
 /* Leaves requests behind that write all of the memory. */
@@ -97,7 +98,7 @@ static bool comes_back(unsigned long pages)
 static bool server_changes(uint64_t server)
 {
     for (unsigned waited = 0; waited < PATIENCE_MS; waited += STEP_MS) {
-        const uint64_t now = io_find_process("blk");
+        const uint64_t now = find_process("blk");
         if (now != 0 && now != server)
             return true;
         sleep_ms(STEP_MS);
@@ -113,10 +114,10 @@ int main(int argument_count, char **arguments)
         return leave();
     const unsigned long before = strtoul(arguments[1], NULL, 10);
     tap_plan(4);
-    const uint64_t server = io_find_process("blk");
+    const uint64_t server = find_process("blk");
     sleep_ms(WAIT_MS);
     const unsigned long pages = user_pages();
-    tap_ok(pages >= before + PAGES - TOLERANCE && io_find_process("blk") == server, "what devices may use is kept");
+    tap_ok(pages >= before + PAGES - TOLERANCE && find_process("blk") == server, "what devices may use is kept");
     tap_diag("%lu pages before, %lu while it is kept", before, pages);
     (void)kill((pid_t)strtol(arguments[2], NULL, 10), SIGUSR1);
     /* Root says that the server ended before it starts the next: nothing is printed while it may be at that. */

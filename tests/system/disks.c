@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "disk_io.h"
+#include "find_process.h"
 #include "tap.h"
 
 #define MEMORY_PAGES 256u
@@ -195,7 +196,7 @@ static void test_faults(void)
 static bool survives(uint64_t seed)
 {
     int statuses[MANY];
-    const uint64_t server = io_find_process("blk");
+    const uint64_t server = find_process("blk");
     int error;
 
     for (size_t i = 0; i < MANY; i++)
@@ -204,7 +205,7 @@ static bool survives(uint64_t seed)
         return false;
     error = io_collect_all(&io, MANY, statuses, MANY);
     tap_diag("what was underway: %d; the server was %lu and is %lu", error, (unsigned long)server,
-             (unsigned long)io_find_process("blk"));
+             (unsigned long)find_process("blk"));
     if (error != -ECONNRESET && error != -EPIPE)
         return false;
     memset(statuses, 1, sizeof(statuses));

@@ -4,6 +4,7 @@
  * programs. Files are cut and lose their names while they are mapped, disks fail, pagers are killed, and a file is larger than
  * memory.
  */
+#include "find_process.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -241,19 +242,8 @@ static void errors(void)
 /* Kills the pager, if there is one at the moment. */
 static bool kill_pager(void)
 {
-    struct root_process list[32];
-    uint64_t cursor = 0;
-    do {
-        size_t count = 0;
-        if (root_process_list(SLOT_ROOT, cursor, &cursor, list, sizeof(list) / sizeof(list[0]), &count) < 0)
-            return false;
-        for (size_t i = 0; i < count; i++) {
-            const char *slash = strrchr(list[i].name, '/');
-            if (strcmp(slash ? slash + 1 : list[i].name, "pager") == 0 && list[i].state != ROOT_STATE_ENDED)
-                return root_kill(SLOT_ROOT, list[i].pid) == 0;
-        }
-    } while (cursor != 0);
-    return false;
+    const uint64_t pid = find_process("pager");
+    return pid != 0 && root_kill(SLOT_ROOT, pid) == 0;
 }
 
 static void killed_pagers(void)

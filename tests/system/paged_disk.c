@@ -5,6 +5,7 @@
  * disk by itself. Needs a disk whose partition is called scratch. Its argument, if any, is how many pages of that are
  * used: for slow disks. They may all fit into memory, so they are dropped before they are read again.
  */
+#include "find_process.h"
 #include "tap.h"
 
 #include <proto/blk_client.h>
@@ -158,24 +159,6 @@ static void dropped(void)
     tap_ok(page_is(3, PASSES) && page_is(pages - 1, PASSES), "and come back");
 }
 
-/* Process number of the pager; 0: there is none at the moment. */
-static uint64_t find_pager(void)
-{
-    struct root_process list[32];
-    uint64_t cursor = 0;
-    do {
-        size_t count = 0;
-        if (root_process_list(SLOT_ROOT, cursor, &cursor, list, sizeof(list) / sizeof(list[0]), &count) < 0)
-            return 0;
-        for (size_t i = 0; i < count; i++) {
-            const char *slash = strrchr(list[i].name, '/');
-            if (strcmp(slash ? slash + 1 : list[i].name, PAGER_NAME) == 0 && list[i].state != ROOT_STATE_ENDED)
-                return list[i].pid;
-        }
-    } while (cursor != 0);
-    return 0;
-}
-
 struct killer {
     unsigned killed;
     bool done; /* atomic */
@@ -188,7 +171,7 @@ static void *kill_pagers(void *argument)
     for (unsigned i = 0; i < KILLS; i++, last = pid) {
         do {
             clock_sleep_until(clock_now_ns() + KILL_NS);
-            pid = find_pager();
+            pid = find_process(PAGER_NAME);
         } while (pid == 0 || pid == last);
         killer->killed += root_kill(SLOT_ROOT, pid) == 0;
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "disk_io.h"
+#include "find_process.h"
 #include "tap.h"
 
 #define MEMORY_PAGES 256u
@@ -140,7 +141,7 @@ static bool survives(uint64_t seed)
     struct batch batch = {0};
     int statuses[MANY];
     uint64_t accepted;
-    const uint64_t server = io_find_process("blk");
+    const uint64_t server = find_process("blk");
 
     fill_many(seed);
     for (size_t i = 0; i < 40; i++)
@@ -149,7 +150,7 @@ static bool survives(uint64_t seed)
         return false;
     const int error = io_collect_all(&io, 40, statuses, MANY);
     tap_diag("what was underway: %d; the server was %lu and is %lu", error, (unsigned long)server,
-             (unsigned long)io_find_process("blk"));
+             (unsigned long)find_process("blk"));
     if (error != -ECONNRESET && error != -EPIPE)
         return false;
     return io_open_session(&io) == 0 && many(BLK_WRITE, 0) && many(BLK_READ, 100) && many_hold(100, seed);

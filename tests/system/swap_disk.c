@@ -4,6 +4,7 @@
  * and fork meanwhile; swapoff brings everything back.
  * Needs a disk with a partition for swapped pages, which the pager finds by itself.
  */
+#include "find_process.h"
 #include "memory_calls.h"
 #include "tap.h"
 
@@ -154,24 +155,6 @@ static void twice_the_memory(void)
 
 /* --- Pagers that end ---------------------------------------------------------------------------------------------- */
 
-/* Process number of the pager; 0: there is none at the moment. */
-static uint64_t find_pager(void)
-{
-    struct root_process list[32];
-    uint64_t cursor = 0;
-    do {
-        size_t count = 0;
-        if (root_process_list(SLOT_ROOT, cursor, &cursor, list, sizeof(list) / sizeof(list[0]), &count) < 0)
-            return 0;
-        for (size_t i = 0; i < count; i++) {
-            const char *slash = strrchr(list[i].name, '/');
-            if (strcmp(slash ? slash + 1 : list[i].name, PAGER_NAME) == 0 && list[i].state != ROOT_STATE_ENDED)
-                return list[i].pid;
-        }
-    } while (cursor != 0);
-    return 0;
-}
-
 struct killer {
     unsigned killed;
     bool done; /* atomic */
@@ -187,7 +170,7 @@ static void *kill_pagers(void *argument)
         struct memsrv_paging now;
         do {
             usleep(5000);
-            pid = find_pager();
+            pid = find_process(PAGER_NAME);
             now = paging();
         } while (pid == 0 || pid == last || now.swapped_out - before.swapped_out < AT_WORK ||
                  now.swapped_in - before.swapped_in < AT_WORK);

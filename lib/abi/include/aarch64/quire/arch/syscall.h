@@ -3,6 +3,9 @@
  * AArch64 trap stubs. The call number is the immediate of SVC. Plain calls take arguments in x0..x6 and return in x0
  * (and x1); IPC calls use x0 (capability, then result), x1 (tag), x2..x7 (words), x8 (endpoint, then badge), x9
  * (origin). The kernel preserves every other register.
+ *
+ * Whatever is read or written of memory is so before the first register is filled, and after the last result was taken out:
+ * a compiler may put calls in front of accesses to memory (-fsanitize=kernel-address), which change registers.
  */
 #ifndef QUIRE_ARCH_SYSCALL_H
 #define QUIRE_ARCH_SYSCALL_H
@@ -68,9 +71,10 @@ SYS_STUB long sys_trap_out2(int number, uint64_t a, uint64_t b, uint64_t c, uint
                      : "+r"(x0), "+r"(x1)
                      : [number] "i"(number), "r"(x2), "r"(x3), "r"(x4)
                      : "memory", "cc");
+    const uint64_t results[] = {x0, x1};
     if (second)
-        *second = x1;
-    return (long)x0;
+        *second = results[1];
+    return (long)results[0];
 }
 
 SYS_STUB long sys_trap0(int number)
@@ -110,14 +114,15 @@ SYS_STUB long sys_trap6(int number, uint64_t a, uint64_t b, uint64_t c, uint64_t
 
 SYS_STUB long sys_ipc(int number, uint64_t slot, uint64_t endpoint, struct message *m)
 {
+    const struct message in = *m;
     register uint64_t x0 __asm__("x0") = slot;
-    register uint64_t x1 __asm__("x1") = m->tag;
-    register uint64_t x2 __asm__("x2") = m->words[0];
-    register uint64_t x3 __asm__("x3") = m->words[1];
-    register uint64_t x4 __asm__("x4") = m->words[2];
-    register uint64_t x5 __asm__("x5") = m->words[3];
-    register uint64_t x6 __asm__("x6") = m->words[4];
-    register uint64_t x7 __asm__("x7") = m->words[5];
+    register uint64_t x1 __asm__("x1") = in.tag;
+    register uint64_t x2 __asm__("x2") = in.words[0];
+    register uint64_t x3 __asm__("x3") = in.words[1];
+    register uint64_t x4 __asm__("x4") = in.words[2];
+    register uint64_t x5 __asm__("x5") = in.words[3];
+    register uint64_t x6 __asm__("x6") = in.words[4];
+    register uint64_t x7 __asm__("x7") = in.words[5];
     register uint64_t x8 __asm__("x8") = endpoint;
     register uint64_t x9 __asm__("x9");
     __asm__ volatile("svc %[number]"
@@ -125,16 +130,10 @@ SYS_STUB long sys_ipc(int number, uint64_t slot, uint64_t endpoint, struct messa
                        "=r"(x9)
                      : [number] "i"(number)
                      : "memory", "cc");
-    m->tag = x1;
-    m->words[0] = x2;
-    m->words[1] = x3;
-    m->words[2] = x4;
-    m->words[3] = x5;
-    m->words[4] = x6;
-    m->words[5] = x7;
-    m->badge = x8;
-    m->origin = x9;
-    return (long)x0;
+    const long result = (long)x0;
+    const struct message out = {.tag = x1, .words = {x2, x3, x4, x5, x6, x7}, .badge = x8, .origin = x9};
+    *m = out;
+    return result;
 }
 
 #endif
