@@ -193,12 +193,6 @@ static void write_registers(uint64_t slot, const struct thread_registers *regist
     (void)!sys_thread_control(slot, THREAD_WRITE, 0, 0, 0, 0, 0);
 }
 
-static void run_on(uint64_t slot, const struct thread_registers *registers)
-{
-    write_registers(slot, registers);
-    (void)!sys_thread_control(slot, THREAD_RESUME, 0, 0, 0, 0, 0);
-}
-
 /* Puts a frame on the thread's stack. False: there is no memory for it. */
 static bool push(const struct process *process, struct signal_thread *thread,
                  const struct signal_information *information, struct thread_registers *registers)
@@ -216,7 +210,7 @@ static bool push(const struct process *process, struct signal_thread *thread,
     return true;
 }
 
-/* Lets a stopped thread go on, with the handlers of all that it is to get and catches. */
+/* Lets a stopped thread go on, at once or with its process, with the handlers of all that it is to get and catches. */
 static enum attempt resume(struct process *process, struct signal_thread *thread, uint64_t slot,
                            struct thread_registers *registers)
 {
@@ -231,7 +225,9 @@ static enum attempt resume(struct process *process, struct signal_thread *thread
             return ATTEMPT_ENDED;
         }
     }
-    run_on(slot, registers);
+    write_registers(slot, registers);
+    if (!process->held)
+        (void)!sys_thread_control(slot, THREAD_RESUME, 0, 0, 0, 0, 0);
     return ATTEMPT_DONE;
 }
 
@@ -338,7 +334,8 @@ static struct signal_thread *find_receiver(const struct process *process, const 
     return NULL;
 }
 
-static void deliver_process(struct process *process, struct signal_caller *caller)
+/* What is pending, as far as it can be delivered. */
+static void deliver_pending(struct process *process, struct signal_caller *caller)
 {
     struct signal_information information;
     struct signal_thread *thread;
@@ -367,6 +364,15 @@ static void deliver_process(struct process *process, struct signal_caller *calle
             break;
         }
     }
+}
+
+static void deliver_process(struct process *process, struct signal_caller *caller)
+{
+    deliver_pending(process, caller);
+    if (process->state != PROCESS_RUNNING)
+        return;
+    if (process->held && !process->stopping)
+        process_release(process);
     if (process->state == PROCESS_RUNNING && process->stopping && !process->stopped)
         halt(process, caller);
 }

@@ -44,6 +44,7 @@ struct process {
     bool executed;     /* it has become another program since it was forked */
     unsigned stopping; /* the signal that stops it, as long as it is not to go on; 0: none */
     bool stopped;      /* all its threads have stopped, and the parent was told */
+    bool held; /* it goes on, but memsrv holds its threads until the handlers of what is pending are on their stacks */
     char name[PROCESS_NAME_MAX];
 };
 

@@ -44,6 +44,7 @@ bool process_halt(struct process *process, uint64_t stopped)
     if (running > 0 || busy > 0)
         return false;
     process->stopped = true;
+    process->held = false;
     tell_parent(process, CAUSE_STOPPED, process->stopping);
     return true;
 }
@@ -56,11 +57,19 @@ void process_continue(struct process *process)
         return;
     process->stopping = 0;
     process->stopped = false;
+    process->held |= was_stopped;
     stopping_count--;
-    (void)!memsrv_space_continue(SLOT_MEMSRV, process->pid);
     if (was_stopped)
         tell_parent(process, CAUSE_CONTINUED, SIGNAL_CONTINUE);
+    if (!process->held)
+        process_release(process);
     signals_look_at(process);
+}
+
+void process_release(struct process *process)
+{
+    process->held = false;
+    (void)!memsrv_space_continue(SLOT_MEMSRV, process->pid);
     faults_look_at(process);
 }
 

@@ -20,8 +20,10 @@ void process_stop(struct process *process, unsigned signal);
  */
 MUST_CHECK bool process_halt(struct process *process, uint64_t stopped);
 
-/* Lets a process go on that has stopped or is about to, and tells its parent. */
+/* Lets a process go on that has stopped or is about to, and tells its parent. The threads of one that has stopped are held
+ * until process_release(), which delivery calls: what waits for them comes before what they did last. */
 void process_continue(struct process *process);
+void process_release(struct process *process);
 
 /* A process has ended, though its children do not know yet: those of them and of its group that have stopped, and whom
  * nobody would let go on any more, are told to. */

@@ -94,7 +94,7 @@ static void check_faults(struct process *process)
     uint64_t kind;
 
     /* Of one that has stopped, faults are looked at when it goes on. */
-    while (process->state == PROCESS_RUNNING && !process->stopping &&
+    while (process->state == PROCESS_RUNNING && !process->stopping && !process->held &&
            memsrv_space_fault(SLOT_MEMSRV, process->pid, &fault.thread, &fault.address, &fault.access,
                               &fault.instruction, &fault.entry, &kind) == 0) {
         const struct signal_information information = signal_of(&fault, kind);
