@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS       6
-#define ARENA_PAGES   256UL
-#define ROUNDS        400
-#define REQUESTS      20000
-#define TOUCHES       64
+#define THREADS     6
+#define ARENA_PAGES 256UL
+#define ROUNDS      400
+#define REQUESTS    20000
+#define TOUCHES     64
 
 static volatile uint64_t *arena; /* mapped over and over by all threads */
 static uint64_t seed;
