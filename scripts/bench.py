@@ -2,51 +2,36 @@
 # SPDX-License-Identifier: MIT
 """Measures instructions per operation and shows them beside the figures kept in docs/bench.json.
 
-The benchmark (tests/bench) runs on one core with -icount shift=0, where one instruction takes one nanosecond of the
-machine's time, so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation, and
-remarks, such as its calibration, which are shown as they are. The file keeps for each name: title, measured, and where
-they exist linux, goal and limit. A figure over its limit is a failure.
+The benchmark (tests/bench) runs with -icount shift=0, where one instruction takes one nanosecond of the machine's time,
+so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation, and remarks, such as its
+calibration, which are shown as they are. The file keeps for each name: title, measured, and where they exist linux, goal
+and limit. A figure over its limit is a failure.
 """
 
 import argparse
 import json
 import os
-import re
 import sys
-import tempfile
 
+import bench_machine
+import compare
 import machine
-from console import Console, Silence
 
 KEPT = os.path.join(machine.SOURCE, "docs", "bench.json")
-PROGRAM = "/tests/bench"
-# Where memory lies decides how many translation tables it takes: chance would show in the figures.
-FIXED = "quire.randomize=0"
-RESULT = re.compile(r"^bench (\S+) ([0-9.]+)\s*$")
-TIMEOUT_SECONDS = 240
 
 
-def measure(options):
+def measure(options, sets):
     """Returns {name: value} in the order of the output, and the output's last lines where something went wrong."""
-    # The grant is for the partner that the benchmark gives an address space of its own.
-    options.uboot, options.icount, options.smp, options.grant = False, True, 1, True
     figures = {}
-    with tempfile.TemporaryDirectory(prefix="quire-") as directory:
-        line = machine.command(options, directory, [PROGRAM, FIXED], exit_with_status=True)
-        with Console(line, os.path.join(directory, "log"), TIMEOUT_SECONDS) as console:
-            try:
-                for text in console.lines():
-                    if text.startswith("# "):
-                        print(text, flush=True)
-                    match = RESULT.match(text)
-                    if match:
-                        figures[match.group(1)] = float(match.group(2))
-                status = console.wait()
-            except Silence:
-                status = "none: time is up"
-            if status == 0 and figures:
-                return figures, ""
-            return {}, "the benchmark ended with status %s\n%s" % (status, "\n".join(console.text.splitlines()[-40:]))
+    for rows in sets:
+        part, problem = bench_machine.run(bench_machine.Quire(options), rows, lambda text: print(text, flush=True))
+        if problem:
+            return {}, problem
+        problem = compare.calibration_problem(part, "Quire")
+        if problem:
+            return {}, problem
+        figures.update((name, value) for name, value in part.items() if name not in compare.CALIBRATIONS)
+    return figures, ""
 
 
 def load():
@@ -69,7 +54,7 @@ def number(value):
 
 
 def print_table(figures, kept):
-    row = "{:<44} {:>10} {:>10} {:>9} {:>10} {:>10} {:>10}"
+    row = "{:<52} {:>10} {:>10} {:>9} {:>10} {:>10} {:>10}"
     print("Instructions per operation")
     print(row.format("operation", "now", "last", "change", "Linux", "goal", "limit"))
     for name, value in figures.items():
@@ -105,7 +90,7 @@ def main():
     kept = load()
     if not options.tap:
         print("quire: measuring", file=sys.stderr, flush=True)
-    figures, problem = measure(options)
+    figures, problem = measure(options, [bench_machine.MEMORY])
     if problem:
         sys.exit("Bail out! " + problem if options.tap else "quire: error: " + problem)
     if options.tap:

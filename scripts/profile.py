@@ -12,6 +12,7 @@ import argparse
 import array
 import bisect
 import collections
+import dataclasses
 import os
 import re
 import socket
@@ -21,7 +22,7 @@ import tempfile
 import threading
 import time
 
-import bench
+import bench_machine
 import machine
 from console import Console, Silence
 
@@ -31,7 +32,7 @@ TRACE_LINE = re.compile(rb"^Trace 0: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/", re.M
 CHUNK_BYTES = 1 << 20
 MONITOR_PAUSE = 0.05
 PROGRAMS = {"kernel": "quire.elf", "root": "root.elf", "memsrv": "sbin-memsrv.elf", "fs": "sbin-fs.elf",
-            "console": "sbin-console.elf", "bench": "tests-bench.elf"}
+            "pager": "sbin-pager.elf", "blk": "sbin-blk.elf", "console": "sbin-console.elf", "bench": "tests-bench.elf"}
 
 
 class Program:
@@ -87,12 +88,12 @@ class Trace(threading.Thread):
 
 def record(options):
     """Runs the row; returns the addresses and the instructions that an operation takes, 0 if it did not tell."""
-    options.uboot, options.icount, options.smp, options.grant = False, True, 1, True
+    rows = bench_machine.set_of(options.row)
     with tempfile.TemporaryDirectory(prefix="quire-") as directory:
         pipe, monitor = os.path.join(directory, "trace"), os.path.join(directory, "monitor")
         os.mkfifo(pipe)
-        line = machine.command(options, directory, [bench.PROGRAM, options.row, bench.FIXED],
-                               exit_with_status=True)
+        words = [word for word in rows.words if "=" in word] + [options.row]
+        line = bench_machine.Quire(options).command(dataclasses.replace(rows, words=words), directory)
         line[line.index("-nographic"):line.index("-nographic") + 1] = ["-display", "none", "-serial", "stdio"]
         line += ["-monitor", "unix:%s,server,nowait" % monitor, "-D", pipe]
         trace = Trace(pipe, options.limit)

@@ -14,6 +14,10 @@
 #define FILE_PATH  "/tmp/bench"
 #define FILE_PAGES 64UL
 #define MIX_BLOCKS 256U
+/* Beyond what heaps give out from what they keep. */
+#define LARGE_BYTES  (1UL << 20)
+#define GROWTH_BYTES (256UL << 10)
+#define GROWTH_STEPS 63UL
 
 /* Reads a file of 256 KiB, page by page, over and over; or writes it. */
 static int transfer(uint64_t count, uint64_t *ticks, bool is_write)
@@ -81,4 +85,59 @@ int malloc_mix(uint64_t count, uint64_t *ticks)
         blocks[i] = NULL;
     }
     return good ? 0 : -ENOMEM;
+}
+
+/* A malloc() and a free() of a block, which is written to. */
+static int allocate_one(size_t size, uint64_t count, uint64_t *ticks)
+{
+    uint64_t start = port_ticks();
+    for (uint64_t i = 0; i < count; i++) {
+        volatile char *block = malloc(size);
+        if (!block)
+            return -ENOMEM;
+        block[0] = block[size - 1] = 1;
+        free((void *)block);
+    }
+    *ticks = port_ticks() - start;
+    return 0;
+}
+
+int malloc_small(uint64_t count, uint64_t *ticks)
+{
+    return allocate_one(64, count, ticks);
+}
+
+int malloc_large(uint64_t count, uint64_t *ticks)
+{
+    return allocate_one(LARGE_BYTES, count, ticks);
+}
+
+/* A block grows step by step to GROWTH_STEPS + 1 of them; its last byte is written each time. */
+static int grow(uint64_t steps)
+{
+    char *block = malloc(GROWTH_BYTES);
+
+    for (uint64_t i = 2; block && i <= steps + 1; i++) {
+        char *larger = realloc(block, i * GROWTH_BYTES);
+        if (!larger)
+            free(block);
+        else
+            larger[i * GROWTH_BYTES - 1] = 1;
+        block = larger;
+    }
+    if (!block)
+        return -ENOMEM;
+    free(block);
+    return 0;
+}
+
+int realloc_growth(uint64_t count, uint64_t *ticks)
+{
+    int error = 0;
+    uint64_t start = port_ticks();
+
+    for (uint64_t i = 0; i < count && error == 0; i += GROWTH_STEPS)
+        error = grow(GROWTH_STEPS);
+    *ticks = port_ticks() - start;
+    return error;
 }

@@ -11,6 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where a disk's files are, if there is one: begins each path. */
+extern const char port_disk[];
+
+/* What the system needs before programs can run, and returns when it does nothing but that. */
+void port_prepare(void);
+
+/* Ends the program, and the machine if it runs for the program only, with the status. */
+_Noreturn void port_finish(int status);
+
 /* Makes the cheapest system call there is. */
 void port_null_syscall(void);
 
@@ -28,5 +37,11 @@ int port_partner_call(void);
 
 /* Ends the partner and frees all of it. 0 or a negative errno. */
 int port_partner_stop(void);
+
+/* Starts a thread that uses the CPU while nobody else does. 0 or a negative errno; ENOTSUP: this run has no way to. */
+int port_spinner_start(void);
+
+/* Ends it. Returns the ticks that it has used. */
+uint64_t port_spinner_stop(void);
 
 #endif

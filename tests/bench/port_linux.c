@@ -2,6 +2,9 @@
 /* The benchmark on Linux: the partner is a child process at the other end of two pipes. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -67,4 +70,46 @@ int port_partner_stop(void)
     close(to_partner[1]);
     close(from_partner[0]);
     return waitpid(partner, NULL, 0) == partner ? 0 : -errno;
+}
+
+/* --- Time that nobody uses ---------------------------------------------------------------------------------------- */
+
+/* Ticks between two looks at the counter, above which somebody else ran. */
+#define SPINNER_STEP 8U
+
+static struct {
+    pthread_t thread;
+    uint64_t ticks;
+    atomic_bool stop;
+} spinner;
+
+static void *spin(void *argument)
+{
+    for (uint64_t last = port_ticks(); !atomic_load_explicit(&spinner.stop, memory_order_relaxed);) {
+        const uint64_t now = port_ticks();
+        if (now - last < SPINNER_STEP)
+            spinner.ticks += now - last;
+        last = now;
+    }
+    return argument;
+}
+
+/* One of the idle class runs when nobody else wants to. */
+int port_spinner_start(void)
+{
+    const struct sched_param parameters = {0};
+
+    spinner.ticks = 0;
+    atomic_store(&spinner.stop, false);
+    const int error = pthread_create(&spinner.thread, NULL, spin, NULL);
+    return error ? -error : -pthread_setschedparam(spinner.thread, SCHED_IDLE, &parameters);
+}
+
+uint64_t port_spinner_stop(void)
+{
+    const uint64_t ticks = spinner.ticks;
+
+    atomic_store(&spinner.stop, true);
+    pthread_join(spinner.thread, NULL);
+    return ticks;
 }

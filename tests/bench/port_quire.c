@@ -4,12 +4,15 @@
  * made for it with memsrv's privileged operations; without the grant (see <proto/grant.h>) there is no partner.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <quire/slots.h>
 #include <quire/syscall.h>
+#include <quire/thread.h>
+#include <stdatomic.h>
 
 #include "port.h"
 
@@ -22,6 +25,17 @@ static struct {
     uint64_t reply, reply_identifier;
     uint64_t table, thread;
 } partner;
+
+const char port_disk[] = "";
+
+void port_prepare(void)
+{
+}
+
+_Noreturn void port_finish(int status)
+{
+    exit(status);
+}
 
 void port_null_syscall(void)
 {
@@ -127,4 +141,47 @@ int port_partner_stop(void)
     slot_free(partner.table);
     slot_free(partner.thread);
     return error;
+}
+
+/* --- Time that nobody uses ---------------------------------------------------------------------------------------- */
+
+#define SPINNER_PRIORITY 1u
+/* Ticks between two looks at the counter, above which somebody else ran. */
+#define SPINNER_STEP 8u
+
+static struct {
+    struct thread *thread;
+    uint64_t ticks;
+    atomic_bool stop;
+} spinner;
+
+static int spin(void *argument)
+{
+    (void)argument;
+    for (uint64_t last = port_ticks(); !atomic_load_explicit(&spinner.stop, memory_order_relaxed);) {
+        const uint64_t now = port_ticks();
+        if (now - last < SPINNER_STEP)
+            spinner.ticks += now - last;
+        last = now;
+    }
+    return 0;
+}
+
+int port_spinner_start(void)
+{
+    spinner.ticks = 0;
+    atomic_store(&spinner.stop, false);
+    const int error = thread_create(&spinner.thread, spin, NULL);
+    if (error < 0)
+        return error;
+    return (int)sys_thread_control(thread_slot(spinner.thread), THREAD_PRIORITY, SPINNER_PRIORITY, 0, 0, 0, 0);
+}
+
+uint64_t port_spinner_stop(void)
+{
+    const uint64_t ticks = spinner.ticks;
+
+    atomic_store(&spinner.stop, true);
+    (void)!thread_join(spinner.thread, NULL);
+    return ticks;
 }

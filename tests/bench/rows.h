@@ -3,6 +3,7 @@
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PAGE_BYTES 4096UL
@@ -11,9 +12,11 @@
 typedef int operation(uint64_t count, uint64_t *ticks);
 
 struct row {
-    const char *name;
+    const char *name; /* NULL: the table's end */
     operation *run;
     uint64_t count;
+    uint64_t eighths; /* not 0: so many eighths of the machine's memory, in pages, are the count */
+    bool once;        /* a run to warm up would be the same again */
 };
 
 /* bench_fork.c: copy-on-write and processes. A page is copied while a child has it, too; or is the parent's alone again
@@ -32,9 +35,18 @@ operation huge_fault;
 operation fault_10_areas, fault_1000_areas, fault_100000_areas;
 
 /* bench_library.c: a page of a file that is in memory, and the heap with blocks of many sizes. */
-operation read_4k_cached, write_4k_cached, malloc_mix;
+operation read_4k_cached, write_4k_cached, malloc_mix, malloc_small, malloc_large, realloc_growth;
+
+/* bench_threads.c: a mutex that is free; two threads, or processes with shared memory, that wake each other in turn; and
+ * write faults of several threads at once. */
+operation mutex_lock_unlock, futex_ping_pong, shared_ping_pong, thread_create_join;
+operation fault_storm_1, fault_storm_2, fault_storm_4;
 
 /* bench_files.c: the first access to a page of a mapped file, all of which is in memory. */
 operation file_fault_page;
+
+/* bench_disk.c: files on a disk, memory that is swapped, and pages that make room for others, on a machine with a disk and
+ * little memory; and what is larger than its memory: a file, read once in order, and a working set. */
+extern const struct row disk_rows[], scan_rows[];
 
 #endif
