@@ -18,8 +18,9 @@
 #define SLOT_MAX    (SLOTS_PER_FRAME * CAP_TABLE_FRAMES_MAX)
 #define SLOT_WORDS  (SLOT_MAX / 64)
 #define SLOTS_EARLY (16 * SLOTS_PER_FRAME)
-/* How often a destruction that the kernel does in parts is gone on with before the caller is told EAGAIN. */
-#define DESTROY_ROUNDS 20000u
+/* How long a destruction is gone on with that the kernel does in parts, or that has to wait until another CPU has stopped a
+ * thread (which a CPU that its host has set aside does not for a while), before the caller is told EAGAIN. */
+#define DESTROY_SECONDS 10u
 
 /* What a frame holds. */
 static const struct object_kind {
@@ -198,11 +199,12 @@ static void give_slot_frame(uint64_t pfn)
 
 int kernel_object_destroy(struct kernel_object *object)
 {
+    const uint64_t start = clock_ticks(), limit = DESTROY_SECONDS * clock_frequency();
     long result = -EAGAIN;
 
     if (object->slot == SLOT_NONE)
         return 0;
-    for (uint32_t round = 0; round < DESTROY_ROUNDS && (result == -EAGAIN || result > 0); round++) {
+    while ((result == -EAGAIN || result > 0) && clock_ticks() - start < limit) {
         uint64_t pfn = 0;
         result = sys_object_destroy(SLOT_PHYSICAL, object->slot, &pfn);
         if (result > 0)

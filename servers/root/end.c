@@ -76,8 +76,9 @@ static struct signal_information signal_of(const struct fault_message *fault, ui
     if (fault->access & FAULT_EXCEPTION) {
         const struct exception_kind exception = exception_kind(fault->entry);
         information.signal = exception.signal;
-        information.code = 1; /* illegal opcode, breakpoint, misaligned, division: each the first of its kind */
-        information.address = exception.by_address ? fault->address : fault->instruction;
+        /* Illegal opcode, breakpoint, misaligned, division: each the first of its kind. */
+        information.code = exception.unplaced ? SIGNAL_CODE_KERNEL : 1;
+        information.address = exception.unplaced ? 0 : exception.by_address ? fault->address : fault->instruction;
     } else if (kind == MEMSRV_FAULT_KIND_BUS) {
         information.signal = SIGNAL_BUS;
         information.code = SIGNAL_CODE_NO_DATA;

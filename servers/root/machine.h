@@ -12,6 +12,7 @@ struct exception_kind {
     const char *name;
     int signal;
     bool by_address; /* what matters is the address that was touched, not that of the instruction */
+    bool unplaced;   /* the machine does not say which address it was: SI_KERNEL, as on Linux */
 };
 struct exception_kind exception_kind(uint64_t syndrome);
 

@@ -101,7 +101,12 @@ static void test_kinds(void)
     expect(write_byte, hole + PAGE + 4095, SIGSEGV, SEGV_MAPERR, "writing where nothing is mapped");
     expect(execute, hole + PAGE + 8, SIGSEGV, SEGV_MAPERR, "executing where nothing is mapped");
     expect(read_byte, at(0), SIGSEGV, SEGV_MAPERR, "a null pointer");
-    expect(read_byte, (char *)0xffff000000001000, SIGSEGV, SEGV_MAPERR, "the kernel's memory");
+    expect(read_byte, (char *)0xffff800000001000, SIGSEGV, SEGV_MAPERR, "the kernel's memory");
+    if (sigsetjmp(jump, 1) == 0) {
+        told.si_signo = 0;
+        read_byte(at(1UL << 62));
+    }
+    tap_equal(told.si_signo, SIGSEGV, "an address that no page can have");
     expect(write_byte, readable + 77, SIGSEGV, SEGV_ACCERR, "writing to what is for reading");
     read_byte(readable);
     expect(write_byte, readable + 78, SIGSEGV, SEGV_ACCERR, "the same when the page is there");
@@ -308,7 +313,7 @@ static void test_threads(void)
 
 int main(void)
 {
-    tap_plan(31);
+    tap_plan(32);
     test_kinds();
     test_exceptions();
     test_bus();

@@ -1,9 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Having other CPUs forget translations. Whoever changes tables holds the kernel lock, so there is one request at a time:
- * it is gathered by the tlb_drop functions and carried out by tlb_finish(), which waits. A CPU that is asked runs a user,
- * and is interrupted; or is on its way to or from one, and is interrupted there; or waits for the kernel lock, and looks
- * at each turn; or idles, and uses no user's translations.
+ * Having CPUs forget translations.
+ *
+ * Who is asked. cpus[i].aspace says whose tables CPU i has in CR3: both change together, with the kernel lock held, and
+ * whoever changes tables holds the lock, too. CR3 is loaded without identifiers, so a CPU that takes another space up
+ * has forgotten all of the one before, and one that idles has the table with nothing of a user's in it. Only CPUs that
+ * have the space in CR3 at that moment are asked, then.
+ *
+ * What is asked. There is one request at a time, under the lock: the tlb_drop functions gather it, after the entries were
+ * changed, and tlb_finish() carries it out. It sets the bits of tlb_waiting, by an exchange, before which the entries' new
+ * values are in memory; then it interrupts; then it waits until all bits are gone. INVLPG drops what the CPU remembers of
+ * the tables on the way to an address as well, so a table is free when its address was dropped. Pages that were given
+ * up are free for others only after that.
+ *
+ * How it is answered. A CPU that is asked runs a user, and is interrupted; or is in the kernel on its way to or from one,
+ * with interrupts masked, and is interrupted before the user's next instruction; or waits for the lock, and looks at each
+ * turn (arch_lock_wait()). None waits for anything but the lock with interrupts masked. The interrupt that comes after its
+ * request was served finds no bit and does nothing.
+ *
+ * What needs it. An entry that is taken away, gets less rights or another frame. Not what comes where nothing was: a CPU
+ * does not remember that. Nor what only gets more rights: who remembers less faults, finds them in the entry, and forgets
+ * that one page (aspace_note_access()).
+ *
+ * What the CPUs write. Their walkers set PTE_ACCESSED in leaves at any time, by a compare-and-exchange: so an entry that was
+ * taken away does not come back, and of a change that meets with it no more is lost than that note, which the next access
+ * after the drop makes again. All other entries have the bit already. They never set PTE_MACHINE_DIRTY, as no leaf that can
+ * be written is without it: notes of writes are the kernel's, under the lock, and none is lost.
  */
 #include <arch/cpu.h>
 #include <arch/ipi.h>

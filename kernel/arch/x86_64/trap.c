@@ -8,6 +8,8 @@
 #include "space_tables.h"
 
 #define VECTOR_NO_FP      7u
+#define VECTOR_STACK      12u
+#define VECTOR_PROTECTION 13u
 #define VECTOR_PAGE_FAULT 14u
 
 /* Error code of a page fault. */
@@ -105,6 +107,8 @@ static struct thread *page_fault(struct thread *thread, uint64_t address)
     if (error & ERROR_RESERVED)
         return fault(thread, address, access | FAULT_EXCEPTION, syndrome_of(&thread->context));
     if (!(error & ERROR_PRESENT)) {
+        if (__builtin_expect(address - WINDOW_BASE < WINDOW_SIZE, 0) && window_shows(thread->aspace, address, access))
+            return thread;
         entry = aspace_entry(thread->aspace, address);
         return fault(thread, address, access | missing_level(thread->aspace, address), entry);
     }

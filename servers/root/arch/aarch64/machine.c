@@ -27,21 +27,21 @@ struct exception_kind exception_kind(uint64_t syndrome)
     switch ((enum exception_class)(syndrome >> CLASS_SHIFT & CLASS_MASK)) {
     case CLASS_INSTRUCTION_ABORT:
     case CLASS_DATA_ABORT:
-        return (struct exception_kind){"bus error", SIGNAL_BUS, true};
+        return (struct exception_kind){"bus error", SIGNAL_BUS, true, false};
     case CLASS_PC_ALIGNMENT:
     case CLASS_SP_ALIGNMENT:
-        return (struct exception_kind){"misaligned access", SIGNAL_BUS, true};
+        return (struct exception_kind){"misaligned access", SIGNAL_BUS, true, false};
     case CLASS_FLOATING_POINT:
-        return (struct exception_kind){"floating-point exception", SIGNAL_FPE, false};
+        return (struct exception_kind){"floating-point exception", SIGNAL_FPE, false, false};
     case CLASS_BREAKPOINT:
     case CLASS_STEP:
     case CLASS_WATCHPOINT:
     case CLASS_BRK:
-        return (struct exception_kind){"breakpoint", SIGNAL_TRAP, false};
+        return (struct exception_kind){"breakpoint", SIGNAL_TRAP, false, false};
     case CLASS_UNKNOWN:
     case CLASS_ILLEGAL_STATE:
     case CLASS_SYSTEM_REGISTER:
     default:
-        return (struct exception_kind){"illegal instruction", SIGNAL_ILL, false};
+        return (struct exception_kind){"illegal instruction", SIGNAL_ILL, false, false};
     }
 }

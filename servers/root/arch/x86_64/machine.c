@@ -23,22 +23,23 @@ struct exception_kind exception_kind(uint64_t syndrome)
 {
     switch ((enum exception_vector)(syndrome >> VECTOR_SHIFT)) {
     case VECTOR_DIVIDE:
-        return (struct exception_kind){"division error", SIGNAL_FPE, false};
+        return (struct exception_kind){"division error", SIGNAL_FPE, false, false};
     case VECTOR_DEBUG:
     case VECTOR_BREAKPOINT:
-        return (struct exception_kind){"breakpoint", SIGNAL_TRAP, false};
+        return (struct exception_kind){"breakpoint", SIGNAL_TRAP, false, false};
     case VECTOR_OVERFLOW:
-    case VECTOR_PROTECTION:
-        return (struct exception_kind){"protection violation", SIGNAL_SEGV, false};
+    case VECTOR_PROTECTION: /* among others, an address that is not canonical */
+        return (struct exception_kind){"protection violation", SIGNAL_SEGV, false, true};
     case VECTOR_STACK:
+        return (struct exception_kind){"bus error", SIGNAL_BUS, false, true};
     case VECTOR_PAGE:
-        return (struct exception_kind){"bus error", SIGNAL_BUS, true};
+        return (struct exception_kind){"bus error", SIGNAL_BUS, true, false};
     case VECTOR_FLOATING_POINT:
     case VECTOR_SIMD:
-        return (struct exception_kind){"floating-point exception", SIGNAL_FPE, false};
+        return (struct exception_kind){"floating-point exception", SIGNAL_FPE, false, false};
     case VECTOR_ALIGNMENT:
-        return (struct exception_kind){"misaligned access", SIGNAL_BUS, true};
+        return (struct exception_kind){"misaligned access", SIGNAL_BUS, true, false};
     default:
-        return (struct exception_kind){"illegal instruction", SIGNAL_ILL, false};
+        return (struct exception_kind){"illegal instruction", SIGNAL_ILL, false, false};
     }
 }

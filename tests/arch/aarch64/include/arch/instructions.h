@@ -17,6 +17,16 @@
     __asm__ volatile("mov x0, #16\n\tldr x0, [x0]\n\tmov %0, x0" : "=r"(value) : : "x0")
 #define LOAD_BYTES 4
 
+/* An address that no thread can jump to though `function` is one that it can call. */
+#define ADDRESS_OF_NO_CODE(function) ((function) + 2)
+
+/* Addresses that are not a user's, and of which the machine tells like of others. */
+#define ADDRESSES_OF_KERNEL                                                                                            \
+    {                                                                                                                  \
+        0xffff800000000000, 0xffff800040000000, 0xffffffff80000000, 0xffff900008000000, USER_VA_END,                   \
+            0x0001000000000000, 0xfffffffffffffff8, 0x8000000000000000, 0                                              \
+    }
+
 /* So many of the general registers wait_in_registers() fills with their number and 1000. */
 #define REGISTERS_FILLED 28u
 /* The flags in its loop, and all that can be set. */

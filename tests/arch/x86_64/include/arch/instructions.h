@@ -16,6 +16,15 @@
     __asm__ volatile("mov $16, %%edi\n\tmov (%%rdi), %%rdi\n\tmov %%rdi, %0" : "=r"(value) : : "rdi")
 #define LOAD_BYTES 3
 
+/* An address that no thread can jump to though `function` is one that it can call: it is not canonical. */
+#define ADDRESS_OF_NO_CODE(function) ((function) | 1UL << 62)
+
+/* Addresses that are not a user's, and of which the machine tells like of others: canonical ones. */
+#define ADDRESSES_OF_KERNEL                                                                                            \
+    {                                                                                                                  \
+        0xffff800000000000, 0xffff800040000000, 0xffffffff80000000, 0xffff900008000000, 0xfffffffffffffff8, 0          \
+    }
+
 /* So many of the general registers wait_in_registers() fills with their number and 1000. */
 #define REGISTERS_FILLED 11u
 /* The flags in its loop, and all that can be set. */
