@@ -20,12 +20,24 @@ BOARDS = {
 BOARD = os.environ.get("QUIRE_PC", "microvm")
 
 
+# Where microvm has virtio's transports. QEMU leaves these words out where there is ACPI, which would need an interpreter.
+TRANSPORT_BASE, TRANSPORT_BYTES, TRANSPORT_LINE = 0xfeb00000, 0x200, 24
+# Not 0: QEMU's interrupt controllers, the second one as well, take their line 0 for line 2.
+TRANSPORT_FIRST = 1
+
+
+def transport_words(count):
+    """The words of the command line, in QEMU's own form, that name the transports of so many disks."""
+    return ["virtio_mmio.device=%d@%#x:%d" % (TRANSPORT_BYTES, TRANSPORT_BASE + TRANSPORT_BYTES * number, TRANSPORT_LINE + number)
+            for number in range(TRANSPORT_FIRST, TRANSPORT_FIRST + count)]
+
+
 def disk_words(number, description):
     """QEMU's words for a disk: FILE, and behind commas `snapshot` (what is written is forgotten at the end), `readonly`,
     or properties of QEMU's virtio-blk-device."""
     path, *words = description.split(",")
     drive, device = "if=none,id=disk%d,format=raw,file=%s" % (number, path), "virtio-blk-device,drive=disk%d" % number
-    device += ",bus=virtio-mmio-bus.%d" % number
+    device += ",bus=virtio-mmio-bus.%d" % (TRANSPORT_FIRST + number)
     for word in words:
         if word in ("snapshot", "readonly"):
             drive += ",%s=on" % word
@@ -57,6 +69,7 @@ def command(machine, build, directory, bootargs):
     if BOARD == "microvm":
         # The other firmware has its tables where QEMU puts the archive.
         line += ["-bios", "qboot.rom"]
+        bootargs = " ".join(transport_words(len(machine.disks)) + [bootargs])
         line += sum((disk_words(number, disk) for number, disk in enumerate(machine.disks)), [])
     line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
     if bootargs:
