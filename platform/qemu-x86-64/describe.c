@@ -9,6 +9,7 @@
 #include <arch/boot.h>
 #include <arch/cpu.h>
 #include <arch/mmu.h>
+#include <arch/registers.h>
 
 #include "loader.h"
 #include "panic.h"
@@ -16,6 +17,8 @@
 
 #define MAPPED_END    ((uint64_t)BOOT_MAP_GIBIBYTES << 30)
 #define TRANSPORT_MAX 32u
+#define SEED_WORDS    8u
+#define RDRAND_TRIES  10u
 
 #define SERIAL_PORT  0x3f8u
 #define SERIAL_PORTS 8u
@@ -153,6 +156,24 @@ static void begin_node(void *tree, const char *kind, uint64_t base)
     check(fdt_begin_node(tree, name));
 }
 
+/* What chance the programs have begins with: from the processor, where it has a source of it. */
+static void put_seed(void *tree)
+{
+    uint64_t seed[SEED_WORDS];
+
+    if (!(cpuid_read(1, 0).c & FEATURE_RDRAND))
+        return;
+    for (unsigned i = 0; i < SEED_WORDS; i++) {
+        unsigned tries = RDRAND_TRIES;
+        while (!rdrand(&seed[i])) {
+            if (--tries == 0)
+                return;
+        }
+    }
+    check(fdt_property(tree, "rng-seed", seed, sizeof(seed)));
+    memset(seed, 0, sizeof(seed));
+}
+
 static void put_chosen(void *tree)
 {
     check(fdt_begin_node(tree, "chosen"));
@@ -163,6 +184,7 @@ static void put_chosen(void *tree)
         check(fdt_property_u64(tree, "linux,initrd-start", archive->base));
         check(fdt_property_u64(tree, "linux,initrd-end", archive->base + archive->size));
     }
+    put_seed(tree);
     check(fdt_end_node(tree));
 }
 

@@ -3,6 +3,7 @@
 #ifndef ARCH_REGISTERS_H
 #define ARCH_REGISTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MSR_APIC_BASE      0x1bu
@@ -42,6 +43,15 @@ static inline struct cpuid cpuid_read(uint32_t leaf, uint32_t part)
     __asm__("cpuid" : "=a"(id.a), "=b"(id.b), "=c"(id.c), "=d"(id.d) : "a"(leaf), "c"(part));
     return id;
 }
+
+/* A random number of the processor's. False: it has none at the moment. Only with FEATURE_RDRAND. */
+static inline bool rdrand(uint64_t *value)
+{
+    bool good;
+    __asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(good));
+    return good;
+}
+#define FEATURE_RDRAND (1u << 30) /* leaf 1, ecx */
 
 /* The counter, read after everything before it. */
 static inline uint64_t tsc_read(void)
