@@ -101,27 +101,23 @@ static int wait_private(struct thread *self, const uint32_t *word, uint32_t expe
     return error < 0 && give_up(bucket, &waiter) ? error : 0;
 }
 
-/*
- * root counts the wake-ups of each word. The count is asked for before the word is looked at, and root refuses to queue
- * a thread for whom it is out of date; so no wake-up between the look and the queue is lost.
- */
+/* Queues before the last look at the word, so that no wake-up between the two is lost. */
 static int wait_shared(struct thread *self, const uint32_t *word, uint32_t expected, uint64_t deadline, unsigned flags)
 {
     const uint64_t parking = self ? thread_parking(self) : SLOT_NONE;
-    const uint64_t look = earlier(deadline, clock_now_ns() + SHARED_LOOK_NS);
-    uint64_t count, granted;
+    uint64_t granted;
 
-    int error = root_futex_count(SLOT_ROOT, (uint64_t)word, &count);
-    if (error < 0)
-        return error;
+    /* The look brings the word's page, too, without which it has no name. */
     if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != expected)
         return -EAGAIN;
-    error = parking == SLOT_NONE ? -EBUSY : root_futex_wait(SLOT_ROOT, (uint64_t)word, count, self->number, parking);
-    if (error == -EAGAIN)
-        return 0;
+    int error = parking == SLOT_NONE ? -EBUSY : root_futex_wait(SLOT_ROOT, (uint64_t)word, self->number, parking);
+    if (error == -EINVAL)
+        return error;
     if (error < 0)
-        return wait_in_steps(deadline);
-    error = park(self, parking, look, flags);
+        return __atomic_load_n(word, __ATOMIC_SEQ_CST) == expected ? wait_in_steps(deadline) : -EAGAIN;
+    error = -EAGAIN;
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == expected)
+        error = park(self, parking, earlier(deadline, clock_now_ns() + SHARED_LOOK_NS), flags);
     if (root_wait_end(SLOT_ROOT, self->number, &granted) == 0 && granted)
         return 0;
     return error == -ETIMEDOUT && clock_now_ns() < deadline ? 0 : error;

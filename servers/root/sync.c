@@ -13,8 +13,6 @@
 #include "slots.h"
 #include "waits.h"
 
-#define FUTEX_COUNTS 64u
-
 _Static_assert(SEMAPHORE_NAME_BYTES == ROOT_SEMAPHORE_NAME_BYTES && SEMAPHORE_VALUE_MAX == ROOT_SEMAPHORE_VALUE_MAX,
                "limits are the protocol's");
 _Static_assert(SEMAPHORE_CREATE == ROOT_SEMAPHORE_CREATE && SEMAPHORE_EXCLUSIVE == ROOT_SEMAPHORE_EXCLUSIVE,
@@ -22,8 +20,7 @@ _Static_assert(SEMAPHORE_CREATE == ROOT_SEMAPHORE_CREATE && SEMAPHORE_EXCLUSIVE 
 
 static struct wait_table waits;
 static struct semaphore_table semaphores;
-static uint64_t futex_counts[FUTEX_COUNTS]; /* wake-ups of the words that share one */
-static uint64_t arrival_slot;               /* empty; every entry of `waits` has one of its own */
+static uint64_t arrival_slot; /* empty; every entry of `waits` has one of its own */
 
 void sync_open(void)
 {
@@ -82,11 +79,6 @@ static void end_wait(struct wait *wait)
 
 /* --- Futexes ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t *count_of(uint64_t key)
-{
-    return &futex_counts[(key >> 2 ^ key >> 8 ^ key >> 14) % FUTEX_COUNTS];
-}
-
 /* A word is named by where it is in memory, which is the same for all that share it. */
 static int futex_key(const struct message *request, uint64_t address, uint64_t *key)
 {
@@ -103,25 +95,12 @@ static int futex_key(const struct message *request, uint64_t address, uint64_t *
     return 0;
 }
 
-int root_handle_futex_count(struct root_context *context, const struct message *request, uint64_t address,
-                            uint64_t *count)
+int root_handle_futex_wait(struct root_context *context, const struct message *request, uint64_t address,
+                           uint64_t thread, uint64_t notification)
 {
     uint64_t key;
     const int error = futex_key(request, address, &key);
 
-    if (error == 0)
-        *count = *count_of(key);
-    return error;
-}
-
-int root_handle_futex_wait(struct root_context *context, const struct message *request, uint64_t address,
-                           uint64_t count, uint64_t thread, uint64_t notification)
-{
-    uint64_t key;
-    int error = futex_key(request, address, &key);
-
-    if (error == 0 && count != *count_of(key))
-        error = -EAGAIN;
     return error < 0 ? error : add_wait(request, thread, key);
 }
 
@@ -134,7 +113,6 @@ int root_handle_futex_wake(struct root_context *context, const struct message *r
 
     if (error < 0)
         return error;
-    ++*count_of(key);
     while (*woken < limit && (wait = wait_grant(&waits, key)) != NULL) {
         signal(wait);
         ++*woken;

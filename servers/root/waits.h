@@ -3,7 +3,7 @@
  * Threads of programs that wait for something that root keeps: a futex or a semaphore. A table of plain data; no system
  * calls. What a thread waits for is a key: threads with the same one are taken in the order in which they came.
  *
- * Every call walks the table, which is short. Serving thread only.
+ * Every call walks the table up to the last entry in use; the first free one is used next, so that is not far. Serving thread only.
  */
 #ifndef ROOT_WAITS_H
 #define ROOT_WAITS_H
@@ -34,6 +34,7 @@ struct wait_table {
     struct wait entries[WAITS_MAX];
     uint16_t counts[WAIT_COUNTS]; /* entries of the processes with this number modulo WAIT_COUNTS */
     uint64_t arrivals;
+    unsigned end; /* behind the last entry in use */
 };
 
 /* Enters a thread. EBUSY: it waits already; EDQUOT: WAITS_PER_PROCESS_MAX of its process do; ENOSPC: WAITS_MAX do.
@@ -52,7 +53,7 @@ struct wait *wait_of_process(struct wait_table *table, uint64_t pid);
 /* Frees an entry; its slot stays the entry's. */
 void wait_remove(struct wait_table *table, struct wait *wait);
 
-/* 0, or -EINVAL if a thread has two entries, an order is not one that was given, or a count is wrong. */
+/* 0, or -EINVAL if a thread has two entries, an order is not one that was given, or a count or the end is wrong. */
 MUST_CHECK int waits_check(const struct wait_table *table);
 
 #endif
