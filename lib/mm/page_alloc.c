@@ -103,6 +103,19 @@ static bool zone_has(struct zone *zone, unsigned order, enum watermark mark, enu
     return ok;
 }
 
+bool page_alloc_is_short(const struct page_allocator *allocator, gfp_t gfp)
+{
+    const struct zonelist *zonelist = &allocator->zonelist;
+    const enum zone_type highest = gfp_zone(gfp);
+
+    for (uint32_t i = 0; i < zonelist->count; i++) {
+        struct zone *zone = zonelist->zones[i];
+        if (zone->type <= highest && zone_has(zone, 0, WATERMARK_LOW, highest, 0))
+            return false;
+    }
+    return true;
+}
+
 /* A request on its way. */
 struct request {
     struct page_allocator *allocator;

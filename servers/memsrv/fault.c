@@ -22,12 +22,16 @@
 #include "pager.h"
 #include "pager_ring.h"
 #include "parking.h"
+#include "shortage.h"
 #include "space_pages.h"
 #include "space_tables.h"
 #include "swap.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* So often in succession what a fault needs may not be there while memory is not short; then waiting would not help. */
+#define TRIES_MAX 4u
 
 /* Besides PROTO_*: what answer_other() says. */
 #define NOT_OTHER (-1)
@@ -95,14 +99,7 @@ static void count_major_locked(const struct memsrv_context *worker, struct space
 /* Sets the thread of fault *m aside until the pager has freed memory, or memory of a group. False: it may not be. */
 static bool wait_for_memory(struct memsrv_context *worker, const struct message *m, uint32_t group)
 {
-    const struct parking_request request = {
-        .key = {MEMSRV_DEMAND_RECLAIM, group, 0}, .count = 1, .access = MEMSRV_RECLAIM_URGENT};
-
-    parking_allow(worker, m);
-    if (parking_wait(worker, &request) == -EINPROGRESS)
-        return true;
-    parking_forbid(worker);
-    return false;
+    return shortage_wait(worker, m, group) == -EINPROGRESS;
 }
 
 /* If fault *m gets no memory because a memory group has no more, it waits until the pager has made room in there. False:
@@ -128,9 +125,22 @@ static bool answer_full_group(struct memsrv_context *worker, struct message *m, 
     return true;
 }
 
+/* Answers fault *m once more: from the reserve, or because memory is not short and what it needs was gone by chance. */
+static int answer_again(struct memsrv_context *worker, struct message *m, bool reserve)
+{
+    const bool before = worker->reserve;
+
+    worker->reserve = reserve;
+    worker->fault_tries++;
+    const int verdict = fault_answer(worker, m);
+    worker->fault_tries--;
+    worker->reserve = before;
+    return verdict;
+}
+
 /*
  * For fault *m there is no memory. It is repeated if there is some now; who may use the reserve gets an answer from it;
- * others wait for the pager, if there is one, and otherwise are refused. No lock is held.
+ * others wait for the pager, if there is one and memory is short, and otherwise are refused. No lock is held.
  */
 static __attribute__((noinline, cold)) int answer_starving(struct memsrv_context *worker, struct message *m)
 {
@@ -155,12 +165,14 @@ static __attribute__((noinline, cold)) int answer_starving(struct memsrv_context
     const bool reserve = space->roles & MEMSRV_ROLE_RESERVE;
     if (reserve && !worker->reserve) {
         space_leave(space);
-        worker->reserve = true;
-        verdict = fault_answer(worker, m);
-        worker->reserve = false;
-        return verdict;
+        return answer_again(worker, m, true);
     }
-    if (!reserve && pager_is_expected() && wait_for_memory(worker, m, MEMGROUP_ROOT)) {
+    const bool waits = !reserve && pager_is_expected(), is_short = waits && memory_is_short();
+    if (waits && !is_short && worker->fault_tries < TRIES_MAX) {
+        space_leave(space);
+        return answer_again(worker, m, false);
+    }
+    if (is_short && wait_for_memory(worker, m, MEMGROUP_ROOT)) {
         count_major_locked(worker, space);
         verdict = PROTO_PARKED;
     } else
@@ -175,6 +187,19 @@ static inline bool is_allowed(const struct vma *area, uint64_t access)
     return area && !(access & (VMA_ACCESS | FAULT_EXCEPTION) & ~area->flags);
 }
 
+/* A table. NULL: there is none; *vain then says whether reclaim would help. */
+static struct page *take_table(bool *vain)
+{
+    struct page *table = table_take();
+    unsigned tries = 1;
+
+    for (*vain = false; !table && !*vain && !memory_is_short(); tries++) {
+        *vain = tries == TRIES_MAX;
+        table = table_take();
+    }
+    return table;
+}
+
 /*
  * Makes *m a reply with one item, and the tables that are missing in front of it. The kernel had fewer than FAULT_TABLES
  * to spare when it sent the fault. If not all are to be had the kernel says whether what it has does, and the fault is
@@ -186,19 +211,21 @@ static __attribute__((noinline)) void answer_with_tables(struct memsrv_context *
 {
     uint64_t *words = m->words;
     uint32_t count = 0;
+    bool vain = false;
 
     memcpy(&worker->fault_lacking, m->words, sizeof(worker->fault_lacking));
     m->tag = MSG_TAG(FAULT_RESUME, 0, 0);
 
     while (spare + count < FAULT_TABLES) {
-        struct page *table = table_take();
+        struct page *table = take_table(&vain);
         if (!table)
             break;
         worker->fault_tables[count++] = table;
         *words++ = MAP_ITEM_TABLE;
         *words++ = page_address(table);
     }
-    worker->fault_table_count = spare + count < FAULT_TABLES ? count | FAULT_TABLES_LACK : count;
+    worker->fault_table_count = count | (spare + count < FAULT_TABLES ? FAULT_TABLES_LACK : 0);
+    worker->fault_table_count |= vain ? FAULT_TABLES_VAIN : 0;
     space->tables += count;
     if (count == FAULT_TABLES) {
         words = ipc_buffer()->words;
@@ -465,7 +492,7 @@ void fault_answer_parked(struct message *m, int status)
 static uint32_t take_tables_back(struct memsrv_context *worker)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < (worker->fault_table_count & ~FAULT_TABLES_LACK); i++) {
+    for (uint32_t i = 0; i < (worker->fault_table_count & ~(FAULT_TABLES_LACK | FAULT_TABLES_VAIN)); i++) {
         struct page *table = worker->fault_tables[i];
         if (sys_system(SLOT_PHYSICAL, SYSTEM_FRAME_INFO, page_pfn(table), 0, NULL) == FRAME_TABLE)
             continue;
@@ -475,12 +502,30 @@ static uint32_t take_tables_back(struct memsrv_context *worker)
     return count;
 }
 
+/* For want of tables the kernel could not do what the answer to fault *m said. Another answer would lack them, too, so either
+ * it waits for reclaim and happens again, or it is refused. */
+static void answer_lacking(struct memsrv_context *worker, struct message *m, bool vain)
+{
+    struct space *space = space_find(m->badge);
+
+    if (!space_enter(space, m->badge)) {
+        answer_refuse(m);
+        return;
+    }
+    if (vain || !pager_is_expected() || !wait_for_memory(worker, m, MEMGROUP_ROOT))
+        refuse_without_memory(space, m);
+    else
+        count_major_locked(worker, space);
+    space_leave(space);
+}
+
 void fault_retry(struct memsrv_context *worker, struct message *m, int error)
 {
     struct space *space = worker->answering;
     const uint32_t adds = worker->fault_adds;
     /* Not to be repeated: the next answer would lack the same. */
     const bool hopeless = error == -ENOMEM && (worker->fault_table_count & FAULT_TABLES_LACK);
+    const bool vain = worker->fault_table_count & FAULT_TABLES_VAIN;
     const uint32_t tables = take_tables_back(worker);
 
     if (worker->fault_page && adds == HUGE_PAGES)
@@ -501,7 +546,7 @@ void fault_retry(struct memsrv_context *worker, struct message *m, int error)
     if (hopeless) {
         memcpy(m->words, &worker->fault_lacking, sizeof(worker->fault_lacking));
         m->badge = pid;
-        answer_starving(worker, m);
+        answer_lacking(worker, m, vain);
         return;
     }
     /* EEXIST: another worker mapped the page; EBUSY, ENOENT: it is not what it was when the fault was looked at; ENOMEM:

@@ -11,6 +11,7 @@
 #include "object.h"
 #include "populate.h"
 #include "requests.h"
+#include "shortage.h"
 
 #define MAP_FLAGS                                                                                                      \
     (MEMSRV_MAP_FIXED | MEMSRV_MAP_FIXED_NOREPLACE | MEMSRV_MAP_SHARED | MEMSRV_MAP_NO_RESERVE | MEMSRV_MAP_POPULATE | \
@@ -82,7 +83,7 @@ int memsrv_handle_map(struct memsrv_context *context, const struct message *requ
     if (error)
         return error;
     if (__builtin_expect(!(flags & MEMSRV_MAP_SHARED), 1))
-        return map_and_populate(context, request, &area, flags, address_out);
+        return shortage_result(context, request, map_and_populate(context, request, &area, flags, address_out));
     if (length == 0)
         return -EINVAL;
     if (length > USER_VA_END)
@@ -91,11 +92,11 @@ int memsrv_handle_map(struct memsrv_context *context, const struct message *requ
     bool promise = !(flags & MEMSRV_MAP_NO_RESERVE) || commit_policy.policy == OVERCOMMIT_NEVER;
     error = object_create(NULL, align_up(length, PAGE_SIZE), promise, true, &object);
     if (error)
-        return error;
+        return shortage_result(context, request, error);
     area.object = object;
     error = map_and_populate(context, request, &area, flags, address_out);
     object_put(context, object); /* the area holds it now */
-    return error;
+    return shortage_result(context, request, error);
 }
 
 /* Rights that a mapping needs of a grant, and those that it can never have. */
@@ -140,7 +141,7 @@ int memsrv_handle_map_object(struct memsrv_context *context, const struct messag
         error = map_and_populate(context, request, &area, flags, address_out);
     }
     object_put(context, object);
-    return error;
+    return shortage_result(context, request, error);
 }
 
 /* Maps a part into a space that is being built. */

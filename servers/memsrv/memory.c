@@ -100,6 +100,7 @@ struct page *page_take_slow(struct memsrv_context *worker)
     struct page *page = page_alloc(&page_allocator, &worker->pages, GFP_HIGHUSER_MOVABLE | reserve, 0);
     if (page && worker->watch)
         page_taken(worker, page, 0);
+    worker->starved |= !page;
     return page;
 }
 
@@ -125,6 +126,7 @@ struct page *pages_take(gfp_t gfp, unsigned order, uint32_t mark)
         if (worker->watch)
             page_taken(worker, page, order);
     }
+    worker->starved |= !page && order == 0;
     return page;
 }
 
@@ -159,6 +161,11 @@ uint64_t memory_free_pages(void)
         pages += info.free_pages + info.deferred_pages;
     }
     return pages;
+}
+
+bool memory_is_short(void)
+{
+    return page_alloc_is_short(&page_allocator, GFP_HIGHUSER_MOVABLE);
 }
 
 uint64_t memory_reserve_pages(void)

@@ -102,6 +102,9 @@ static inline struct page *page_of(uint64_t pfn)
 
 /* Pages in the zones, those included whose descriptors are not written yet; in the lists of all workers. */
 uint64_t memory_free_pages(void);
+/* True if who finds no page may find some when the pager has freed memory; otherwise that would change nothing. */
+MUST_CHECK bool memory_is_short(void);
+
 /* Pages that stay free for those who may use the reserve: the min watermarks. */
 uint64_t memory_reserve_pages(void);
 uint64_t memory_listed_pages(void);

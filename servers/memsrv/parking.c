@@ -39,6 +39,7 @@ static struct parked *record_of(struct list *link)
 static void put_free(struct parked *record) REQUIRES(parking_lock)
 {
     record->waiter.request = NULL;
+    record->waits = 0;
     list_push_back(&free_records, &record->waiter.link);
     free_count++;
 }
@@ -308,6 +309,7 @@ static bool make_again(struct memsrv_context *worker, struct parked *record, str
 
     worker->record = record;
     worker->reply_slot = record->reply.slot;
+    worker->starved = false;
     int verdict = memsrv_dispatch(worker, m);
     if (verdict == PROTO_PARKED) {
         spinlock_acquire(&parking_lock);
@@ -335,6 +337,7 @@ static void answer(struct memsrv_context *worker, struct parked *record)
     }
     record->parkable = false;
     record->resume = 0;
+    record->waits = 0;
     (void)!sys_reply(record->reply.slot, &m); /* ESRCH: it has gone */
     spinlock_acquire(&parking_lock);
     put_free(record);

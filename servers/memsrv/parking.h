@@ -27,6 +27,7 @@ struct parked {
     struct kernel_object reply;
     struct message message;
     uint64_t resume; /* where a request that is made again goes on; 0: from the beginning */
+    uint8_t waits;   /* for memory, of the request that is made again */
     bool parkable;   /* the message may be made again */
     bool fixed;      /* it is never given back */
 };

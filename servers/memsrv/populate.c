@@ -7,6 +7,7 @@
 #include "huge.h"
 #include "parking.h"
 #include "requests.h"
+#include "shortage.h"
 #include "space_pages.h"
 
 /* True if pages of the area are to be had as writing would get them. */
@@ -89,5 +90,8 @@ int populate_or_park(struct memsrv_context *worker, const struct message *reques
     if (error == -EINPROGRESS)
         return PROTO_PARKED;
     parking_forbid(worker);
+    /* Without memory it fails with EAGAIN; ENOMEM is what is not the program's. */
+    if (error == -EAGAIN && shortage_park(worker, request) == PROTO_PARKED)
+        return PROTO_PARKED;
     return error;
 }

@@ -12,6 +12,7 @@
 #include "populate.h"
 #include "records.h"
 #include "requests.h"
+#include "shortage.h"
 #include "space_pages.h"
 
 /* A checked request: whole pages. */
@@ -258,5 +259,6 @@ int memsrv_handle_remap(struct memsrv_context *context, const struct message *re
                                *address_out + remap.new_length, POPULATE_AS_ALLOWED);
         (void)ignored; /* what is missing comes when it is touched */
     }
-    return error;
+    /* What was cut off before the rest could not move is gone, and the request not the same. */
+    return old_length > new_length ? error : shortage_result(context, request, error);
 }

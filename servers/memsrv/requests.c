@@ -8,6 +8,7 @@
 #include "map.h"
 #include "populate.h"
 #include "requests.h"
+#include "shortage.h"
 
 int memsrv_handle_unmap(struct memsrv_context *context, const struct message *request, uint64_t address,
                         uint64_t length)
@@ -17,7 +18,7 @@ int memsrv_handle_unmap(struct memsrv_context *context, const struct message *re
         return -ESRCH;
     int error = area_remove_locked(context, space, address, length);
     space_leave(space);
-    return error;
+    return shortage_result(context, request, error);
 }
 
 int memsrv_handle_protect(struct memsrv_context *context, const struct message *request, uint64_t address,
@@ -28,7 +29,7 @@ int memsrv_handle_protect(struct memsrv_context *context, const struct message *
         return -ESRCH;
     int error = area_protect_locked(context, space, address, length, protection);
     space_leave(space);
-    return error;
+    return shortage_result(context, request, error);
 }
 
 int memsrv_handle_brk(struct memsrv_context *context, const struct message *request, uint64_t address,
@@ -37,7 +38,7 @@ int memsrv_handle_brk(struct memsrv_context *context, const struct message *requ
     struct space *space;
     if (!enter_own(request, &space))
         return -ESRCH;
-    uint64_t before = align_up(space->heap_end, PAGE_SIZE);
+    const uint64_t heap_end = space->heap_end, before = align_up(heap_end, PAGE_SIZE);
     *address_out = heap_move_locked(context, space, address);
     bool lock = is_locked_now(space->future_lock);
     space_leave(space);
@@ -46,7 +47,8 @@ int memsrv_handle_brk(struct memsrv_context *context, const struct message *requ
             populate(context, caller_of(request), before, align_up(*address_out, PAGE_SIZE), POPULATE_AS_ALLOWED);
         (void)ignored; /* what is missing comes when it is touched */
     }
-    return 0;
+    const bool failed = address > heap_end && *address_out == heap_end;
+    return failed && shortage_park(context, request) == PROTO_PARKED ? PROTO_PARKED : 0;
 }
 
 /* --- The caller's objects and threads ----------------------------------------------------------------------------- */
@@ -61,7 +63,7 @@ int memsrv_handle_object_create(struct memsrv_context *context, const struct mes
         return -ESRCH;
     int error = space_object_create_locked(space, (enum cap_type)type, 0, identifier, object);
     space_leave(space);
-    return error;
+    return shortage_result(context, request, error);
 }
 
 int memsrv_handle_object_destroy(struct memsrv_context *context, const struct message *request, uint64_t identifier)
@@ -83,7 +85,7 @@ int memsrv_handle_slots_add(struct memsrv_context *context, const struct message
     if (!error)
         *end = ++space->slot_frames * SLOTS_PER_FRAME;
     space_leave(space);
-    return error;
+    return shortage_result(context, request, error);
 }
 
 int memsrv_handle_thread_create(struct memsrv_context *context, const struct message *request, uint64_t number,
@@ -96,7 +98,7 @@ int memsrv_handle_thread_create(struct memsrv_context *context, const struct mes
         return -ESRCH;
     int error = space_thread_create_locked(context, space, number, buffer, thread);
     space_leave(space);
-    return error;
+    return shortage_result(context, request, error);
 }
 
 int memsrv_handle_thread_destroy(struct memsrv_context *context, const struct message *request, uint64_t number)

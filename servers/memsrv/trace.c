@@ -78,6 +78,7 @@ int trace_handle(struct memsrv_context *worker, struct message *m)
     if (MSG_FLAGS(m->tag) & MSG_FLAG_FAULT)
         return handle_fault(worker, m);
     trace_write(worker, TRACE_REQUEST, operation, 0);
+    worker->starved = false;
     const int verdict = memsrv_dispatch(worker, m);
     trace_write(worker, TRACE_REQUEST_END, operation,
                 verdict == PROTO_PARKED ? (uint64_t)-EINPROGRESS : (uint64_t)(int64_t)(int32_t)MSG_LABEL(m->tag));

@@ -80,6 +80,7 @@ static __attribute__((noinline)) long serve_ready(struct memsrv_context *worker,
 /* Hot, for who would conclude from attend() that it is not. */
 static __attribute__((noinline, hot)) int handle_request(struct memsrv_context *worker, struct message *m)
 {
+    worker->starved = false;
     const int verdict = memsrv_dispatch(worker, m);
     return parking_is_ready() || worker->reserve ? verdict | THEN_READY : verdict;
 }

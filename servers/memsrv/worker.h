@@ -20,6 +20,7 @@
 /* A first-touch fault takes at most this many translation tables. */
 #define FAULT_TABLES      3u
 #define FAULT_TABLES_LACK 0x80000000u
+#define FAULT_TABLES_VAIN 0x40000000u /* and reclaim would not help */
 
 /* A worker writes trace events (trace.h); fills pages that are given back (page_debug.h). */
 #define WATCH_TRACE  0x1u
@@ -62,10 +63,11 @@ struct memsrv_context {
     struct page *fault_page;
     uint32_t fault_adds;
     struct page *fault_tables[FAULT_TABLES];
-    uint32_t fault_table_count; /* with FAULT_TABLES_LACK if it would have carried more, had there been any */
+    uint32_t fault_table_count; /* with FAULT_TABLES_* if it would have carried more, had there been any */
 
-    /* There is no memory for the answer. */
+    /* There is no memory for the answer; how often it was tried again although there seemed to be some. */
     bool fault_starves;
+    uint8_t fault_tries;
 
     /* With FAULT_TABLES_LACK: the fault. */
     struct fault_message fault_lacking;
@@ -84,6 +86,7 @@ struct memsrv_context {
 
     uint64_t group_stock;  /* atomic: pages that are charged to a memory group in advance, see memgroups.c */
     uint32_t group_taking; /* for whom pages of objects are taken: charged to this memory group; 0: to none */
+    bool starved;          /* there was no page for the request in hand, or for a fault since */
     uint32_t group_full;   /* the last page that was refused was so for the limit of this memory group; 0: for none */
 
     /* What the pager is told of pages that were mapped: see struct pager_ring. */

@@ -89,22 +89,11 @@ static uint64_t content(uint64_t page)
     return page * 0x9e3779b97f4a7c15u;
 }
 
-/* Memory of its own: a request does not wait for pages that are to become free, so it is made again. */
-static void *map_memory(void)
-{
-    void *memory = MAP_FAILED;
-    for (unsigned turn = 0; memory == MAP_FAILED && turn < PATIENCE_S * 1000; turn++) {
-        if (turn > 0)
-            usleep(1000);
-        memory = mmap(NULL, OWN_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    }
-    return memory;
-}
-
-/* Touches memory of its own, and gives it back. */
+/* Maps memory of its own, which waits for a page as faults do, touches it, and gives it back. */
 static bool use_own_memory(void)
 {
-    volatile uint64_t *memory = map_memory();
+    volatile uint64_t *memory =
+        mmap(NULL, OWN_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     bool right = memory != MAP_FAILED;
     for (uint64_t page = 0; right && page < OWN_PAGES; page++)
         memory[page * WORDS] = page + 1;

@@ -24,6 +24,7 @@ static struct {
     uint64_t wakes, reclaims, drains, warnings, zeroed;
     unsigned reclaim_percent; /* chance that a call of the hook frees something */
     struct alloc_failure failure;
+    uint64_t shortages[2]; /* looks that found none, and one */
 } seen;
 
 static void give_back(uint64_t which)
@@ -347,6 +348,18 @@ static void verify(void)
     }
 }
 
+/* Memory is short for some flags if that many pages are free in none of the zones that suit them. */
+static void shortage_ok(gfp_t gfp)
+{
+    const enum zone_type highest = gfp_zone(gfp);
+    bool is_short = true;
+    for (unsigned type = 0; type <= highest; type++)
+        is_short = is_short && zones[type].free_pages <=
+                                   zones[type].watermarks[WATERMARK_LOW] + zones[type].lowmem_reserve[highest];
+    EXPECT(page_alloc_is_short(&allocator, gfp) == is_short);
+    seen.shortages[is_short]++;
+}
+
 static void random_model(void)
 {
     unsigned fill = 50;
@@ -367,7 +380,9 @@ static void random_model(void)
             step_list();
         if (test_step % 10 == 0)
             verify();
+        shortage_ok(test_step % 2 ? GFP_HIGHUSER_MOVABLE : GFP_DMA);
     }
+    EXPECT(seen.shortages[0] && seen.shortages[1]);
     EXPECT(seen.wakes && seen.reclaims && seen.drains && seen.warnings);
     finish();
 }

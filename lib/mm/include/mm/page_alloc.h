@@ -88,6 +88,10 @@ void page_allocator_init(struct page_allocator *allocator, struct zone zones[ZON
 /* Reads the statistics. */
 void page_alloc_read_statistics(const struct page_allocator *allocator, struct page_alloc_statistics *statistics);
 
+/* True if no zone that suits the flags has a page above its low watermark: a request that fails while that is false does not
+ * fail for want of pages. May be old news. Takes the zones' locks. */
+MUST_CHECK bool page_alloc_is_short(const struct page_allocator *allocator, gfp_t gfp);
+
 /* The migrate type that the flags ask for. */
 enum migrate_type gfp_migrate_type(gfp_t gfp);
 
