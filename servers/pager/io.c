@@ -103,6 +103,14 @@ static void cleaned(struct pager *pager, const uint64_t *pfns, uint32_t count, i
     }
 }
 
+/* Slots that could not be written are not given out again: memsrv keeps their pages, and when it needs the slots no more they
+ * count as bad until the area is given up. An error that passes by itself, EAGAIN, is none of theirs. */
+static void slots_failed(struct pager *pager, const struct batch *batch, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        (void)!swap_map_set_bad(&pager->swap, batch->pages[i].index);
+}
+
 /* Memsrv learns that pages of a batch have arrived, or could not. */
 static void tell(struct pager *pager, struct batch *batch, uint32_t first, uint32_t count, int status)
 {
@@ -124,6 +132,8 @@ static void tell(struct pager *pager, struct batch *batch, uint32_t first, uint3
     case BATCH_SWAP_OUT:
         backend->evict_end(backend->context, status, pfns, count);
         pager->counters.swapped_out += status == 0 ? count : 0;
+        if (status < 0 && status != -EAGAIN)
+            slots_failed(pager, batch, first, count);
         break;
     default:
         backend->swap_fill_end(backend->context, status, pfns, count);

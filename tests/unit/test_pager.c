@@ -107,6 +107,24 @@ static void swap_is_turned_off(void)
     machine_check();
 }
 
+static void slots_fail(void)
+{
+    machine_start(128, true);
+    machine.error_percent = 50;
+    for (uint64_t i = 0; pager.swap.areas[0].bad == 0; i = (i + 1) % 300) {
+        int error = machine_anon(i, true);
+        EXPECT(error == 0 || error == -ENOMEM || error == -EIO);
+    }
+    machine.error_percent = 0;
+    machine_settle();
+    for (uint64_t pass = 0; pass < 3; pass++) {
+        for (uint64_t i = 0; i < 300; i++)
+            EXPECT(machine_anon(i, pass > 0) == 0); /* what could not be written was kept */
+        machine_check();
+    }
+    EXPECT(pager.swap.areas[0].used > 0 && pager.swap.areas[0].bad > 0);
+}
+
 static void working_set_stays(void)
 {
     machine_start(256, false);
@@ -321,6 +339,7 @@ static const struct test_row rows[] = {
     {"old_pages_are_written", "what is dirty for long is written, and not sooner", old_pages_are_written},
     {"many_pages_are_written", "what is dirty is written when it is much", many_pages_are_written},
     {"swap_is_turned_off", "everything comes back from a swap area, if there is room", swap_is_turned_off},
+    {"slots_fail", "slots that cannot be written lose no page, and are not used again", slots_fail},
     {"twice_the_memory", "a program uses twice the memory there is", twice_the_memory},
     {"working_set_stays", "what is used again and again survives a stream", working_set_stays},
     {"out_of_memory", "a process is ended when nothing can go, and then an error is the answer", out_of_memory},
