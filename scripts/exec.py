@@ -24,7 +24,6 @@ import machine
 import mkcpio
 import words
 
-STRIP = "aarch64-linux-gnu-strip"
 CHUNK_BYTES = 65536
 # root only speaks of what went wrong.
 TROUBLE = re.compile(rb"^root: ", re.MULTILINE)
@@ -42,7 +41,8 @@ class Refusal(Exception):
 class Files:
     """What the machine finds in its boot archive: the build's programs, and files of this side."""
 
-    def __init__(self, build):
+    def __init__(self, build, platform):
+        self.strip = machine.tool(platform, "strip")
         self.kernel = os.path.join(build, "quire.elf")
         with open(os.path.join(build, "boot.cpio"), "rb") as file:
             self.members = mkcpio.members_of(file.read())
@@ -76,7 +76,7 @@ class Files:
         if os.path.isfile(word):
             self.check_program(word)
             name = "bin/" + os.path.basename(word)
-            self.add(word, name, mkcpio.stripped(word, STRIP))
+            self.add(word, name, mkcpio.stripped(word, self.strip))
             return "/" + name
         if name in self.members or ("/" not in word and {"bin/" + word, "tests/" + word} & set(self.members)):
             return word
@@ -280,7 +280,7 @@ def parse_arguments():
 
 def execute(options):
     """Returns the exit status."""
-    files = Files(options.build)
+    files = Files(options.build, options.platform)
     for pair in options.file:
         origin, colon, name = pair.rpartition(":")
         if not colon:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What every script that starts a machine shares: its options, and its command line from the platform's board.py."""
 
+import configparser
 import importlib.util
 import os
 import re
@@ -60,6 +61,13 @@ def disk_of(board, build, description):
     if not os.path.exists(path):
         raise SystemExit("quire: error: there is no disk '%s'" % path)
     return description
+
+
+def tool(platform, name):
+    """Returns the name of a program that works on the platform's files: one of its compiler's companions."""
+    cross = configparser.ConfigParser()
+    cross.read(os.path.join(SOURCE, "platform", platform, "cross.ini"))
+    return cross["binaries"]["strip"].strip("'")[:-len("strip")] + name
 
 
 def load_board(platform):

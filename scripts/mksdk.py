@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Lays the SDK down: headers, libraries, start file and compiler that make programs for Quire.
 
-    bin/aarch64-none-elf-gcc    the compiler, and its usual companions under the same prefix
+    bin/TARGET-gcc              the compiler, and its usual companions under the same prefix
     include/                    Quire's own headers     newlib/include/    the C library's
     lib/                        crt0.o, libposix.a, libc.a, libm.a, libgcc.a, quire.specs
 
@@ -16,7 +16,12 @@ import shutil
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PREFIX = "aarch64-none-elf-"
+# For each architecture: its name as a target, the linker's words for it, and the compiler's choices that come first.
+TARGETS = {
+    "aarch64": ("aarch64-none-elf", "-EL -maarch64linux", "-mcpu=cortex-a72 -mno-outline-atomics"),
+    # The frame of a signal begins at the stack pointer, so nothing lives below that.
+    "x86_64": ("x86_64-elf", "-m elf_x86_64", "-march=x86-64 -mno-red-zone -fcf-protection=none"),
+}
 TOOLS = ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strings", "strip")
 C_LIBRARIES = ("libc.a", "libm.a")
 # Libraries that build files name everywhere; what they hold elsewhere is in libposix, or is not there at all.
@@ -64,24 +69,30 @@ def make_specs(options, place):
     with open(os.path.join(HERE, "sdk", "quire.specs.in"), encoding="utf-8") as file:
         text = file.read()
     with open(os.path.join(place, "quire.specs"), "w", encoding="utf-8") as file:
-        file.write(text.replace("@COMPILER_INCLUDE@", output_of(options.cc, "-print-file-name=include")))
+        text = text.replace("@COMPILER_INCLUDE@", output_of(options.cc, "-print-file-name=include"))
+        file.write(text.replace("@LINKER@", TARGETS[options.arch][1]))
 
 
 def make_commands(options, place):
     os.makedirs(place)
-    compiler = os.path.join(place, PREFIX + "gcc")
-    shutil.copy(os.path.join(HERE, "sdk", "cc.sh"), compiler)
+    target, _, choices = TARGETS[options.arch]
+    compiler = os.path.join(place, target + "-gcc")
+    with open(os.path.join(HERE, "sdk", "cc.sh"), encoding="utf-8") as file:
+        text = file.read()
+    with open(compiler, "w", encoding="utf-8") as file:
+        file.write(text.replace("@TARGET@", target).replace("@CC@", os.path.basename(options.cc))
+                   .replace("@CHOICES@", choices))
     os.chmod(compiler, 0o755)
-    os.symlink(PREFIX + "gcc", os.path.join(place, PREFIX + "cc"))
+    os.symlink(target + "-gcc", os.path.join(place, target + "-cc"))
     for tool in TOOLS:
         path = shutil.which(os.path.basename(options.cc).replace("gcc", tool))
         if path:
-            os.symlink(path, os.path.join(place, PREFIX + tool))
+            os.symlink(path, os.path.join(place, target + "-" + tool))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("cc", "ar", "newlib", "posix", "crt0", "stamp", "depfile"):
+    for name in ("arch", "cc", "ar", "newlib", "posix", "crt0", "stamp", "depfile"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--headers", action="append", default=[], metavar="FOLDER")
     parser.add_argument("sdk")

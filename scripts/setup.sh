@@ -8,7 +8,8 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-QEMU_PACKAGE="qemu-system-arm"
+QEMU_PACKAGES="qemu-system-arm qemu-system-x86"
+QEMU_PROGRAMS="qemu-system-aarch64 qemu-system-x86_64"
 QEMU_OLDEST=8
 PACKAGES=(
     gcc libc6-dev make python3 pkg-config                           # the host's compiler and tools
@@ -22,6 +23,8 @@ PACKAGES=(
     dosfstools e2fsprogs                                            # file systems of disk images
     grub-common grub-pc-bin grub-efi-amd64-bin xorriso ovmf         # boot loader, images and firmware of PCs
 )
+# What builds for PCs: on a PC, the host's compiler.
+[ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || PACKAGES+=(gcc-x86-64-linux-gnu binutils-x86-64-linux-gnu)
 BACKPORTS_LIST=/etc/apt/sources.list.d/quire-backports.list
 BACKPORTS_LINE="deb http://deb.debian.org/debian bookworm-backports main"
 
@@ -31,19 +34,23 @@ codename() {
 }
 
 qemu_major() {
-    qemu-system-aarch64 --version 2>/dev/null | sed -n 's/^QEMU emulator version \([0-9]*\)\..*/\1/p'
+    "$1" --version 2>/dev/null | sed -n 's/^QEMU emulator version \([0-9]*\)\..*/\1/p'
 }
 
 qemu_good() {
-    local major
-    major=$(qemu_major)
-    [ -n "$major" ] && [ "$major" -ge "$QEMU_OLDEST" ]
+    local program major
+    for program in $QEMU_PROGRAMS; do
+        major=$(qemu_major "$program")
+        [ -n "$major" ] && [ "$major" -ge "$QEMU_OLDEST" ] || return 1
+    done
 }
 
 qemu_found() {
-    local version
-    version=$(qemu-system-aarch64 --version 2>/dev/null | head -1)
-    echo "${version:-none}"
+    local program version
+    for program in $QEMU_PROGRAMS; do
+        version=$("$program" --version 2>/dev/null | head -1)
+        echo "$program: ${version:-none}"
+    done
 }
 
 missing_packages() {
@@ -65,7 +72,7 @@ install_commands() {
     fi
     echo "apt-get update"
     [ $# = 0 ] || echo "apt-get install -y --no-install-recommends $*"
-    [ "$qemu" = 0 ] || echo "apt-get install -y --no-install-recommends ${release[*]:-} $QEMU_PACKAGE"
+    [ "$qemu" = 0 ] || echo "apt-get install -y --no-install-recommends ${release[*]:-} $QEMU_PACKAGES"
 }
 
 install_all() {
@@ -102,8 +109,8 @@ if [ ${#missing[@]} -gt 0 ] || [ "$qemu" = 1 ]; then
     fi
     install_all "$commands"
     qemu_good || fail "QEMU is too old: version $QEMU_OLDEST or later is needed, found: $(qemu_found)" \
-        "Install a newer one: apt-get install -t bookworm-backports $QEMU_PACKAGE" \
-        "A qemu-system-aarch64 earlier in PATH than /usr/bin must be at least that new too."
+        "Install a newer one: apt-get install -t bookworm-backports $QEMU_PACKAGES" \
+        "One earlier in PATH than /usr/bin must be at least that new too."
 fi
 mkdir -p "$QUIRE_CACHE"
 touch "$stamp"

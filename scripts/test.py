@@ -19,7 +19,7 @@ import sys
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLATFORM = "qemu-virt"
-OTHER_PLATFORMS = ("rpi4",)
+OTHER_PLATFORMS = ("rpi4", "qemu-x86-64")
 LEVELS = (0, 1, 2, 3)
 # What runs with other levels of checks than the chosen one. Figures are measured without checks; the booted machine has
 # the time for those of level 2, and some tests are run for them. The deepest are in all host tests, and are too slow for

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The C compiler for Quire: Debian's gcc for AArch64 with this SDK's headers, libraries and start file in place of
+# The C compiler for Quire: Debian's gcc with this SDK's headers, libraries and start file in place of
 # Linux's. It takes gcc's options and is found beside its SDK, wherever that is; quire.specs says what is different.
 here=$0
 [ ! -h "$here" ] || here=$(readlink -f "$here")
@@ -14,11 +14,11 @@ sdk=$(cd "$here/.." && pwd) || exit 1
 # What this compiler makes programs for, unlike what gcc would say; a configure script asks.
 for argument; do
     if [ "$argument" = -dumpmachine ]; then
-        echo aarch64-none-elf
+        echo @TARGET@
         exit 0
     fi
 done
 
 # The choices that come first can be taken back by later options. -static settles for gcc what kind of program it is.
-exec aarch64-linux-gnu-gcc -specs="$sdk/lib/quire.specs" --sysroot="$sdk" -B"$sdk/lib/" -static -fno-pie \
-    -fno-stack-protector -mcpu=cortex-a72 -mno-outline-atomics "$@"
+exec @CC@ -specs="$sdk/lib/quire.specs" --sysroot="$sdk" -B"$sdk/lib/" -static -fno-pie \
+    -fno-stack-protector @CHOICES@ "$@"
