@@ -4,9 +4,8 @@
 #include <arch/mmu.h>
 #include <arch/panic_frame.h>
 
-#include "kernel.h"
 #include "panic.h"
-#include "trace.h"
+#include "trap.h"
 
 /* Exception classes of ESR_EL1. */
 #define CLASS_FP                0x07u
@@ -45,63 +44,14 @@ uint64_t arch_empty_table(void)
     return kernel_virtual_to_physical(empty_table);
 }
 
-static struct thread *idle(struct cpu *cpu)
-{
-    struct thread *next;
-    do {
-        idle_cpus |= 1u << cpu->index;
-        kernel_unlock();
-        arch_wait_for_interrupt();
-        kernel_lock();
-        idle_cpus &= ~(1u << cpu->index);
-        next = irq_handle(NULL);
-    } while (!next);
-    return next;
-}
-
-static inline struct thread *leave(struct thread *next)
-{
-    if (__builtin_expect(!next, 0))
-        next = idle(this_cpu());
-    kernel_unlock();
-    return next;
-}
-
 struct thread *trap_leave(struct thread *next)
 {
-    return leave(next);
+    return trap_end(next);
 }
 
 void arch_run_next(struct thread *next)
 {
-    arch_run(leave(next));
-}
-
-/* A thread that traps for FP gets its registers at so many switches without a trap: most use them again soon. */
-#define FP_EAGER_SWITCHES 64u
-
-/* The first FP instruction since the thread was switched in. */
-static struct thread *load_fp(struct thread *thread)
-{
-    thread->fp_eager = FP_EAGER_SWITCHES;
-    sched_fp_enter(this_cpu(), thread);
-    return thread;
-}
-
-static inline struct thread *fault(struct thread *thread, uint64_t address, uint32_t access, uint64_t entry)
-{
-    struct cpu *cpu = arch_this_cpu();
-    thread->fault = (struct fault_message){
-        .address = address,
-        .access = access,
-        .instruction = thread->context.pc,
-        .entry = entry,
-        .thread = thread->number,
-    };
-    thread->fault_id = ++cpu->fault_count << 8 | cpu->index;
-    trace_fault(cpu, TRACE_FAULT, thread, access);
-    struct thread *next = fast_fault(thread);
-    return next ? next : ipc_fault(thread);
+    arch_run(trap_end(next));
 }
 
 static struct thread *memory_abort(struct thread *thread, uint64_t esr)
@@ -115,20 +65,12 @@ static struct thread *memory_abort(struct thread *thread, uint64_t esr)
     else if ((esr & (ISS_WRITE | ISS_CACHE_MAINTENANCE)) == ISS_WRITE)
         access = FAULT_WRITE;
 
-    if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE) {
-        if (__builtin_expect(address - WINDOW_BASE < WINDOW_SIZE, 0) && window_shows(thread->aspace, address, access))
-            return thread;
-        access |= (uint32_t)(esr & STATUS_LEVEL) << FAULT_LEVEL_SHIFT;
-        return fault(thread, address, access, aspace_entry(thread->aspace, address));
-    }
-    if (status == STATUS_PERMISSION || status == STATUS_ACCESS_FLAG) {
-        uint64_t entry;
-        if (aspace_note_access(thread->aspace, address, access, &entry))
-            return thread;
-        return fault(thread, address, access | FAULT_PRESENT, entry);
-    }
+    if (status == STATUS_TRANSLATION || status == STATUS_ADDRESS_SIZE)
+        return trap_missing(thread, address, access, (uint32_t)(esr & STATUS_LEVEL));
+    if (status == STATUS_PERMISSION || status == STATUS_ACCESS_FLAG)
+        return trap_forbidden(thread, address, access);
     /* Alignment, external aborts and the like. */
-    return fault(thread, address, access | FAULT_EXCEPTION, esr);
+    return trap_fault(thread, address, access | FAULT_EXCEPTION, esr);
 }
 
 struct thread *trap_sync(struct thread *thread, uint64_t esr)
@@ -136,21 +78,21 @@ struct thread *trap_sync(struct thread *thread, uint64_t esr)
     kernel_lock();
     switch (esr >> 26) {
     case CLASS_SVC:
-        return leave(syscall(thread, esr & 0xffff));
+        return trap_end(syscall(thread, esr & 0xffff));
     case CLASS_DATA_ABORT:
     case CLASS_INSTRUCTION_ABORT:
-        return leave(memory_abort(thread, esr));
+        return trap_end(memory_abort(thread, esr));
     case CLASS_FP:
-        return leave(load_fp(thread));
+        return trap_end(trap_load_fp(thread));
     default:
-        return leave(fault(thread, thread->context.pc, FAULT_EXCEPTION, esr));
+        return trap_end(trap_fault(thread, thread->context.pc, FAULT_EXCEPTION, esr));
     }
 }
 
 struct thread *trap_irq(struct thread *thread)
 {
     kernel_lock();
-    return leave(irq_handle(thread));
+    return trap_end(irq_handle(thread));
 }
 
 /* An asynchronous error, e.g. a write to a device that is not there, long after the instruction: the thread that runs
@@ -158,5 +100,5 @@ struct thread *trap_irq(struct thread *thread)
 struct thread *trap_serror(struct thread *thread, uint64_t esr)
 {
     kernel_lock();
-    return leave(fault(thread, thread->context.pc, FAULT_EXCEPTION, esr));
+    return trap_end(trap_fault(thread, thread->context.pc, FAULT_EXCEPTION, esr));
 }
