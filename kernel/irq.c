@@ -86,3 +86,16 @@ long irq_acknowledge(struct thread *caller)
     irq_unmask(irq->number, this_cpu()->index);
     return 0;
 }
+
+long irq_tell_message(struct thread *caller)
+{
+    long error = 0;
+    const struct irq *irq = irq_argument(caller, RIGHT_CONTROL, &error);
+    uint64_t address = 0;
+    uint32_t data = 0;
+
+    if (!error)
+        error = irq_message(irq->number, &address, &data);
+    context_set_second(&caller->context, error ? 0 : address);
+    return error ? error : (long)data;
+}

@@ -83,6 +83,7 @@ static syscall_handler *const handlers[SYS_COUNT] = {
     [SYS_NOTIFICATION_BIND] = notification_bind,
     [SYS_IRQ_BIND] = irq_bind,
     [SYS_SHARE] = aspace_share,
+    [SYS_IRQ_MESSAGE] = irq_tell_message,
 };
 
 struct thread *syscall(struct thread *caller, uint32_t number)

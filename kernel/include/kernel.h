@@ -129,6 +129,7 @@ long notification_bind(struct thread *caller);
 /* irq.c */
 struct thread *irq_handle(struct thread *current);
 long irq_bind(struct thread *caller);
+long irq_tell_message(struct thread *caller);
 long irq_acknowledge(struct thread *caller);
 struct irq *irq_owner(uint32_t number);
 long irq_claim(struct irq *irq, uint64_t number);

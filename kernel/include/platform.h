@@ -70,6 +70,10 @@ bool irq_valid(uint32_t irq);
 void irq_mask(uint32_t irq);
 void irq_unmask(uint32_t irq, uint32_t cpu);
 
+/* What a device writes, and where (physical), to raise `irq`, for which irq_valid(). EOPNOTSUPP: it is a line; others
+ * are messages, which come once each and are not masked. */
+__attribute__((warn_unused_result)) int irq_message(uint32_t irq, uint64_t *address, uint32_t *data);
+
 /* True if `irq` (as irq_take() gave it) is an IPI; ipi_send() makes CPU `cpu` take one. */
 bool irq_is_ipi(uint32_t irq);
 void ipi_send(uint32_t cpu);

@@ -2,6 +2,8 @@
 /* The interrupt functions of platform.h over whichever GIC there is. */
 #include "gic.h"
 
+#include <errno.h>
+
 #include <arch/mmu.h>
 #include <arch/registers.h>
 
@@ -131,4 +133,10 @@ void ipi_send(uint32_t cpu)
 {
     if (ready)
         operations->send(cpu);
+}
+
+int irq_message(uint32_t irq, uint64_t *address, uint32_t *data)
+{
+    (void)irq, (void)address, (void)data;
+    return -EOPNOTSUPP;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few of ACPI's tables that are needed: MADT, for CPUs and interrupt controllers, and FADT with what the DSDT says of
+ * The few of ACPI's tables that are needed: MADT, for CPUs and interrupt controllers, MCFG, for PCI, and FADT with what the DSDT says of
  * S5, to power off. Sizes, places and sums of all are checked; nothing of the interpreted code is run.
  */
 #include <string.h>
@@ -49,6 +49,8 @@ struct madt {
 #define MADT_X2APIC        9u
 #define LAPIC_ENABLED      1u
 #define OVERRIDE_BYTES     10u
+#define MCFG_ENTRIES       44u
+#define MCFG_ENTRY_BYTES   16u
 #define FADT_DSDT          40u
 #define FADT_PM1A          64u
 #define FADT_END           129u
@@ -215,10 +217,26 @@ static void read_fadt(const struct table *table)
     acpi.power_off = (uint16_t)(POWER_SLEEP_ENABLE | type << POWER_TYPE_SHIFT);
 }
 
+/* Where the configuration of the first group of buses is; other groups are not used. */
+static void read_mcfg(const struct table *table)
+{
+    for (uint32_t place = MCFG_ENTRIES; table && place + MCFG_ENTRY_BYTES <= table->bytes; place += MCFG_ENTRY_BYTES) {
+        const uint8_t *entry = (const uint8_t *)table + place;
+        const uint64_t base = read64(entry), first = entry[10], last = entry[11];
+        if (read16(entry + 8) != 0 || last < first || base % (1UL << PCI_BUS_SHIFT) ||
+            base > DIRECT_SIZE - (256UL << PCI_BUS_SHIFT))
+            continue;
+        acpi.pci = (struct memory_region){base + (first << PCI_BUS_SHIFT), (last - first + 1) << PCI_BUS_SHIFT};
+        acpi.pci_first_bus = (uint32_t)first;
+        return;
+    }
+}
+
 void acpi_read(uint64_t root_pointer)
 {
     const struct root_pointer *root = find_root_pointer(root_pointer);
 
     read_madt(find_table(root, "APIC"));
+    read_mcfg(find_table(root, "MCFG"));
     read_fadt(find_table(root, "FACP"));
 }

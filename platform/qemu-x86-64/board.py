@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How QEMU's PCs are started: microvm, whose disks are where the servers look for them, or q35; and the CD's image, with
+"""How QEMU's PCs are started: microvm or q35; and the CD's image, with
 which PCs start by themselves."""
 
 import os
@@ -16,7 +16,8 @@ BOARDS = {
     "microvm": "microvm,pic=off,pit=on,rtc=off,isa-serial=on,acpi=on,memory-backend=ram",
     "q35": "q35,memory-backend=ram",
 }
-# The one that is started; the other one is for tests of the kernel alone, as it has its disks on PCI.
+FIRST_SLOT = 4 # on PCI
+# The one that is started.
 BOARD = os.environ.get("QUIRE_PC", "microvm")
 
 
@@ -32,12 +33,14 @@ def transport_words(count):
             for number in range(TRANSPORT_FIRST, TRANSPORT_FIRST + count)]
 
 
-def disk_words(number, description):
+def disk_words(number, description, board):
     """QEMU's words for a disk: FILE, and behind commas `snapshot` (what is written is forgotten at the end), `readonly`,
-    or properties of QEMU's virtio-blk-device."""
+    or properties of QEMU's virtio-blk-device, or -pci."""
     path, *words = description.split(",")
-    drive, device = "if=none,id=disk%d,format=raw,file=%s" % (number, path), "virtio-blk-device,drive=disk%d" % number
-    device += ",bus=virtio-mmio-bus.%d" % (TRANSPORT_FIRST + number)
+    drive, device = "if=none,id=disk%d,format=raw,file=%s" % (number, path), "drive=disk%d" % number
+    # In the order in which they are found.
+    device = "virtio-blk-pci,addr=%#x,%s" % (FIRST_SLOT + number, device) if board == "q35" else \
+        "virtio-blk-device,bus=virtio-mmio-bus.%d,%s" % (TRANSPORT_FIRST + number, device)
     for word in words:
         if word in ("snapshot", "readonly"):
             drive += ",%s=on" % word
@@ -70,7 +73,7 @@ def command(machine, build, directory, bootargs):
         # The other firmware has its tables where QEMU puts the archive.
         line += ["-bios", "qboot.rom"]
         bootargs = " ".join(transport_words(len(machine.disks)) + [bootargs])
-        line += sum((disk_words(number, disk) for number, disk in enumerate(machine.disks)), [])
+    line += sum((disk_words(number, words, BOARD) for number, words in enumerate(machine.disks)), [])
     line += ["-kernel", os.path.join(build, "quire.img"), "-initrd", machine.archive]
     if bootargs:
         line += ["-append", bootargs]
@@ -97,11 +100,12 @@ def make_iso(build, archive, image, arguments=""):
         disk.run_quietly(["grub-mkrescue", "-o", image, directory, "--", "-volid", "QUIRE"])
 
 
-def iso_command(image, firmware, smp, memory):
-    """Returns QEMU's command line for a PC with this CD; firmware: None, QEMU's own BIOS, or the path of another with an
-    `_VARS_` beside it for its `_CODE_`."""
+def iso_command(image, firmware, smp, memory, disks=()):
+    """Returns QEMU's command line for a PC with this CD, and disks on PCI as in machine.disks. firmware: None, QEMU's own BIOS,
+    or the path of another with an `_VARS_` beside it for its `_CODE_`."""
     line = [QEMU, "-M", "q35", "-accel", "tcg", "-cpu", "max", "-smp", str(smp), "-m", memory, "-nodefaults", "-no-reboot",
             "-nic", "none", "-display", "none", "-serial", "stdio", "-cdrom", image, "-boot", "d"]
+    line += sum((disk_words(number, words, "q35") for number, words in enumerate(disks)), [])
     if firmware:
         # What is written to the second, the firmware's settings, is forgotten at the end.
         line += ["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + firmware,

@@ -8,6 +8,7 @@
 
 #include <arch/boot.h>
 #include <arch/cpu.h>
+#include <arch/ipi.h>
 #include <arch/mmu.h>
 #include <arch/registers.h>
 
@@ -216,6 +217,22 @@ static void put_devices(void *tree)
     }
 }
 
+/* PCI, if there is some, with the interrupts that its devices' messages may have. */
+static void put_pci(void *tree)
+{
+    const uint32_t first = acpi.pci_first_bus, last = first + (uint32_t)(acpi.pci.size >> PCI_BUS_SHIFT) - 1;
+
+    if (!acpi.pci.size)
+        return;
+    begin_node(tree, "pcie", acpi.pci.base);
+    check(fdt_property_string(tree, "compatible", "pci-host-ecam-generic"));
+    check(fdt_property_string(tree, "device_type", "pci"));
+    put_registers(tree, acpi.pci.base, acpi.pci.size);
+    put_cells(tree, "bus-range", (uint32_t[]){first, last}, 2);
+    put_cells(tree, "quire,message-interrupts", (uint32_t[]){VECTOR_MESSAGES, VECTOR_TIMER - VECTOR_MESSAGES}, 2);
+    check(fdt_end_node(tree));
+}
+
 void platform_describe(uint64_t information, uint32_t protocol)
 {
     void *tree = (void *)(uint64_t)TREE_PLACE;
@@ -232,6 +249,7 @@ void platform_describe(uint64_t information, uint32_t protocol)
     put_chosen(tree);
     put_memory(tree);
     put_devices(tree);
+    put_pci(tree);
     check(fdt_end_node(tree));
     check(fdt_finish(tree));
     machine.tree_base = TREE_PLACE;

@@ -2,8 +2,11 @@
 /*
  * The interrupt functions of platform.h over the I/O interrupt controllers (82093AA's data sheet). Line n has vector
  * VECTOR_LINES + n, which is the number of the interrupt as well. All lines are taken as level-triggered: an edge that
- * comes while a line is masked would be lost.
+ * comes while a line is masked would be lost. Messages (MSI) have the vectors from VECTOR_MESSAGES on; a device sends them
+ * to the boot CPU's local controller past the others.
  */
+#include <errno.h>
+
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/mmu.h>
@@ -20,7 +23,11 @@
 #define LINE_MASKED      (1u << 16)
 #define TARGET_SHIFT     24
 
-#define LINES_MAX       (VECTOR_TIMER - VECTOR_LINES)
+#define MESSAGE_BASE         0xfee00000u /* fixed delivery, an edge */
+#define MESSAGE_TARGET_SHIFT 12
+#define MESSAGE_TARGET_MAX   0xffu
+
+#define LINES_MAX       (VECTOR_MESSAGES - VECTOR_LINES)
 #define PIC_FIRST_DATA  0x21u
 #define PIC_SECOND_DATA 0xa1u
 
@@ -106,10 +113,24 @@ void irq_end(uint32_t irq)
     lapic_end();
 }
 
+static bool is_message(uint32_t irq)
+{
+    return irq >= VECTOR_MESSAGES && irq < VECTOR_TIMER;
+}
+
 bool irq_valid(uint32_t irq)
 {
     uint32_t line;
-    return controller_of(irq, &line) != NULL;
+    return is_message(irq) || controller_of(irq, &line) != NULL;
+}
+
+int irq_message(uint32_t irq, uint64_t *address, uint32_t *data)
+{
+    if (!is_message(irq) || lapic_number(0) > MESSAGE_TARGET_MAX)
+        return -EOPNOTSUPP;
+    *address = MESSAGE_BASE | lapic_number(0) << MESSAGE_TARGET_SHIFT;
+    *data = irq;
+    return 0;
 }
 
 void irq_mask(uint32_t irq)

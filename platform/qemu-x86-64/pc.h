@@ -15,6 +15,8 @@
 #define TREE_PLACE      0x10000u
 #define TREE_BYTES      0x10000u
 
+#define PCI_BUS_SHIFT 20 /* of configuration space: a MiB a bus */
+
 #define IOAPIC_MAX 4u
 #define ISA_LINES  16u
 
@@ -30,8 +32,11 @@ struct acpi_machine {
     struct ioapic ioapics[IOAPIC_MAX];
     uint32_t ioapic_count;
     uint32_t isa_lines[ISA_LINES]; /* where the lines of old go */
-    uint16_t power_port;           /* PM1a's control register; 0: there is none */
-    uint16_t power_off;            /* what it takes to power off */
+    struct memory_region
+        pci; /* configuration space of PCI, a MiB a bus, from pci_first_bus on; size 0: there is none */
+    uint32_t pci_first_bus;
+    uint16_t power_port; /* PM1a's control register; 0: there is none */
+    uint16_t power_off;  /* what it takes to power off */
 };
 
 extern struct acpi_machine acpi;

@@ -225,7 +225,7 @@ void disk_check_patience(struct blk_context *context, struct disk *disk)
         return;
     disk_say(disk, "it does not answer, and is reset");
     /* It may have answered by now; what it has had is not taken for that. */
-    if (disk->kind->stop(disk) < 0 || disk->kind->start(disk, disk->registers) < 0) {
+    if (disk->kind->stop(disk) < 0 || disk->kind->start(disk) < 0) {
         fail(context, disk, "it does not come back");
         return;
     }
@@ -235,13 +235,12 @@ void disk_check_patience(struct blk_context *context, struct disk *disk)
     disk_run(context, disk);
 }
 
-int disk_start(struct disk *disk, volatile void *registers)
+int disk_start(struct disk *disk)
 {
     list_init(&disk->waiting);
     list_init(&disk->held);
     list_init(&disk->lost);
-    disk->registers = registers;
-    return disk->kind->start(disk, registers);
+    return disk->kind->start(disk);
 }
 
 int disk_read_now(struct disk *disk, uint64_t sector, uint32_t count, void *bytes)

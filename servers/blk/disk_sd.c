@@ -32,9 +32,9 @@ static int copy(const struct disk *disk, const struct request *request, bool to_
     return memsrv_dma_copy(SLOT_DMA, bytes_of(request), pairs, 2 * pages * sizeof(*pairs));
 }
 
-static int start(struct disk *disk, volatile void *registers)
+static int start(struct disk *disk)
 {
-    const int error = sd_card_start(&disk->card, registers);
+    const int error = sd_card_start(&disk->card, disk->where.registers);
 
     disk->sectors = disk->card.sectors;
     disk->block_bytes = SDHCI_BLOCK_BYTES;
@@ -119,7 +119,6 @@ static void notify(struct disk *disk)
 }
 
 const struct disk_kind sd_kind = {
-    .argument = BLK_START_SDHCI,
     .name = "mmcblk",
     .separator = "p",
     .first = '0',

@@ -128,9 +128,9 @@ static int stop(struct disk *disk)
     return virtio_blk_stop(&disk->device);
 }
 
-static int start(struct disk *disk, volatile void *registers)
+static int start(struct disk *disk)
 {
-    int error = virtio_blk_start(&disk->device, registers);
+    int error = virtio_blk_start(&disk->device, disk->transport, &disk->where);
     if (!error)
         error = virtqueue_init(&disk->queue, &disk->memory->queue, disk->physical + offsetof(struct disk_memory, queue),
                                virtio_blk_queue_size(&disk->device), disk->device.features & VIRTIO_BLK_INDIRECT);
@@ -198,7 +198,6 @@ static int read_serial(struct disk *disk, char *text)
 }
 
 const struct disk_kind virtio_kind = {
-    .argument = BLK_START_VIRTIO_MMIO,
     .name = "vd",
     .separator = "",
     .first = 'a',

@@ -74,7 +74,6 @@ struct disk;
 
 /* A kind of disk. What is said to end with an error has EIO, unless it says another. */
 struct disk_kind {
-    const char *argument;  /* what an argument for such a disk begins with */
     const char *name;      /* of such disks, before their letter or number */
     const char *separator; /* between that and a partition's number */
     char first;            /* the first one's letter or number */
@@ -82,7 +81,7 @@ struct disk_kind {
 
     /* Resets the device, which uses nobody's memory then, and sets it to work. Sets the disk's sectors, block_bytes,
      * read_only and cached. ENXIO: there is none, and nothing is wrong. */
-    int (*start)(struct disk *disk, volatile void *registers);
+    int (*start)(struct disk *disk);
 
     /* Whether give() may be called. */
     bool (*has_room)(const struct disk *disk);
@@ -120,6 +119,7 @@ struct disk {
     bool read_only, cached;
     union {
         struct {
+            const struct virtio_transport *transport;
             struct virtio_blk device;
             struct virtqueue queue;
         };
@@ -129,11 +129,11 @@ struct disk {
         void *shared; /* memory that the device sees */
         struct disk_memory *memory;
     };
-    uint64_t physical;   /* of the memory */
-    struct list waiting; /* struct request: not given to the device yet */
-    struct list held;    /* struct request: by an injected fault */
-    struct list lost;    /* struct request: the same, and the device is said to have them */
-    volatile void *registers;
+    uint64_t physical;         /* of the memory */
+    struct list waiting;       /* struct request: not given to the device yet */
+    struct list held;          /* struct request: by an injected fault */
+    struct list lost;          /* struct request: the same, and the device is said to have them */
+    struct virtio_place where; /* SD: the registers alone */
     struct request *slots[VIRTQUEUE_SLOTS_MAX];
     struct injection injection;
     struct blk_counts counts;
@@ -168,8 +168,8 @@ void server_start(struct blk_context *context, int argument_count, char **argume
 
 /* --- disk.c --- */
 
-/* Starts a disk. A negative errno: it is of no use. */
-PROTO_MUST_CHECK int disk_start(struct disk *disk, volatile void *registers);
+/* Starts a disk, of which kind, transport and place are known. A negative errno: it is of no use. */
+PROTO_MUST_CHECK int disk_start(struct disk *disk);
 
 /* Takes a request, which ends later or, if the disk is broken, before this returns. */
 void disk_submit(struct blk_context *context, struct disk *disk, struct request *request);

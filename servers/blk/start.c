@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define OFFSET_DIGITS 3u /* of an argument: where the registers are in their page */
+
 static _Noreturn void fail(const char *reason)
 {
     (void)!root_log(SLOT_ROOT, reason, strlen(reason));
@@ -43,21 +45,53 @@ static int take_memory(struct disk *disk)
     return 0;
 }
 
-/* The kind of the disk of an argument, and where its registers are in their page; NULL: the argument is no disk's. */
-static const struct disk_kind *read_argument(const char *argument, uint64_t *offset)
+/* Reads how much is mapped of what a PCI function's address registers lead to, a digit each, and what the function is to
+ * write for an interrupt. */
+static int read_pci(struct disk *disk, const char *digits)
 {
-    static const struct disk_kind *const kinds[] = {&virtio_kind, &sd_kind};
+    for (unsigned i = 0; i < BLK_BARS; i++) {
+        if (digits[i] < '0' || digits[i] > '0' + (int)BLK_BAR_PAGES)
+            return -EINVAL;
+        disk->where.bars[i].bytes = (uint32_t)(digits[i] - '0') * (uint32_t)PAGE_SIZE;
+        disk->where.bars[i].base =
+            (volatile uint8_t *)(BLK_BARS_ADDRESS + (disk->number * BLK_BARS + i) * BLK_BAR_PAGES * PAGE_SIZE);
+    }
+    const long data = sys_irq_message(disk->irq_slot, &disk->where.message_address);
+    if (digits[BLK_BARS] || data < 0)
+        return digits[BLK_BARS] ? -EINVAL : (int)data;
+    disk->where.message_data = (uint32_t)data;
+    return 0;
+}
+
+/* Finds out of an argument what kind of a disk it is, and where its registers are. EINVAL: it is no disk's. */
+static int read_argument(struct disk *disk, const char *argument)
+{
+    static const struct {
+        const char *text;
+        const struct disk_kind *kind;
+        const struct virtio_transport *transport;
+    } kinds[] = {{BLK_START_VIRTIO_MMIO, &virtio_kind, &virtio_mmio},
+                 {BLK_START_VIRTIO_PCI, &virtio_kind, &virtio_pci},
+                 {BLK_START_SDHCI, &sd_kind, NULL}};
+    char digits[OFFSET_DIGITS + 1] = {0};
     char *end;
 
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-        const size_t length = strlen(kinds[i]->argument);
-        if (strncmp(argument, kinds[i]->argument, length) != 0)
+        const size_t length = strlen(kinds[i].text);
+        if (strncmp(argument, kinds[i].text, length) != 0 || strlen(argument + length) < OFFSET_DIGITS)
             continue;
-        *offset = strtoul(argument + length, &end, 16);
-        if (end != argument + length && *end == '\0' && *offset < PAGE_SIZE && *offset % sizeof(uint32_t) == 0)
-            return kinds[i];
+        memcpy(digits, argument + length, OFFSET_DIGITS);
+        const uint64_t offset = strtoul(digits, &end, 16);
+        if (*end != '\0' || offset >= PAGE_SIZE || offset % sizeof(uint32_t) != 0)
+            return -EINVAL;
+        disk->kind = kinds[i].kind;
+        if (kinds[i].transport)
+            disk->transport = kinds[i].transport;
+        disk->where.registers = (volatile void *)(BLK_REGISTERS_ADDRESS + disk->number * PAGE_SIZE + offset);
+        argument += length + OFFSET_DIGITS;
+        return kinds[i].transport == &virtio_pci ? read_pci(disk, argument) : *argument ? -EINVAL : 0;
     }
-    return NULL;
+    return -EINVAL;
 }
 
 /* How many disks of the kind there are. */
@@ -73,16 +107,15 @@ static unsigned count_kind(const struct blk_context *context, const struct disk_
 static int start_disk(struct blk_context *context, unsigned number, const char *argument)
 {
     struct disk *disk = &context->disks[number];
-    uint64_t offset;
 
     *disk = (struct disk){.number = number, .irq_slot = BLK_SLOT_IRQ + number};
-    disk->kind = read_argument(argument, &offset);
-    if (!disk->kind)
-        return -EINVAL;
+    int error = read_argument(disk, argument);
+    if (error)
+        return error;
     disk->place = count_kind(context, disk->kind);
-    int error = take_memory(disk);
+    error = take_memory(disk);
     if (!error)
-        error = disk_start(disk, (volatile void *)(BLK_REGISTERS_ADDRESS + number * PAGE_SIZE + offset));
+        error = disk_start(disk);
     if (error)
         return error;
     volumes_add(context, disk);

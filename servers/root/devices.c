@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds disks: the tree names virtio transports, of which only some have a device, and only some of these are disks; and
- * controllers of SD cards, with a card or without. */
+/* Finds disks: the tree names virtio transports, of which only some have a device, and only some of these are disks; PCI;
+ * and controllers of SD cards, with a card or without. */
 #include "devices.h"
 
 #include <libfdt.h>
@@ -10,6 +10,7 @@
 #include "log.h"
 #include "memory.h"
 #include "objects.h"
+#include "pci.h"
 #include "slots.h"
 #include "tree.h"
 
@@ -31,6 +32,7 @@ struct transport {
     uint64_t address; /* physical, of the registers */
     uint64_t irq;
     const char *argument; /* for the block server, without the address */
+    struct pci_bar bars[BLK_BARS];
 };
 
 /* Controllers of SD cards, in the order in which they are tried. The first is the Raspberry Pi 4's own for its card; the
@@ -82,7 +84,7 @@ static unsigned find_transports(const struct boot_info *info, const void *tree, 
 
     for (int node = fdt_node_offset_by_compatible(tree, -1, "virtio,mmio"); node >= 0 && count < TRANSPORTS_MAX;
          node = fdt_node_offset_by_compatible(tree, node, "virtio,mmio")) {
-        struct transport transport;
+        struct transport transport = {0};
         if (fdt_parent_offset(tree, node) == 0 && read_transport(info, tree, node, &transport))
             insert(list, count++, transport);
     }
@@ -136,11 +138,39 @@ static void find_sd(const struct boot_info *info, const void *tree)
     for (unsigned i = 0; i < sizeof(sd_controllers) / sizeof(sd_controllers[0]); i++) {
         for (int node = fdt_node_offset_by_compatible(tree, -1, sd_controllers[i]); node >= 0;
              node = fdt_node_offset_by_compatible(tree, node, sd_controllers[i])) {
-            struct transport controller;
+            struct transport controller = {0};
             if (is_on(tree, node) && read_transport(info, tree, node, &controller) &&
                 !add_disk(controller, BLK_START_SDHCI))
                 return;
         }
+    }
+}
+
+/* True if all that is to be mapped is apart from memory. */
+static bool bars_are_good(const struct boot_info *info, const struct pci_function *function)
+{
+    for (unsigned i = 0; i < BLK_BARS; i++) {
+        for (uint64_t page = 0; page < function->bars[i].pages; page++) {
+            if (!is_apart_from_memory(info, function->bars[i].address + page * PAGE_SIZE))
+                return false;
+        }
+    }
+    return is_apart_from_memory(info, function->config);
+}
+
+static void find_pci(const struct boot_info *info, const void *tree)
+{
+    struct pci_function functions[BLK_DISKS_MAX];
+    uint32_t first, count;
+
+    if (!pci_open(tree, &first, &count))
+        return;
+    const unsigned found = pci_find_virtio_disks(functions, BLK_DISKS_MAX);
+    for (unsigned i = 0; i < found; i++) {
+        struct transport disk = {.address = functions[i].config, .irq = first + i};
+        memcpy(disk.bars, functions[i].bars, sizeof(disk.bars));
+        if (i < count && bars_are_good(info, &functions[i]) && !add_disk(disk, BLK_START_VIRTIO_PCI))
+            return;
     }
 }
 
@@ -149,21 +179,24 @@ void devices_find(const struct boot_info *info, const void *tree)
     if (!tree)
         return;
     find_virtio(info, tree);
+    find_pci(info, tree);
     find_sd(info, tree);
 }
 
-/* Writes `text` and the digits of a number below PAGE_SIZE; returns where the final zero is. */
-static char *write_argument(char *place, const char *text, uint64_t number)
+/* Writes a disk's argument; returns where the final zero is. */
+static char *write_argument(char *place, const struct transport *disk)
 {
     static const char digits[] = "0123456789abcdef";
-    const size_t length = strlen(text);
+    const size_t length = strlen(disk->argument);
 
-    memcpy(place, text, length);
+    memcpy(place, disk->argument, length);
     place += length;
     for (unsigned shift = 12; shift > 0;) {
         shift -= 4;
-        *place++ = digits[number >> shift & 0xf];
+        *place++ = digits[disk->address % PAGE_SIZE >> shift & 0xf];
     }
+    for (unsigned i = 0; strcmp(disk->argument, BLK_START_VIRTIO_PCI) == 0 && i < BLK_BARS; i++)
+        *place++ = digits[disk->bars[i].pages];
     *place = '\0';
     return place;
 }
@@ -178,7 +211,7 @@ const char *devices_blk_arguments(const char *path, size_t *bytes)
         return NULL;
     memcpy(block, path, length);
     for (unsigned i = 0; i < disk_count; i++)
-        place = write_argument(place, disks[i].argument, disks[i].address % PAGE_SIZE) + 1;
+        place = write_argument(place, &disks[i]) + 1;
     *bytes = (size_t)(place - block);
     return block;
 }
@@ -205,10 +238,22 @@ static bool is_first_with_its_interrupt(unsigned number)
     return true;
 }
 
+static int endow_bar(const struct process *process, unsigned number, unsigned bar)
+{
+    const struct pci_bar *place = &disks[number].bars[bar];
+    const uint64_t address = BLK_BARS_ADDRESS + (number * BLK_BARS + bar) * BLK_BAR_PAGES * PAGE_SIZE;
+
+    return place->pages ? memsrv_space_map_device(SLOT_MEMSRV, process->pid, address, place->address,
+                                                  (uint64_t)place->pages * PAGE_SIZE)
+                        : 0;
+}
+
 static int endow_disk(const struct process *process, unsigned number)
 {
-    const int status = memsrv_space_map_device(SLOT_MEMSRV, process->pid, BLK_REGISTERS_ADDRESS + number * PAGE_SIZE,
-                                               disks[number].address & PAGE_MASK, PAGE_SIZE);
+    int status = memsrv_space_map_device(SLOT_MEMSRV, process->pid, BLK_REGISTERS_ADDRESS + number * PAGE_SIZE,
+                                         disks[number].address & PAGE_MASK, PAGE_SIZE);
+    for (unsigned i = 0; i < BLK_BARS && status == 0; i++)
+        status = endow_bar(process, number, i);
     if (status < 0 || !is_first_with_its_interrupt(number))
         return status;
     return endow_interrupt(process, disks[number].irq);

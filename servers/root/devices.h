@@ -10,8 +10,8 @@
 #include "process.h"
 
 /*
- * Looks for virtio block devices among those that the tree (NULL: none) names, in order of their addresses, then for
- * controllers of SD cards, and keeps a list of them: BLK_DISKS_MAX at most. Before frames_close().
+ * Looks for virtio block devices among those that the tree (NULL: none) names, in order of their addresses, then on PCI,
+ * then for controllers of SD cards, and keeps a list of them: BLK_DISKS_MAX at most. Before frames_close().
  */
 void devices_find(const struct boot_info *info, const void *tree);
 

@@ -43,6 +43,11 @@ def boot(line, log, name):
             check(console.expect(r"quire> $", SECONDS), name + ": the shell asks", console.text)
             console.send("echo it reads\r")
             check(console.expect(r"^it reads\r?$", SECONDS), name + ": and reads", console.text)
+            console.send("disks\r")
+            check(console.expect(r"^vda1 .* root$", SECONDS), name + ": there is a disk on PCI", console.text)
+            console.send("write /kept on the disk\r")
+            console.send("cat /kept\r")
+            check(console.expect(r"^on the disk$", SECONDS), name + ": which takes a file", console.text)
             console.send("poweroff\r")
             console.drain()
             check(console.wait() == 0, name + ": the machine is off", console.text)
@@ -53,13 +58,13 @@ def boot(line, log, name):
 def main():
     build, platform = sys.argv[1:3]
     board = machine.load_board(platform)
-    print("1..10", flush=True)
+    print("1..14", flush=True)
     with tempfile.TemporaryDirectory(prefix="quire-") as directory:
-        image = os.path.join(directory, "quire.iso")
+        image, disk = os.path.join(directory, "quire.iso"), os.path.join(build, "disk.img") + ",snapshot"
         result = make(build, platform, image, "--arguments", ARGUMENTS)
         check(result.returncode == 0, "the image is made", result.stdout)
         for name, firmware in (("BIOS", None), ("UEFI", UEFI)):
-            boot(board.iso_command(image, firmware, 2, "512M"), os.path.join(directory, name), name)
+            boot(board.iso_command(image, firmware, 2, "512M", [disk]), os.path.join(directory, name), name)
         refused = make(build, platform, image, "--arguments", "a;b")
         check(refused.returncode != 0, "arguments that GRUB would read as its own are refused", refused.stdout)
     sys.exit(0 if all(results) else 1)

@@ -136,6 +136,10 @@ static long try_bind(struct attacker *a)
 
 static long try_irq(struct attacker *a)
 {
+    uint64_t address;
+
+    if (random_one_in(a, 4))
+        return sys_irq_message(slot_of(a, CAP_IRQ), &address);
     return random_one_in(a, 2) ? sys_irq_bind(slot_of(a, CAP_IRQ), slot_of(a, CAP_NOTIFICATION), any_number(a))
                                : sys_irq_ack(slot_of(a, CAP_IRQ));
 }

@@ -48,6 +48,7 @@ enum syscall_number {
     SYS_NOTIFICATION_BIND = 21,
     SYS_IRQ_BIND = 22,
     SYS_SHARE = 23,
+    SYS_IRQ_MESSAGE = 24,
     SYS_COUNT
 };
 

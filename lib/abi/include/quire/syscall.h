@@ -184,6 +184,12 @@ SYS_MUST_CHECK static inline long sys_notification_bind(uint64_t notification, u
     return sys_trap2(SYS_NOTIFICATION_BIND, notification, endpoint);
 }
 
+/* Returns what a device writes to *address (physical) to raise the interrupt of object `irq`. EOPNOTSUPP: it is a line. */
+SYS_MUST_CHECK static inline long sys_irq_message(uint64_t irq, uint64_t *address)
+{
+    return sys_trap_out2(SYS_IRQ_MESSAGE, irq, 0, 0, 0, 0, address);
+}
+
 /* An interrupt of object `irq` signals `bits` of the notification, masks its line until sys_irq_ack(). Unmasks now. */
 SYS_MUST_CHECK static inline long sys_irq_bind(uint64_t irq, uint64_t notification, uint64_t bits)
 {

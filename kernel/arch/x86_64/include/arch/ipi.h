@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VECTOR_LINES    32u /* of line 0; the number of an interrupt is its vector */
+#define VECTOR_LINES    32u   /* of line 0; the number of an interrupt is its vector */
+#define VECTOR_MESSAGES 0xb0u /* of the first message of a device, up to the timer's */
 #define VECTOR_TIMER    0xefu
 #define VECTOR_IPI      0xf0u
 #define VECTOR_TLB      0xf1u
