@@ -23,6 +23,7 @@ import threading
 import time
 
 import bench_machine
+import flame
 import machine
 from console import Console, Silence
 
@@ -47,8 +48,9 @@ class Program:
                 symbols.append((int(words[0], 16), words[2].replace(".lto_priv.0", "")))
         self.addresses = [address for address, _ in symbols]
         self.names = [function for _, function in symbols]
-        self.calls = {int(line.split(":")[0], 16) for line in self.output("objdump", "-d", "--no-show-raw-insn", path)
-                      if "\tsvc\t" in line}
+        code = self.output("objdump", "-d", "--no-show-raw-insn", path)
+        self.calls = {int(line.split(":")[0], 16) for line in code if "\tsvc\t" in line}
+        self.branches = {int(line.split(":")[0], 16) for line in code if "\tbl\t" in line or "\tblr\t" in line}
         self.starts = set(self.addresses)
         self.known = {}
 
@@ -150,6 +152,18 @@ def segments(kernel, users, addresses):
         start = end
 
 
+def flame_counts(kernel, parts):
+    """Instructions by program and the functions under way, of (program, addresses) in their order."""
+    counts, stacks = collections.Counter(), {}
+    for program, part in parts:
+        stack = stacks.setdefault(program.name, flame.Stacks(program))
+        if program is kernel:
+            stack.enter()
+        for address in part:
+            counts[program.name, *stack.at(address)] += 1
+    return counts
+
+
 def describe(program, part):
     """A line about a segment: functions in the order that they run, with their instructions."""
     runs = []
@@ -170,6 +184,7 @@ def main():
     parser.add_argument("--limit", type=int, default=8000000, help="instructions to record (default %(default)s)")
     parser.add_argument("--functions", type=int, default=40, help="how many to list (default %(default)s)")
     parser.add_argument("--path", type=int, default=60, help="stays to print in their order (default %(default)s)")
+    parser.add_argument("--flame", metavar="FILE", help="write a flame graph, SVG")
     parser.add_argument("--timeout", type=int, default=300)
     options = parser.parse_args()
 
@@ -193,6 +208,11 @@ def main():
     print("\nFunctions")
     for (name, function), count in counts.most_common(options.functions):
         print("%10.1f %5.1f %%  %-8s %s" % (count / operations, 100 * count / len(addresses), name, function))
+    if options.flame:
+        with open(options.flame, "w", encoding="utf-8") as file:
+            file.write(flame.picture(flame_counts(programs[0], stays), "%s: %.0f instructions" % (options.row, value),
+                                     operations))
+        print("\nquire: wrote %s" % options.flame)
     print("\nIn order, from the middle on")
     middle = len(stays) // 2
     for program, part in stays[middle:middle + options.path]:

@@ -47,9 +47,19 @@ int fault_10_areas(uint64_t count, uint64_t *ticks)
     return faults(10, count, ticks);
 }
 
+int fault_100_areas(uint64_t count, uint64_t *ticks)
+{
+    return faults(100, count, ticks);
+}
+
 int fault_1000_areas(uint64_t count, uint64_t *ticks)
 {
     return faults(1000, count, ticks);
+}
+
+int fault_10000_areas(uint64_t count, uint64_t *ticks)
+{
+    return faults(10000, count, ticks);
 }
 
 int fault_100000_areas(uint64_t count, uint64_t *ticks)

@@ -11,7 +11,7 @@
 #include "port.h"
 #include "rows.h"
 
-#define FORK_BYTES  (16UL << 20)
+#define MEBIBYTE    (1UL << 20)
 #define TABLE_BYTES (2UL << 20)
 
 static void touch(volatile char *memory, uint64_t bytes, uint64_t step)
@@ -84,17 +84,17 @@ int cow_promote(uint64_t count, uint64_t *ticks)
     return copy_on_write(count, ticks, CHILD_WRITES_AND_ENDS);
 }
 
-/* fork() alone, until it returns in the parent. */
-int fork_16m(uint64_t count, uint64_t *ticks)
+/* fork() alone, until it returns in the parent, which has touched so many bytes. */
+static int fork_with(uint64_t bytes, uint64_t count, uint64_t *ticks)
 {
-    char *memory = port_map(FORK_BYTES);
+    char *memory = port_map(bytes);
     int error = 0;
 
     if (!memory)
         return -ENOMEM;
     *ticks = 0;
     for (uint64_t i = 0; i < count && error == 0; i++) {
-        touch(memory, FORK_BYTES, PAGE_BYTES);
+        touch(memory, bytes, PAGE_BYTES);
         uint64_t start = port_ticks();
         pid_t child = fork();
         if (child == 0)
@@ -102,8 +102,33 @@ int fork_16m(uint64_t count, uint64_t *ticks)
         *ticks += port_ticks() - start;
         error = child < 0 ? -errno : end(child);
     }
-    munmap(memory, FORK_BYTES);
+    munmap(memory, bytes);
     return error;
+}
+
+int fork_1m(uint64_t count, uint64_t *ticks)
+{
+    return fork_with(MEBIBYTE, count, ticks);
+}
+
+int fork_4m(uint64_t count, uint64_t *ticks)
+{
+    return fork_with(4 * MEBIBYTE, count, ticks);
+}
+
+int fork_16m(uint64_t count, uint64_t *ticks)
+{
+    return fork_with(16 * MEBIBYTE, count, ticks);
+}
+
+int fork_64m(uint64_t count, uint64_t *ticks)
+{
+    return fork_with(64 * MEBIBYTE, count, ticks);
+}
+
+int fork_256m(uint64_t count, uint64_t *ticks)
+{
+    return fork_with(256 * MEBIBYTE, count, ticks);
 }
 
 int fork_exit_wait(uint64_t count, uint64_t *ticks)

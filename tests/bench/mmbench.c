@@ -228,15 +228,35 @@ static const struct row storm_rows[] = {
     {0},
 };
 
+/* How costs grow: with what a program has, and with the machine's memory. */
+static const struct row scale_rows[] = {
+    {"fault_10_areas", fault_10_areas, .count = 4000},
+    {"fault_100_areas", fault_100_areas, .count = 4000},
+    {"fault_1000_areas", fault_1000_areas, .count = 4000},
+    {"fault_10000_areas", fault_10000_areas, .count = 4000},
+    {"fault_100000_areas", fault_100000_areas, .count = 4000},
+    {"fork_1m", fork_1m, .count = 64},
+    {"fork_4m", fork_4m, .count = 64},
+    {"fork_16m", fork_16m, .count = 64},
+    {"fork_64m", fork_64m, .count = 16},
+    {"fork_256m", fork_256m, .count = 8},
+    {0},
+};
+
+static const struct row size_rows[] = {
+    {"free_memory", free_memory, .count = 1, .once = true, .plain = true},
+    {"process_memory", process_memory, .count = 64, .plain = true},
+    {"anonymous_write_fault", anonymous_write_fault, .count = 4096},
+    {0},
+};
+
 /* What is run together, on a machine of its own: see scripts/bench.py. */
 static const struct {
     const char *name;
     const struct row *rows;
 } sets[] = {
-    {"memory", memory_rows},
-    {"disk", disk_rows},
-    {"scan", scan_rows},
-    {"storm", storm_rows},
+    {"memory", memory_rows}, {"disk", disk_rows},   {"scan", scan_rows},
+    {"storm", storm_rows},   {"scale", scale_rows}, {"size", size_rows},
 };
 #define SETS (sizeof(sets) / sizeof(sets[0]))
 
@@ -265,6 +285,10 @@ static uint64_t calibrate(const char *name)
 
 static void print(const struct row *row, uint64_t count, uint64_t ticks, uint64_t scale, bool rate)
 {
+    if (row->plain) {
+        printf("bench %s %lu.0\n", row->name, (unsigned long)(ticks / count));
+        return;
+    }
     if (rate) {
         printf("bench %s_rate %lu.0\n", row->name, (unsigned long)(count * port_frequency() / (ticks ? ticks : 1)));
         return;
@@ -334,11 +358,13 @@ int main(int argument_count, char **arguments)
 {
     if (argument_count > 1 && strcmp(arguments[1], SPAWN_ARGUMENT) == 0)
         return EXIT_SUCCESS;
+    const uint64_t boot = port_ticks();
     const struct request request = read_arguments(argument_count, arguments);
     bench_path = arguments[0];
     port_prepare();
     setvbuf(stdout, NULL, _IOLBF, 0);
     const uint64_t scale = calibrate("calibration");
+    printf("# boot: %lu instructions\n", (unsigned long)(boot * scale / THOUSANDTHS));
     const bool good = measure_all(&request, scale);
     if (!request.row)
         calibrate("calibration_after");

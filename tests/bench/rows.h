@@ -17,11 +17,12 @@ struct row {
     uint64_t count;
     uint64_t eighths; /* not 0: so many eighths of the machine's memory, in pages, are the count */
     bool once;        /* a run to warm up would be the same again */
+    bool plain;       /* what the operation stores are not ticks, and printed as they are */
 };
 
 /* bench_fork.c: copy-on-write and processes. A page is copied while a child has it, too; or is the parent's alone again
  * since its child ended, having done nothing, or having made its tables its own. */
-operation cow_copy, cow_reuse, cow_promote, fork_16m, fork_exit_wait;
+operation cow_copy, cow_reuse, cow_promote, fork_1m, fork_4m, fork_16m, fork_64m, fork_256m, fork_exit_wait;
 
 /* The same: this program started again by posix_spawn(), with SPAWN_ARGUMENT, at which it ends at once. */
 operation spawn;
@@ -32,7 +33,7 @@ extern const char *bench_path;
 operation huge_fault;
 
 /* bench_areas.c: a write fault in an address space of so many areas, touched all over. */
-operation fault_10_areas, fault_1000_areas, fault_100000_areas;
+operation fault_10_areas, fault_100_areas, fault_1000_areas, fault_10000_areas, fault_100000_areas;
 
 /* bench_library.c: a page of a file that is in memory, and the heap with blocks of many sizes. */
 operation read_4k_cached, write_4k_cached, malloc_mix, malloc_small, malloc_large, realloc_growth;
@@ -48,5 +49,8 @@ operation file_fault_page;
 /* bench_disk.c: files on a disk, memory that is swapped, and pages that make room for others, on a machine with a disk and
  * little memory; and what is larger than its memory: a file, read once in order, and a working set. */
 extern const struct row disk_rows[], scan_rows[];
+
+/* bench_scale.c: what of the machine's memory is free, in KiB, and what a small process takes of it, in bytes. */
+operation free_memory, process_memory;
 
 #endif

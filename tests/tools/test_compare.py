@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests what scripts/compare.py and scripts/bench_machine.py make of a benchmark's output, without a machine; prints TAP."""
+"""Tests what scripts/compare.py, scripts/bench_machine.py and scripts/flame.py make of what a benchmark left, without a
+machine; prints TAP."""
 
 import os
 import sys
@@ -10,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import bench_machine
 import compare
+import flame
 
 GOOD = {"calibration": 999.0, "calibration_after": 1001.0}
 results = []
@@ -92,10 +94,37 @@ def check_slower(rows):
     check(named(a=50.0, b_rate=900.0) == [], "better is not slower")
 
 
+class Code:
+    """A program of three functions of 16 bytes each; `outer` calls at 4 and 8, `middle` jumps to `inner` at its end."""
+
+    starts, branches, calls = {0, 16, 32}, {4, 8}, set()
+
+    @staticmethod
+    def function_at(address):
+        return ("outer", "middle", "inner")[address // 16]
+
+
+def check_flame():
+    stacks = flame.Stacks(Code)
+    seen = ["/".join(stacks.at(address)) for address in (0, 4, 16, 20, 8, 16, 28, 32, 12)]
+    check(seen == ["outer", "outer", "outer/middle", "outer/middle", "outer", "outer/middle", "outer/middle", "outer/inner",
+                   "outer"], "calls, returns and last jumps are told apart")
+    stacks.enter()
+    check(stacks.at(20) == ["middle"], "a function whose caller is not known stands alone")
+    counts = {("a", "f"): 30, ("a", "f", "g"): 50, ("b",): 20}
+    tree = flame.tree_of(counts)
+    check(tree[0] == 100 and tree[1]["a"][0] == 80 and tree[1]["a"][1]["f"][1]["g"][0] == 50,
+          "what is called counts for its callers")
+    picture = xml.etree.ElementTree.fromstring(flame.picture(counts, "x <y>", 10.0))
+    widths = {group[0].text.split(":")[0]: float(group[1].get("width")) for group in picture if group.tag.endswith("}g")}
+    check(widths == {"a": 959.5, "a > f": 959.5, "a > f > g": 599.5, "b": 239.5}, "the picture has them as wide as they are")
+
+
 def main():
     check_runs()
     check_calibration()
     check_slower(check_rows())
+    check_flame()
     print("1..%d" % len(results))
     sys.exit(0 if all(results) else 1)
 
