@@ -18,7 +18,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* Computes what a node says of its subtree; true if that changed. */
-static bool refresh(struct vma *vma)
+static inline bool refresh(struct vma *vma)
 {
     uint32_t height = 1 + (uint32_t)larger(height_of(vma->left), height_of(vma->right));
     uint64_t gap = larger(vma->gap, larger(largest_gap_of(vma->left), largest_gap_of(vma->right)));

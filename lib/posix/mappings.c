@@ -64,7 +64,7 @@ static int64_t map_request(int flags)
 
     if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
         return -EINVAL;
-    for (size_t i = 0; i < sizeof(map_flags) / sizeof(map_flags[0]); i++) {
+    for (size_t i = 0; i < sizeof(map_flags) / sizeof(map_flags[0]) && rest; i++) {
         if (flags & map_flags[i].flag)
             request |= map_flags[i].request;
         rest &= ~map_flags[i].flag;
