@@ -39,10 +39,11 @@ class Set:
 MEMORY = Set(("memory",), "1G")
 DISK = Set(("disk", "memory=64"), "64M", disk=True)
 SCAN = Set(("scan", "memory=64"), "64M", disk=True, timeout=500)
+SWAP = Set(("swap", "memory=64"), "64M", disk=True, timeout=500)
 STORM = Set(("storm",), "1G", cores=4)
 RATE = Set(("storm", "rate"), "1G", cores=4, icount=False)
-SETS = (MEMORY, DISK, SCAN, STORM, RATE)
-NAMES = {"disk_": DISK, "reclaim_": DISK, "scan_": SCAN, "swap_": SCAN, "fault_storm_": STORM}
+SETS = (MEMORY, DISK, SCAN, SWAP, STORM, RATE)
+NAMES = {"disk_": DISK, "reclaim_": DISK, "scan_": SCAN, "swap_": SWAP, "fault_storm_": STORM}
 
 
 def set_of(row):

@@ -184,6 +184,10 @@ const struct row disk_rows[] = {
 const struct row scan_rows[] = {
     {"scan_read", scan_read, .eighths = 12, .once = true},
     {"scan_mmap", scan_mmap, .eighths = 12, .once = true},
+    {0},
+};
+
+const struct row swap_rows[] = {
     {"swap_working_set", swap_page, .eighths = 12, .once = true},
     {0},
 };

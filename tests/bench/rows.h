@@ -48,7 +48,7 @@ operation file_fault_page;
 
 /* bench_disk.c: files on a disk, memory that is swapped, and pages that make room for others, on a machine with a disk and
  * little memory; and what is larger than its memory: a file, read once in order, and a working set. */
-extern const struct row disk_rows[], scan_rows[];
+extern const struct row disk_rows[], scan_rows[], swap_rows[];
 
 /* bench_scale.c: what of the machine's memory is free, in KiB, and what a small process takes of it, in bytes. */
 operation free_memory, process_memory;
