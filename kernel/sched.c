@@ -29,9 +29,14 @@ static uint64_t ticks_from_ns(uint64_t ns)
     return (uint64_t)((unsigned __int128)ns * machine.timer_frequency / 1000000000u);
 }
 
+static uint64_t ns_from_ticks(uint64_t ticks)
+{
+    return (uint64_t)((unsigned __int128)ticks * 1000000000u / machine.timer_frequency);
+}
+
 uint64_t sched_now(void)
 {
-    return (uint64_t)((unsigned __int128)timer_now() * 1000000000u / machine.timer_frequency);
+    return ns_from_ticks(timer_now());
 }
 
 static void arm_timer(struct cpu *cpu, uint64_t ns)
@@ -169,12 +174,31 @@ void sched_fp_enter(struct cpu *cpu, struct thread *thread)
     arch_fp_allow(true);
 }
 
+/* What has passed since the last time is the running thread's. hand_over() does without: a caller has what its server did for
+ * it there, unless a tick comes meanwhile. */
+static void charge(struct cpu *cpu)
+{
+    const uint64_t now = timer_now();
+
+    if (cpu->current)
+        cpu->current->run_time += now - cpu->charged_at;
+    cpu->charged_at = now;
+}
+
+uint64_t sched_run_time(const struct thread *thread)
+{
+    const struct cpu *cpu = &cpus[thread->cpu];
+
+    return ns_from_ticks(thread->run_time + (cpu->current == thread ? timer_now() - cpu->charged_at : 0));
+}
+
 void sched_switch(struct cpu *cpu, struct thread *thread)
 {
     struct thread *previous = cpu->current;
 
     if (previous == thread)
         return;
+    charge(cpu);
     if (previous) {
         previous->tls = arch_get_tls();
         if (cpu->fp_enabled)
@@ -397,6 +421,7 @@ struct thread *sched_tick(struct thread *current)
     arm_next(cpu);
     if (!current)
         return sched_next(NULL);
+    charge(cpu);
     if (cpu->slice_used)
         return sched_yield(current);
     cpu->slice_used = true;

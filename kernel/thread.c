@@ -233,6 +233,7 @@ static long info(struct thread *caller, const struct thread *thread)
         .effective_priority = thread->effective,
         .cpu = thread->cpu,
         .number = thread->number,
+        .run_time = sched_run_time(thread),
         .fault = thread->fault,
     };
     return 0;

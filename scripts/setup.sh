@@ -17,6 +17,7 @@ PACKAGES=(
     newlib-source dpkg-dev xz-utils debian-archive-keyring          # sources of the third-party libraries
     check libfdt-dev                                                # host tests
     gdb-multiarch                                                   # to look into the machine
+    tmux                                                            # a terminal for a test of the shell
     tcl                                                             # to make SQLite's amalgamation for a test
     clang clang-format clang-tidy shellcheck                        # checks of the source
     u-boot-qemu u-boot-tools mtools                                 # the boot loader and its disk

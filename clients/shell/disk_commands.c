@@ -3,6 +3,7 @@
  * Commands about disks: questions to the block server.
  */
 #include "command.h"
+#include "output.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +12,19 @@
 
 #define VOLUMES_AT_ONCE 8u
 #define SECTORS_PER_MIB (1048576 / BLK_SECTOR_BYTES)
+
+static void print_volume_json(const struct blk_volume *volume)
+{
+    json_open(NULL, '{');
+    json_text("name", volume->name, sizeof(volume->name));
+    json_number("first", volume->first);
+    json_number("sectors", volume->sectors);
+    json_number("size", volume->sectors * BLK_SECTOR_BYTES);
+    json_number("read_only", (volume->flags & BLK_READ_ONLY) != 0);
+    json_text("type", volume->type, sizeof(volume->type));
+    json_text("label", volume->label, sizeof(volume->label));
+    json_close();
+}
 
 static void print_volume(const struct blk_volume *volume)
 {
@@ -25,22 +39,25 @@ static int command_disks(int count, char **arguments)
     struct blk_volume volumes[VOLUMES_AT_ONCE];
     uint64_t cursor = 0;
 
+    int error;
+
     (void)count, (void)arguments;
-    printf("NAME            FIRST      SECTORS      MIB     TYPE\n");
+    if (output_json)
+        json_open(NULL, '[');
+    else
+        printf("NAME            FIRST      SECTORS      MIB     TYPE\n");
     do {
         size_t found = 0;
-        const int error = blk_list(SLOT_BLK, cursor, &cursor, volumes, VOLUMES_AT_ONCE, &found);
-        if (error == -EBADF)
-            return -ENODEV; /* this machine has no disk */
-        if (error < 0)
-            return error;
-        for (size_t i = 0; i < found; i++)
-            print_volume(&volumes[i]);
-    } while (cursor);
-    return 0;
+        error = blk_list(SLOT_BLK, cursor, &cursor, volumes, VOLUMES_AT_ONCE, &found);
+        for (size_t i = 0; error == 0 && i < found; i++)
+            (output_json ? print_volume_json : print_volume)(&volumes[i]);
+    } while (error == 0 && cursor);
+    if (output_json)
+        json_close();
+    return error == -EBADF ? -ENODEV : error; /* this machine has no disk */
 }
 
 const struct command disk_commands[] = {
-    {"disks", "", "lists the disks and their partitions", 0, 0, command_disks},
+    {"disks", "[--json]", "lists the disks and their partitions", 0, 0, command_disks},
     {0},
 };

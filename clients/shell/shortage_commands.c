@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about who has how much memory, and who is ended when there is none. */
 #include "command.h"
+#include "output.h"
 
 #include <errno.h>
 #include <proto/memsrv_client.h>
@@ -28,8 +29,14 @@ static int oom_adj(int count, char **arguments)
     if (count == 3)
         return root_oom_adj_set(SLOT_ROOT, pid, adj);
     const int error = root_oom_adj_get(SLOT_ROOT, pid, &now);
-    if (error == 0)
+    if (error == 0 && output_json) {
+        json_open(NULL, '{');
+        json_number("pid", pid);
+        json_signed("oom_score_adj", now);
+        json_close();
+    } else if (error == 0) {
         printf("%ld\n", (long)now);
+    }
     return error;
 }
 
@@ -42,6 +49,13 @@ static int command_oom(int count, char **arguments)
     if (count != 2)
         return -EINVAL;
     const int error = sys_cap_query(SLOT_PAGER, NULL) > 0 ? pager_oom_explain(SLOT_PAGER, &pid, &score) : -ENODEV;
+    if (error == 0 && output_json) {
+        json_open(NULL, '{');
+        json_number("pid", pid);
+        json_number("oom_score", pid ? score : 0);
+        json_close();
+        return 0;
+    }
     if (error == 0 && pid == 0)
         printf("nobody would be ended\n");
     else if (error == 0)
@@ -59,6 +73,23 @@ static void print_limit(uint64_t pages)
         printf(" %10lu", (unsigned long)(pages * KIB_PER_PAGE));
 }
 
+static void print_group_json(const struct memsrv_memgroup *group)
+{
+    json_open(NULL, '{');
+    json_number("group", group->group);
+    json_number("parent", group->parent);
+    json_number("processes", group->processes);
+    if (group->limit != UINT64_MAX)
+        json_number("limit", group->limit * KIB_PER_PAGE);
+    json_number("all", group->memory * KIB_PER_PAGE);
+    json_number("anon", group->anonymous * KIB_PER_PAGE);
+    json_number("file", group->file * KIB_PER_PAGE);
+    json_number("most", group->most * KIB_PER_PAGE);
+    json_number("refusals", group->refusals);
+    json_number("kills", group->kills);
+    json_close();
+}
+
 static void print_group(const struct memsrv_memgroup *group)
 {
     printf("%5lu %6lu %9lu", (unsigned long)group->group, (unsigned long)group->parent,
@@ -73,19 +104,23 @@ static int command_memgroups(int count, char **arguments)
 {
     struct memsrv_memgroup groups[PROTO_DATA_MAX / sizeof(struct memsrv_memgroup)];
     uint64_t cursor = 0;
+    int error;
 
     (void)count, (void)arguments;
-    printf("GROUP PARENT PROCESSES  LIMIT KIB    ALL KIB   ANON KIB   FILE KIB   MOST KIB REFUSALS KILLS\n");
+    if (output_json)
+        json_open(NULL, '[');
+    else
+        printf("GROUP PARENT PROCESSES  LIMIT KIB    ALL KIB   ANON KIB   FILE KIB   MOST KIB REFUSALS KILLS\n");
     do {
         size_t number = 0;
-        const int error =
+        error =
             memsrv_memgroups_info(SLOT_MEMSRV, cursor, &cursor, groups, sizeof(groups) / sizeof(groups[0]), &number);
-        if (error < 0)
-            return error;
-        for (size_t i = 0; i < number; i++)
-            print_group(&groups[i]);
-    } while (cursor != 0);
-    return 0;
+        for (size_t i = 0; error == 0 && i < number; i++)
+            (output_json ? print_group_json : print_group)(&groups[i]);
+    } while (error == 0 && cursor != 0);
+    if (output_json)
+        json_close();
+    return error;
 }
 
 static int create(int count, const unsigned long *numbers)
@@ -137,9 +172,9 @@ static int command_memgroup(int count, char **arguments)
 }
 
 const struct command shortage_commands[] = {
-    {"oom", "--dry-run | PID [ADJ]", "tells who would be ended if memory were gone; who rather, who never", 1, 2,
-     command_oom},
-    {"memgroups", "", "lists the memory groups and what is charged to them", 0, 0, command_memgroups},
+    {"oom", "--dry-run | PID [ADJ] [--json]", "tells who would be ended if memory were gone; who rather, who never", 1,
+     2, command_oom},
+    {"memgroups", "[--json]", "lists the memory groups and what is charged to them", 0, 0, command_memgroups},
     {"memgroup", "create [PARENT] | limit GROUP [KIB] | move PID GROUP | remove GROUP",
      "makes groups of processes that have only so much memory together", 1, 3, command_memgroup},
     {0},

@@ -7,11 +7,13 @@
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
 #include <proto/statistics.h>
+#include <quire/clock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KIB_PER_PAGE      (PAGE_SIZE / 1024)
+#define NS_PER_US         1000u
 #define ENTRIES_AT_ONCE   (PROTO_DATA_MAX / sizeof(struct memsrv_page_entry))
 #define MAPPINGS_AT_ONCE  (PROTO_DATA_MAX / sizeof(struct memsrv_mapping))
 #define SPACES_AT_ONCE    (PROTO_DATA_MAX / sizeof(struct memsrv_space_use))
@@ -257,6 +259,54 @@ static int command_pfn(int count, char **arguments)
     return 0;
 }
 
+/* --- kmemleak ----------------------------------------------------------------------------------------------------- */
+
+static void print_leak(const struct root_leak *leak)
+{
+    if (output_json) {
+        json_open(NULL, '{');
+        json_text("cache", leak->cache, sizeof(leak->cache));
+        json_number("address", leak->address);
+        json_number("size", leak->size);
+        json_number("caller", leak->caller);
+        json_close();
+        return;
+    }
+    printf("unreferenced object 0x%lx (size %lu), cache %.*s", (unsigned long)leak->address, (unsigned long)leak->size,
+           (int)sizeof(leak->cache), leak->cache);
+    if (leak->caller)
+        printf(", taken at 0x%lx", (unsigned long)leak->caller);
+    printf("\n");
+}
+
+/* What the leak scan of memsrv finds: as many as one message has room for, and how many there are. */
+static int command_kmemleak(int count, char **arguments)
+{
+    struct root_leak leaks[PROTO_DATA_MAX / sizeof(struct root_leak)];
+    uint64_t objects = 0, found = 0;
+    size_t told = 0;
+
+    (void)count, (void)arguments;
+    const int error = root_leak_scan(SLOT_ROOT, &objects, &found, leaks, sizeof(leaks) / sizeof(leaks[0]), &told);
+    if (error < 0)
+        return error;
+    if (output_json) {
+        json_open(NULL, '{');
+        json_number("objects", objects);
+        json_number("found", found);
+        json_open("leaks", '[');
+    } else {
+        printf("%lu objects, %lu of them unreferenced\n", (unsigned long)objects, (unsigned long)found);
+    }
+    for (size_t i = 0; i < told; i++)
+        print_leak(&leaks[i]);
+    if (output_json) {
+        json_close();
+        json_close();
+    }
+    return 0;
+}
+
 /* --- top ---------------------------------------------------------------------------------------------------------- */
 
 struct row {
@@ -269,6 +319,7 @@ struct top {
     size_t count;
     struct memsrv_space_use before[PROCESSES_MAX]; /* as shown last */
     size_t before_count;
+    uint64_t shown_at, passed_us; /* when that was, ns since the counter began; how long since */
 };
 
 static int read_spaces(struct top *top)
@@ -320,23 +371,36 @@ static int by_size(const void *left, const void *right)
     return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
-/* Faults since the process was shown last. */
-static uint64_t new_faults(const struct top *top, const struct memsrv_space_use *use)
+/* What has been added since the process was shown last; all that there is, if it was not. */
+struct news {
+    uint64_t faults;
+    uint64_t permille; /* of the time in between, that it had a processor; more than 1000 if it had several */
+};
+
+static struct news find_news(const struct top *top, const struct memsrv_space_use *use)
 {
+    struct memsrv_space_use before = {0};
+
     for (size_t i = 0; i < top->before_count; i++) {
-        if (top->before[i].pid == use->pid && top->before[i].faults <= use->faults)
-            return use->faults - top->before[i].faults;
+        if (top->before[i].pid == use->pid && top->before[i].faults <= use->faults &&
+            top->before[i].run_time <= use->run_time)
+            before = top->before[i];
     }
-    return use->faults;
+    const uint64_t time = (use->run_time - before.run_time) / NS_PER_US;
+    return (struct news){.faults = use->faults - before.faults, .permille = time * 1000 / (top->passed_us + 1)};
 }
 
-static void print_row(const struct row *row, uint64_t faults)
+static void print_row(const struct row *row, struct news news)
 {
+    const uint64_t centiseconds = row->use.run_time / (NS_PER_SECOND / 100);
+
     if (!output_json) {
-        printf("%5lu %10lu %10lu %10lu %8lu %10lu %8lu %s\n", (unsigned long)row->use.pid,
+        printf("%5lu %10lu %8lu %9lu %7lu %8lu %7lu %4lu.%lu %6lu.%02lu %s\n", (unsigned long)row->use.pid,
                (unsigned long)(row->use.resident * KIB_PER_PAGE), (unsigned long)(row->use.swapped * KIB_PER_PAGE),
-               (unsigned long)row->use.faults, (unsigned long)row->use.major_faults, (unsigned long)faults,
-               (unsigned long)(row->use.locked * KIB_PER_PAGE), row->name);
+               (unsigned long)row->use.faults, (unsigned long)row->use.major_faults, (unsigned long)news.faults,
+               (unsigned long)(row->use.locked * KIB_PER_PAGE), (unsigned long)(news.permille / 10),
+               (unsigned long)(news.permille % 10), (unsigned long)(centiseconds / 100),
+               (unsigned long)(centiseconds % 100), row->name);
         return;
     }
     json_open(NULL, '{');
@@ -345,7 +409,9 @@ static void print_row(const struct row *row, uint64_t faults)
     json_number("swap", row->use.swapped * KIB_PER_PAGE);
     json_number("faults", row->use.faults);
     json_number("major_faults", row->use.major_faults);
-    json_number("new_faults", faults);
+    json_number("new_faults", news.faults);
+    json_number("cpu_permille", news.permille);
+    json_number("time_us", row->use.run_time / NS_PER_US);
     json_number("locked", row->use.locked * KIB_PER_PAGE);
     json_text("name", row->name, sizeof(row->name));
     json_close();
@@ -354,7 +420,11 @@ static void print_row(const struct row *row, uint64_t faults)
 static int show_top(void *context)
 {
     struct top *top = context;
+    const uint64_t now = clock_now_ns();
     int error = read_spaces(top);
+
+    top->passed_us = (now - top->shown_at) / NS_PER_US;
+    top->shown_at = now;
 
     if (error == 0)
         error = read_names(top);
@@ -364,10 +434,10 @@ static int show_top(void *context)
     if (output_json)
         json_open(NULL, '[');
     else
-        printf("%s  PID    RSS KiB   SWAP KiB     FAULTS    MAJOR        NEW   LOCKED NAME\n",
+        printf("%s  PID    RSS KiB SWAP KiB    FAULTS   MAJOR      NEW  LOCKED   %%CPU      TIME NAME\n",
                top->before_count ? "\x1b[H\x1b[J" : "");
     for (size_t i = 0; i < top->count && (output_json || i < TOP_ROWS); i++)
-        print_row(&top->rows[i], new_faults(top, &top->rows[i].use));
+        print_row(&top->rows[i], find_news(top, &top->rows[i].use));
     if (output_json)
         json_close();
     top->before_count = top->count;
@@ -384,6 +454,7 @@ static int command_top(int count, char **arguments)
     if (refresh_parse(count, arguments, 1, &refresh) < 0)
         return -EINVAL;
     top.before_count = 0;
+    top.shown_at = 0;
     if (refresh.count == 0 && !output_json)
         printf("\x1b[H\x1b[J");
     return refresh_run(&refresh, show_top, &top);
@@ -393,6 +464,8 @@ const struct command usage_commands[] = {
     {"smaps", "PID [--json]", "shows what the pages of each area are", 1, 1, command_smaps},
     {"pagemap", "PID [START-END] [--json]", "shows what is at each address of a process", 1, 2, command_pagemap},
     {"pfn", "NUMBER [--json]", "tells what is known of a page frame", 1, 1, command_pfn},
-    {"top", "[INTERVAL [COUNT]] [--json]", "shows processes by memory and faults", 0, 2, command_top},
+    {"top", "[INTERVAL [COUNT]] [--json]", "shows processes by memory, with faults and processor time", 0, 2,
+     command_top},
+    {"kmemleak", "[--json]", "has memsrv look for objects of its own that nothing points to", 0, 0, command_kmemleak},
     {0},
 };

@@ -91,6 +91,9 @@ void sched_sleep(struct thread *thread, uint64_t deadline);
 void sched_sleep_cancel(struct thread *thread);
 uint64_t sched_now(void); /* ns since boot */
 
+/* The time in ns that a thread has had a CPU. */
+uint64_t sched_run_time(const struct thread *thread);
+
 /* How much of the priorities from `lowest` to `highest` could go on: SYSTEM_LOAD. EINVAL: no such priorities. */
 long sched_load(uint64_t lowest, uint64_t highest);
 

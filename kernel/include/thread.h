@@ -63,7 +63,8 @@ struct thread {
 
     struct fault_message fault; /* the last, or the one being delivered */
     uint64_t fault_id;
-    struct cap event; /* notification told of a stop by fault */
+    uint64_t run_time; /* counter ticks that it has had a CPU, as of the CPU's last charge */
+    struct cap event;  /* notification told of a stop by fault */
     uint64_t event_bits;
 
     struct fp_state fp;
@@ -90,6 +91,7 @@ struct cpu {
     uint8_t tracing;
     uint32_t index;
     uint64_t fault_count;
+    uint64_t charged_at;        /* counter ticks: what `current` runs from then on is not in its run_time yet */
     struct thread *slice_owner; /* who got the CPU from the queue last; only compared: it may be gone */
     struct run_queue queue;
 };

@@ -152,10 +152,39 @@ static int end_thread(struct memsrv_context *worker, struct space *space, struct
     return 0;
 }
 
+/* The time in ns that a thread has had a processor; 0: the kernel does not say. */
+static uint64_t member_run_time(const struct member *thread)
+{
+    const struct thread_info *info = (const struct thread_info *)ipc_buffer()->words;
+    struct thread_info saved;
+
+    /* The buffer may hold a message. */
+    memcpy(&saved, info, sizeof(saved));
+    const bool told = sys_thread_control(thread->object.slot, THREAD_INFO, 0, 0, 0, 0, 0) == 0;
+    const uint64_t time = told ? info->run_time : 0;
+    memcpy(ipc_buffer()->words, &saved, sizeof(saved));
+    return time;
+}
+
+uint64_t space_run_time_locked(const struct space *space)
+{
+    uint64_t time = space->ended_time;
+
+    LIST_FOR_EACH (link, &space->threads)
+        time += member_run_time(CONTAINER_OF(link, struct member, link));
+    return time;
+}
+
 int space_thread_destroy_locked(struct memsrv_context *worker, struct space *space, uint64_t number)
 {
     struct member *member = find(&space->threads, number);
-    return member ? end_thread(worker, space, member) : -ENOENT;
+    if (!member)
+        return -ENOENT;
+    const uint64_t time = member_run_time(member);
+    const int error = end_thread(worker, space, member);
+    if (error == 0)
+        space->ended_time += time;
+    return error;
 }
 
 /* --- Objects ------------------------------------------------------------------------------------------------------ */

@@ -359,6 +359,7 @@ int memsrv_handle_spaces_info(struct memsrv_context *context, const struct messa
                                                       .roles = space->roles,
                                                       .faults = space->faults,
                                                       .major_faults = space->major_faults,
+                                                      .run_time = space_run_time_locked(space),
                                                       .oom_adj = space->standing.oom_adj,
                                                       .group = space->standing.group};
         }

@@ -61,7 +61,7 @@ static void init_space(struct space *space) REQUIRES(space->lock)
     vma_tree_init(&space->areas, AREAS_LOW, USER_VA_END);
     space->aspace.slot = space->table.slot = SLOT_NONE;
     space->top = NULL;
-    space->resident = space->tables = space->faults = space->major_faults = 0;
+    space->resident = space->tables = space->faults = space->major_faults = space->ended_time = 0;
     space->shares_tables = false;
     space->huge_entries = 0;
     space->family = NULL;

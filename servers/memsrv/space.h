@@ -74,6 +74,7 @@ struct space {
     uint64_t resident GUARDED_BY(lock); /* pages mapped, the zero page and those of objects included */
     uint64_t faults GUARDED_BY(lock);   /* so far; those that waited for the pager among them */
     uint64_t major_faults GUARDED_BY(lock);
+    uint64_t ended_time GUARDED_BY(lock);   /* ns that threads that have ended had a processor */
     uint64_t tables GUARDED_BY(lock);       /* about how many tables it has: see space_tables.h */
     bool shares_tables GUARDED_BY(lock);    /* it was forked, or is a fork: others may use some of them, too */
     uint64_t huge_entries GUARDED_BY(lock); /* huge pages mapped by one entry, at most: those that were split count */
@@ -186,6 +187,9 @@ MUST_CHECK int space_thread_create_locked(struct memsrv_context *worker, struct 
 /* Destroys a thread and its buffer. ENOENT: no such thread; EAGAIN: it is still running. Makes system calls. */
 MUST_CHECK int space_thread_destroy_locked(struct memsrv_context *worker, struct space *space, uint64_t number)
     REQUIRES(space->lock);
+
+/* The time in ns that its threads have had a processor. A system call for each. */
+uint64_t space_run_time_locked(const struct space *space) REQUIRES(space->lock);
 
 /* Creates an object; `extra` as in sys_object_create(). *slot is in memsrv's table and stays memsrv's. EDQUOT, ENOMEM,
  * or the kernel's error; a failure leaves nothing behind. Makes system calls. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings of memsrv's that operators may change. */
+/* Settings of memsrv's that operators may change, and what else they may have of it. */
 #include <errno.h>
 #include <proto/memsrv_client.h>
 #include <proto/root_dispatch.h>
 
 #include "serve.h"
+
+_Static_assert(sizeof(struct root_leak) == sizeof(struct memsrv_leak), "handed on as they are");
 
 static int set_overcommit(uint64_t setting, uint64_t value)
 {
@@ -40,4 +42,16 @@ int root_handle_vm_set(struct root_context *context, const struct message *reque
     default:
         return -EINVAL;
     }
+}
+
+int root_handle_leak_scan(struct root_context *context, const struct message *request, uint64_t *objects,
+                          uint64_t *found, struct root_leak *leaks, size_t leaks_capacity, size_t *leaks_count)
+{
+    const struct process *caller = request_caller(request);
+
+    (void)context;
+    if (!caller || !caller->operator)
+        return -EPERM;
+    return memsrv_leak_scan(SLOT_MEMSRV, objects, found, (struct memsrv_leak *)(void *)leaks, leaks_capacity,
+                            leaks_count);
 }

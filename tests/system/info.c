@@ -6,6 +6,8 @@
 
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
+#include <pthread.h>
+#include <quire/clock.h>
 #include <quire/process.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +17,7 @@
 #define WARM_CHILDREN 5
 #define TOUCHED       300UL
 #define CHILD_STATUS  7
+#define SPIN_NS       20000000UL
 
 #define PAGES_PER_BLOCK (1UL << HUGE_PAGE_ORDER)
 
@@ -294,6 +297,49 @@ static void test_events(void)
     munmap(shared, TOUCHED * PAGE_SIZE);
 }
 
+/* --- Processor time ------------------------------------------------------------------------------------------------ */
+
+/* The time that this program's threads have had a processor, in ns. */
+static uint64_t own_time(void)
+{
+    struct memsrv_space_use uses[PROTO_DATA_MAX / sizeof(struct memsrv_space_use)];
+    uint64_t cursor = 0;
+
+    do {
+        size_t count = 0;
+        if (memsrv_spaces_info(SLOT_MEMSRV, cursor, &cursor, uses, sizeof(uses) / sizeof(uses[0]), &count) < 0)
+            return 0;
+        for (size_t i = 0; i < count; i++)
+            if (uses[i].pid == (uint64_t)getpid())
+                return uses[i].run_time;
+    } while (cursor);
+    return 0;
+}
+
+static void *spin(void *argument)
+{
+    const uint64_t end = clock_now_ns() + SPIN_NS;
+
+    while (clock_now_ns() < end)
+        ;
+    return argument;
+}
+
+/* There is no way to tell how long a program that is ready to run waits, but what is between two questions is enough. */
+static void test_time(void)
+{
+    pthread_t thread;
+    const uint64_t start = clock_now_ns(), before = own_time();
+
+    (void)spin(NULL);
+    const uint64_t after = own_time(), passed = clock_now_ns() - start;
+    tap_ok(before > 0 && after > before && after - before <= passed, "%lu us of %lu us it had a processor",
+           (unsigned long)((after - before) / 1000), (unsigned long)(passed / 1000));
+    if (pthread_create(&thread, NULL, spin, NULL) == 0)
+        (void)pthread_join(thread, NULL);
+    tap_ok(own_time() - after >= SPIN_NS / 10, "what a thread has had stays when it has ended");
+}
+
 int main(int argument_count, char **arguments)
 {
     uint64_t resident, tables, objects, areas;
@@ -301,7 +347,7 @@ int main(int argument_count, char **arguments)
     (void)arguments;
     if (argument_count > 1)
         return child();
-    tap_plan(1 + 6 + 3 + 8 + 1 + 5 + 6 + 1 + 8);
+    tap_plan(1 + 6 + 3 + 8 + 1 + 5 + 6 + 1 + 2 + 8);
     tap_ok(adds_up(), "every page of the machine is in the books");
     test_zones();
     test_allocations();
@@ -312,6 +358,7 @@ int main(int argument_count, char **arguments)
     tap_ok(memsrv_space_info(SLOT_MEMSRV, (uint64_t)getpid(), &resident, &tables, &objects, &areas) == 0 &&
                resident > 0 && tables > 0 && objects > 0 && areas > 3,
            "space_info knows this program");
+    test_time();
     test_children();
     return tap_done();
 }

@@ -249,6 +249,7 @@ struct thread_info {
     uint64_t priority, effective_priority;
     uint64_t cpu;
     uint64_t number;
+    uint64_t run_time;          /* ns that it has had a CPU, with what servers did for it there in its name */
     struct fault_message fault; /* last fault */
 };
 
