@@ -255,7 +255,7 @@ static const struct {
     const char *name;
     const struct row *rows;
 } sets[] = {
-    {"memory", memory_rows}, {"disk", disk_rows},   {"scan", scan_rows},
+    {"memory", memory_rows}, {"disk", disk_rows},   {"scan", scan_rows}, {"swap", swap_rows},
     {"storm", storm_rows},   {"scale", scale_rows}, {"size", size_rows},
 };
 #define SETS (sizeof(sets) / sizeof(sets[0]))
