@@ -38,20 +38,29 @@ qemu_major() {
     "$1" --version 2>/dev/null | sed -n 's/^QEMU emulator version \([0-9]*\)\..*/\1/p'
 }
 
+# True if this emulator is there and new enough.
+qemu_new() {
+    local major
+    major=$(qemu_major "$1")
+    [ -n "$major" ] && [ "$major" -ge "$QEMU_OLDEST" ]
+}
+
 qemu_good() {
-    local program major
+    local program
     for program in $QEMU_PROGRAMS; do
-        major=$(qemu_major "$program")
-        [ -n "$major" ] && [ "$major" -ge "$QEMU_OLDEST" ] || return 1
+        qemu_new "$program" || return 1
     done
 }
 
+# The version of the first one that is not.
 qemu_found() {
     local program version
     for program in $QEMU_PROGRAMS; do
+        qemu_new "$program" && continue
         version=$("$program" --version 2>/dev/null | head -1)
-        echo "$program: ${version:-none}"
+        break
     done
+    echo "${version:-none}"
 }
 
 missing_packages() {
