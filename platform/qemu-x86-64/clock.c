@@ -66,7 +66,8 @@ static bool measure(uint64_t *counter_frequency)
     port_write8(PIT_DATA, PIT_START >> 8);
     lapic_timer_start(UINT32_MAX);
     const struct reading first = read_counters();
-    while (first.pit - pit_read() < MEASURED_TICKS)
+    /* A processor that stood still before the first reading may find the interval timer too far on for the rest. */
+    for (uint64_t left = first.pit; left && first.pit - left < MEASURED_TICKS; left = pit_read())
         cpu_relax();
     const struct reading last = read_counters();
     lapic_timer_start(0);
