@@ -432,11 +432,8 @@ int object_page(struct memsrv_context *worker, struct object *object, uint64_t i
             error = want == OBJECT_PRESENT ? -ENOENT : add_page(worker, object, index, page);
     } else if (!*page || !object_page_is_usable(*page)) {
         error = want == OBJECT_PRESENT ? -ENOENT : object_wait_locked(worker, object, index, want);
-    } else if (object->backed) {
-        if (want == OBJECT_WRITE)
-            object_dirty_page_locked(object, *page);
-        if (__builtin_expect((*page)->flags & PAGE_MARKED, 0))
-            object_reach_mark_locked(object, *page);
+    } else if (want == OBJECT_WRITE && object->backed) {
+        object_dirty_page_locked(object, *page);
     }
     spinlock_release(&object->lock);
     return error;

@@ -135,26 +135,6 @@ int object_fill_begin(struct memsrv_context *worker, struct object *object, uint
     return done ? 0 : error;
 }
 
-int object_fill_mark(struct object *object, uint64_t index)
-{
-    int error = -ENOENT;
-
-    spinlock_acquire(&object->lock);
-    struct page *page = index_find(&object->pages, index);
-    if (page && (page->flags & PAGE_FRESH)) {
-        page->flags |= PAGE_MARKED;
-        error = 0;
-    }
-    spinlock_release(&object->lock);
-    return error;
-}
-
-void object_reach_mark_locked(struct object *object, struct page *page)
-{
-    page->flags &= ~PAGE_MARKED;
-    pager_tell_read_on(object->id, object->cookie, page->index);
-}
-
 /* The page holds what is elsewhere; past the object's last byte there are zeros. */
 static void fill_done_locked(struct object *object, struct page *page) REQUIRES(object->lock)
 {

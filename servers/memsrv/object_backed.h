@@ -29,9 +29,6 @@ MUST_CHECK int object_fill_begin(struct memsrv_context *worker, struct object *o
 bool object_fill_end(struct memsrv_context *worker, uint64_t pfn, int status);
 bool object_clean_end(struct memsrv_context *worker, uint64_t pfn, int status);
 
-/* fill_mark of the protocol. ENOENT. */
-MUST_CHECK int object_fill_mark(struct object *object, uint64_t index);
-
 /* clean_begin of the protocol. No space's lock is held. Makes system calls. */
 MUST_CHECK int object_clean_begin(struct memsrv_context *worker, struct object *object, uint64_t index, uint64_t count,
                                   struct memsrv_dirty_page *pages, uint64_t *taken, uint64_t *next);

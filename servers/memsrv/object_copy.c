@@ -64,8 +64,6 @@ static int find_page_locked(struct memsrv_context *worker, const struct copy *co
         return 0;
     if (!*page || !object_page_is_usable(*page))
         return object_wait_locked(worker, object, index, copy->store ? OBJECT_WRITE : OBJECT_READ);
-    if ((*page)->flags & PAGE_MARKED)
-        object_reach_mark_locked(object, *page);
     return 0;
 }
 

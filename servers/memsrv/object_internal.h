@@ -32,9 +32,6 @@ static inline bool object_page_is_usable(const struct page *page)
     return !(page->flags & (PAGE_FRESH | PAGE_BUSY));
 }
 
-/* A page that fill_mark has marked is wanted: the pager is told, once. */
-void object_reach_mark_locked(struct object *object, struct page *page) REQUIRES(object->lock);
-
 /* Puts a page, whose content is not there yet, at an index where none is. ENOMEM: it stays the caller's. */
 MUST_CHECK int object_insert_page_locked(struct object *object, uint64_t index, struct page *page)
     REQUIRES(object->lock);

@@ -109,13 +109,6 @@ void pager_tell_advice(uint64_t object, uint64_t cookie, uint64_t index, uint64_
     add_news(&demand);
 }
 
-void pager_tell_read_on(uint64_t object, uint64_t cookie, uint64_t index)
-{
-    const struct memsrv_demand demand = {
-        .kind = MEMSRV_DEMAND_READ_ON, .object = object, .cookie = cookie, .index = index, .count = 1};
-    add_news(&demand);
-}
-
 /* The space is the pager no longer. */
 static void detach(uint64_t pid)
 {

@@ -34,7 +34,6 @@ void pager_tell(enum pager_pending what);
 
 /* Tells that a backed object is no more, and what a program said of a range; may be lost. */
 void pager_tell_gone(uint64_t object, uint64_t cookie);
-void pager_tell_read_on(uint64_t object, uint64_t cookie, uint64_t index);
 void pager_tell_advice(uint64_t object, uint64_t cookie, uint64_t index, uint64_t count, uint64_t advice);
 
 /* Attachments so far; true if there is a pager. */

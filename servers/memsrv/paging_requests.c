@@ -128,20 +128,6 @@ int memsrv_handle_fill_begin(struct memsrv_context *context, const struct messag
     return error;
 }
 
-int memsrv_handle_fill_mark(struct memsrv_context *context, const struct message *request, uint64_t id, uint64_t index)
-{
-    struct object *object;
-
-    if (!pager_is_caller(request))
-        return -EPERM;
-    int error = find_backed(context, id, &object);
-    if (error)
-        return error;
-    error = object_fill_mark(object, index);
-    object_put(context, object);
-    return error;
-}
-
 /* Ends the transit of the pages by `end`; *done is of how many. */
 static int end_all(struct memsrv_context *worker, const struct message *request, int64_t status, const void *pages,
                    size_t bytes, uint64_t *done, bool (*end)(struct memsrv_context *, uint64_t, int))

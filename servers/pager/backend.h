@@ -97,7 +97,6 @@ struct backend {
     /* As memsrv's operations of these names; `count` of an output is how many there are. */
     int (*fill_begin)(void *context, uint64_t object, uint64_t index, uint64_t count, struct transit_page *pages,
                       uint32_t *found);
-    void (*fill_mark)(void *context, uint64_t object, uint64_t index);
     int (*swap_fill_begin)(void *context, uint64_t slot, uint64_t count, struct transit_page *pages, uint32_t *found);
     int (*clean_begin)(void *context, uint64_t object, uint64_t index, uint64_t count, struct transit_page *pages,
                        uint32_t *found, uint64_t *next);

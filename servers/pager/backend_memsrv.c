@@ -41,12 +41,6 @@ static int fill_begin(void *context, uint64_t object, uint64_t index, uint64_t c
     return error;
 }
 
-static void fill_mark(void *context, uint64_t object, uint64_t index)
-{
-    /* Without a mark, who comes to the end of what was read waits: no more than that. */
-    (void)!memsrv_fill_mark(SLOT_MEMSRV, object, index);
-}
-
 static int swap_fill_begin(void *context, uint64_t slot, uint64_t count, struct transit_page *pages, uint32_t *found)
 {
     size_t number = 0;
@@ -306,7 +300,6 @@ static uint64_t now_us(void *context)
 void backend_memsrv(struct backend *backend)
 {
     backend->fill_begin = fill_begin;
-    backend->fill_mark = fill_mark;
     backend->swap_fill_begin = swap_fill_begin;
     backend->clean_begin = clean_begin;
     backend->fill_end = fill_end;

@@ -168,22 +168,8 @@ static uint32_t consecutive(const struct transit_page *pages, uint32_t count)
     return length;
 }
 
-static struct readahead_plan only(uint64_t index)
-{
-    return (struct readahead_plan){.start = index, .count = 1, .mark = READAHEAD_NO_MARK};
-}
-
-/* Marks the page of the plan's mark, if it is among those that are to be read. */
-static void mark(struct pager *pager, uint64_t object, uint64_t index, const struct transit_page *pages, uint32_t count)
-{
-    for (uint32_t i = 0; index != READAHEAD_NO_MARK && i < count; i++) {
-        if (pages[i].index == index)
-            pager->backend.fill_mark(pager->backend.context, object, index);
-    }
-}
-
-/* Reads the plan's pages of the demand's object that are not there; `active` as in struct batch. */
-static int read_range(struct pager *pager, const struct demand *demand, struct readahead_plan plan, uint64_t active)
+/* Reads pages [index, index + count) of the demand's object that are not there; `active` as in struct batch. */
+static int read_range(struct pager *pager, const struct demand *demand, uint64_t index, uint64_t count, uint64_t active)
 {
     struct transit_page pages[BATCH_PAGES];
     uint32_t found = 0, done = 0;
@@ -193,13 +179,12 @@ static int read_range(struct pager *pager, const struct demand *demand, struct r
         return -EAGAIN;
     batch->object = demand->object;
     batch->active = active;
-    int error = backend->fill_begin(backend->context, demand->object, plan.start,
-                                    plan.count < BATCH_PAGES ? plan.count : BATCH_PAGES, pages, &found);
+    int error = backend->fill_begin(backend->context, demand->object, index, count < BATCH_PAGES ? count : BATCH_PAGES,
+                                    pages, &found);
     if (error < 0) {
         batch_drop(batch);
         return error;
     }
-    mark(pager, demand->object, plan.mark, pages, found);
     while (done < found)
         done += locate(pager, batch, demand->cookie, pages + done, consecutive(pages + done, found - done));
     pager->counters.read_ahead += found > 0 ? found - 1 : 0;
@@ -223,60 +208,29 @@ static bool stays(struct pager *pager, workingset_shadow shadow)
     return true;
 }
 
-/* What to read for a page that is used: one that is not there, or one that was marked. */
-static struct readahead_plan plan_of(struct pager *pager, struct readahead_state *state, uint64_t index, bool marked)
+/* What to read for a demand, the page that is wanted in the first part of it. */
+static struct readahead_plan plan_of(struct pager *pager, struct readahead_state *state, uint64_t index)
 {
     struct memory_state memory;
     pager->backend.memory(pager->backend.context, &memory);
-    struct readahead_request request = {.index = index, .count = 1, .limit = UINT64_MAX, .marked = marked};
+    struct readahead_request request = {.index = index, .count = 1, .limit = UINT64_MAX};
     request.spare = memory.free > 4UL * BATCH_PAGES ? BATCH_PAGES : (uint32_t)(memory.free / 4);
     struct readahead_plan plan = readahead_fault(state, &request);
-    /* The page that somebody waits for is in the first part that is read. */
-    if (!marked && (index < plan.start || index - plan.start >= BATCH_PAGES))
-        return only(index);
+    if (index < plan.start || index - plan.start >= BATCH_PAGES)
+        return (struct readahead_plan){.start = index, .count = 1, .mark = READAHEAD_NO_MARK};
     return plan;
-}
-
-/* True if a page of a batch has not come to its end. */
-static bool is_left(const struct pager *pager, uint32_t number, uint32_t place)
-{
-    bool left = place >= pager->batches[number].begun;
-    for (uint32_t i = 0; i < TRANSFERS_MAX && !left; i++) {
-        const struct transfer *transfer = &pager->transfers[i];
-        left = transfer->used && transfer->batch == number && place >= transfer->first &&
-               place - transfer->first < transfer->count + transfer->left;
-    }
-    return left;
-}
-
-/* True if the page is being read. */
-static bool is_on_its_way(const struct pager *pager, uint64_t object, uint64_t index)
-{
-    for (uint32_t i = 0; i < BATCHES_MAX; i++) {
-        const struct batch *batch = &pager->batches[i];
-        if (batch->kind != BATCH_FILL || batch->object != object)
-            continue;
-        for (uint32_t j = 0; j < batch->count; j++) {
-            if (batch->pages[j].index == index && is_left(pager, i, j))
-                return true;
-        }
-    }
-    return false;
 }
 
 int fill(struct pager *pager, const struct demand *demand)
 {
-    /* Who comes to a page before it is there has not jumped about; and after it came nobody waits any more. */
-    if (is_on_its_way(pager, demand->object, demand->index))
-        return 0;
     struct object *object = object_know(pager, demand->object, demand->cookie);
     const struct readahead_state before = object->readahead;
     const workingset_shadow shadow = shadow_table_take(&pager->shadows, demand->object, demand->index);
-    const struct readahead_plan plan = plan_of(pager, &object->readahead, demand->index, false);
+    const struct readahead_plan plan = plan_of(pager, &object->readahead, demand->index);
     const uint64_t active = stays(pager, shadow) ? demand->index : UINT64_MAX;
-    int error = read_range(pager, demand, plan, active);
+    int error = read_range(pager, demand, plan.start, plan.count, active);
     if (error == -ENOMEM && plan.count > 1)
-        error = read_range(pager, demand, only(demand->index), active);
+        error = read_range(pager, demand, demand->index, 1, active);
     if (error != -EAGAIN && error != -ENOMEM)
         return 0; /* any other error: the object is no more, and nobody waits for it */
     object->readahead = before;
@@ -285,17 +239,6 @@ int fill(struct pager *pager, const struct demand *demand)
     if (error == -ENOMEM)
         reclaim_want(pager, LRU_BATCH, false);
     return -EAGAIN;
-}
-
-void read_on(struct pager *pager, const struct demand *demand)
-{
-    struct object *object = object_know(pager, demand->object, demand->cookie);
-    const struct readahead_state before = object->readahead;
-    const struct readahead_plan plan = plan_of(pager, &object->readahead, demand->index, true);
-
-    /* If it cannot be read now, it is when somebody comes to it. */
-    if (plan.count > 0 && read_range(pager, demand, plan, UINT64_MAX) < 0)
-        object->readahead = before;
 }
 
 int advise(struct pager *pager, const struct demand *demand)
@@ -312,7 +255,7 @@ int advise(struct pager *pager, const struct demand *demand)
     for (;;) {
         struct readahead_plan plan =
             readahead_will_need(&object->readahead, &index, demand->index + demand->count, UINT64_MAX);
-        if (plan.count == 0 || read_range(pager, demand, plan, UINT64_MAX) < 0)
+        if (plan.count == 0 || read_range(pager, demand, plan.start, plan.count, UINT64_MAX) < 0)
             return 0; /* advice: as far as there is room for it */
     }
 }

@@ -21,7 +21,6 @@ static struct demand translate(const struct memsrv_demand *from)
         [MEMSRV_DEMAND_RECLAIM] = WANT_RECLAIM, [MEMSRV_DEMAND_SYNC] = WANT_SYNC,
         [MEMSRV_DEMAND_DIRTY] = WANT_CLEANING,  [MEMSRV_DEMAND_SLOT_FREE] = TOLD_SLOTS_FREE,
         [MEMSRV_DEMAND_ADVICE] = TOLD_ADVICE,   [MEMSRV_DEMAND_OBJECT_GONE] = TOLD_GONE,
-        [MEMSRV_DEMAND_READ_ON] = TOLD_READ_ON,
     };
     _Static_assert(MEMSRV_RECLAIM_URGENT == 1 && MEMSRV_ADVICE_WILL_NEED == 3, "details are passed on");
     return (struct demand){.kind = kinds[from->kind],
@@ -44,7 +43,7 @@ static void take_demands(struct pager_context *context)
         if (error < 0)
             server_log("pager: no demands: error %d\n", error);
         for (size_t i = 0; i < count; i++) {
-            if (demands[i].kind < MEMSRV_DEMAND_FILL || demands[i].kind > MEMSRV_DEMAND_READ_ON)
+            if (demands[i].kind < MEMSRV_DEMAND_FILL || demands[i].kind > MEMSRV_DEMAND_OBJECT_GONE)
                 continue;
             const struct demand demand = translate(&demands[i]);
             if (demand.kind == WANT_RECLAIM)

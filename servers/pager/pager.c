@@ -73,9 +73,6 @@ static int begin(struct pager *pager, const struct demand *demand)
     case TOLD_SLOTS_FREE:
         swap_slots_free(pager, demand->index, demand->count);
         return 0;
-    case TOLD_READ_ON:
-        read_on(pager, demand);
-        return 0;
     case TOLD_ADVICE:
         return advise(pager, demand);
     default:

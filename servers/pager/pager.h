@@ -109,7 +109,6 @@ enum demand_kind {
     WANT_CLEANING,
     TOLD_SLOTS_FREE,
     TOLD_ADVICE,
-    TOLD_READ_ON,
     TOLD_GONE
 };
 
@@ -286,9 +285,6 @@ uint32_t batch_pfns(const struct batch *batch, uint32_t first, uint32_t count, u
 /* Begins what a demand wants. EAGAIN: something is exhausted; ask again when something has ended. */
 MUST_CHECK int fill(struct pager *pager, const struct demand *demand);
 MUST_CHECK int advise(struct pager *pager, const struct demand *demand);
-
-/* A page that was marked is used: begins to read what comes behind, if that is possible now. */
-void read_on(struct pager *pager, const struct demand *demand);
 
 /* The object's record, a new one in place of the oldest if there is none. */
 struct object *object_know(struct pager *pager, uint64_t number, uint64_t cookie);

@@ -390,16 +390,7 @@ static uint64_t now_us(void *context)
     return machine.now;
 }
 
-static void fill_mark(void *context, uint64_t object, uint64_t index)
-{
-    (void)context;
-    struct frame *frame = &machine.frames[machine.object_frame[object - 1][index] - 1];
-    EXPECT(frame->state == FRAME_FILLING && frame->object == object && frame->index == index);
-    frame->marked = true;
-}
-
 static const struct backend backend = {.fill_begin = fill_begin,
-                                       .fill_mark = fill_mark,
                                        .swap_fill_begin = swap_fill_begin,
                                        .clean_begin = clean_begin,
                                        .fill_end = fill_end,

@@ -27,7 +27,7 @@ enum frame_state { FRAME_FREE, FRAME_BACKED, FRAME_ANON, FRAME_FILLING, FRAME_SW
 
 struct frame {
     enum frame_state state;
-    bool accessed, dirty, writing, locked, marked;
+    bool accessed, dirty, writing, locked;
     uint64_t object, index; /* or the anonymous page; or the slot that it comes from */
     uint64_t slot;
     uint64_t content;

@@ -51,10 +51,6 @@ int machine_file(uint64_t object, uint64_t index, bool write)
             go_on();
     }
     touch(&machine.frames[*place - 1], &machine.expected_file[object - 1][index], write);
-    if (machine.frames[*place - 1].marked) {
-        machine.frames[*place - 1].marked = false;
-        demand(TOLD_READ_ON, object, index, 1);
-    }
     return 0;
 }
 

@@ -14,21 +14,6 @@ static void sequential_file(void)
     EXPECT(pager.counters.read_ahead > OBJECT_PAGES / 2 && pager.counters.reclaimed > 0);
 }
 
-/* Who reads in order, and not faster than the disk, finds each page but the first there, as long as memory is free. */
-static void next_window_in_time(void)
-{
-    unsigned missing = 0;
-
-    machine_start(512, false);
-    for (uint64_t i = 0; i < 448; i++) {
-        missing += machine.object_frame[0][i] == 0;
-        EXPECT(machine_file(1, i, false) == 0);
-        machine_settle();
-    }
-    machine_check();
-    EXPECT(missing == 1);
-}
-
 static void large_file(void)
 {
     machine_start(128, false);
@@ -349,7 +334,6 @@ static void random_errors(void)
 
 static const struct test_row rows[] = {
     {"sequential_file", "a file is read ahead, and makes way for itself", sequential_file},
-    {"next_window_in_time", "the next window is read while one is used", next_window_in_time},
     {"large_file", "a file larger than memory is read and written", large_file},
     {"sync_reaches_disk", "after a sync nothing is dirty", sync_reaches_disk},
     {"old_pages_are_written", "what is dirty for long is written, and not sooner", old_pages_are_written},

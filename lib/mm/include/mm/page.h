@@ -55,7 +55,6 @@ enum migrate_type {
 #define PAGE_BUSY        0x40000u  /* is being evicted: who wants it waits */
 #define PAGE_ORPHAN      0x80000u  /* belongs to nobody any more, and is freed when its transit ends */
 #define PAGE_BACKED      0x200000u /* of an object that is backed */
-#define PAGE_MARKED      0x400000u /* of a backed object: who wants it first has the pager read on */
 #define PAGE_BORROWED    0x800000u /* is being filled, and was taken from the reserve */
 #define PAGE_SWAP_CACHE  0x100000u /* has a swap slot: `owner` is its record */
 /* Of a page that is charged to a memory group: the group's number, not 0, and whether as a page of a file. Only a page
