@@ -77,18 +77,43 @@ int object_wait_locked(struct memsrv_context *worker, struct object *object, uin
 
 /* --- Filling ------------------------------------------------------------------------------------------------------ */
 
+/* A page to fill: from the reserve only if there is no other, and as one of so many. */
+static struct page *take_to_fill(struct memsrv_context *worker)
+{
+    const bool reserve = worker->reserve;
+
+    worker->reserve = false;
+    struct page *page = page_take(worker);
+    worker->reserve = reserve;
+    if (page || !reserve || !reservation_take_fill())
+        return page;
+    page = page_take(worker);
+    if (page)
+        page->flags |= PAGE_BORROWED;
+    else
+        reservation_put_fill();
+    return page;
+}
+
+static void give_filled(struct page *page)
+{
+    if (page->flags & PAGE_BORROWED)
+        reservation_put_fill();
+    page->flags &= ~PAGE_BORROWED;
+}
+
 /* Takes a page and puts it, fresh, at an index where none is. */
 static int begin_fill_locked(struct memsrv_context *worker, struct object *object, uint64_t index, struct page **result)
     REQUIRES(object->lock)
 {
-    struct page *page = reservation_page_take(worker);
+    struct page *page = take_to_fill(worker);
     if (!page)
         return -ENOMEM;
     const struct memsrv_transit about = {
         .kind = MEMSRV_TRANSIT_FILL, .object = object->id, .cookie = object->cookie, .index = index};
     int error = transit_begin(page, &about);
     if (error) {
-        reservation_page_settle(page);
+        give_filled(page);
         page_give(worker, page);
         return error;
     }
@@ -97,7 +122,7 @@ static int begin_fill_locked(struct memsrv_context *worker, struct object *objec
     if (error) {
         transit_end(page);
         page->flags &= ~PAGE_FRESH;
-        reservation_page_settle(page);
+        give_filled(page);
         page_give(worker, page);
         return error;
     }
@@ -155,7 +180,7 @@ bool object_fill_end(struct memsrv_context *worker, uint64_t pfn, int status)
     const uint64_t index = page->index;
     spinlock_acquire(&object->lock);
     transit_end(page);
-    reservation_page_settle(page);
+    give_filled(page);
     const bool orphan = page->flags & PAGE_ORPHAN, gone = orphan || status;
     if (!gone)
         fill_done_locked(object, page);

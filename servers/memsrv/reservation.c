@@ -31,39 +31,17 @@ uint64_t reservation_min_free_kbytes(uint64_t cpu_count)
     return reservation_pages(cpu_count) * 3 * (PAGE_SIZE / 1024);
 }
 
-/* One of the pages that may be taken from the reserve. False: as many are in transit; or what was read before has used it
- * up, and until reclaim has freed pages it is for those who free them. */
-static bool take_fill(void)
+bool reservation_take_fill(void)
 {
-    if (__atomic_fetch_add(&fills, 1, __ATOMIC_RELAXED) < FILLS &&
-        memory_free_pages() > reservation_pages(worker_count))
+    if (__atomic_fetch_add(&fills, 1, __ATOMIC_RELAXED) < FILLS)
         return true;
-    __atomic_fetch_sub(&fills, 1, __ATOMIC_RELAXED);
+    reservation_put_fill();
     return false;
 }
 
-struct page *reservation_page_take(struct memsrv_context *worker)
+void reservation_put_fill(void)
 {
-    const bool reserve = worker->reserve;
-
-    worker->reserve = false;
-    struct page *page = page_take(worker);
-    worker->reserve = reserve;
-    if (page || !reserve || !take_fill())
-        return page;
-    page = page_take(worker);
-    if (page)
-        page->flags |= PAGE_BORROWED;
-    else
-        __atomic_fetch_sub(&fills, 1, __ATOMIC_RELAXED);
-    return page;
-}
-
-void reservation_page_settle(struct page *page)
-{
-    if (page->flags & PAGE_BORROWED)
-        __atomic_fetch_sub(&fills, 1, __ATOMIC_RELAXED);
-    page->flags &= ~PAGE_BORROWED;
+    __atomic_fetch_sub(&fills, 1, __ATOMIC_RELAXED);
 }
 
 /* --- Holding what is free ----------------------------------------------------------------------------------------- */

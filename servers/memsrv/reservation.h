@@ -2,7 +2,7 @@
 /*
  * What paging needs when no page is free: the pages that its requests can take at most at a time, computed from what
  * they are. So many are kept below the min watermarks, where only the pager, the servers that it needs and their tables
- * reach; what is read, of files or from slots, gets none of the last of them. Cleaning and eviction take no page: their tables are in a pool of their own (space_tables.c), and what is
+ * reach. Cleaning and eviction take no page: their tables are in a pool of their own (space_tables.c), and what is
  * in transit is noted in a table that is always there.
  */
 #ifndef MEMSRV_RESERVATION_H
@@ -17,11 +17,9 @@ uint64_t reservation_pages(uint64_t cpu_count);
  * leaves that much. */
 uint64_t reservation_min_free_kbytes(uint64_t cpu_count);
 
-/* Takes a page that something is read into. If programs get none it is from the reserve, and one of so many in transit, as
- * long as what else paging needs stays there; worker->reserve must be set for that. NULL: there is none. */
-MUST_CHECK struct page *reservation_page_take(struct memsrv_context *worker);
-
-/* The page is in transit no longer. Before it is given back, or used. */
-void reservation_page_settle(struct page *page);
+/* One of the pages for fills that may be taken from the reserve. False: as many are in transit; they come back with
+ * reservation_put_fill(). */
+MUST_CHECK bool reservation_take_fill(void);
+void reservation_put_fill(void);
 
 #endif

@@ -195,7 +195,7 @@ void swap_hint_range_locked(struct space *space, uint64_t start, uint64_t end)
         for (long i = 0; i < count; i++) {
             const uint64_t slot = swap_slot_of(found[i].entry);
             const struct parking_request request = {
-                .key = {MEMSRV_DEMAND_SWAP_IN, 0, slot}, .first = slot, .count = 1, .access = 0};
+                .key = {MEMSRV_DEMAND_SWAP_IN, 0, slot}, .first = slot, .count = 1, .access = MEMSRV_PROTECT_READ};
             if (found[i].entry & ENTRY_SOFT)
                 parking_hint(&request);
         }

@@ -13,7 +13,6 @@
 #include "huge.h"
 #include "log.h"
 #include "parking.h"
-#include "reservation.h"
 #include "space_pages.h"
 #include "swap_record.h"
 #include "transit.h"
@@ -251,7 +250,6 @@ bool swap_fill_end(struct memsrv_context *worker, uint64_t pfn, int status)
     struct swap_record *record = swap_find_page_locked(page);
     CHECK(record);
     transit_end(page);
-    reservation_page_settle(page);
     if (!status)
         swap_count_in_locked();
     if (status)
@@ -275,11 +273,10 @@ static bool is_awaited(const struct swap_record *record) REQUIRES(swap_lock)
 static int begin_fill(struct memsrv_context *worker, uint64_t slot, struct page **result)
 {
     const struct memsrv_transit about = {.kind = MEMSRV_TRANSIT_SWAP_IN, .index = slot};
-    struct page *page = reservation_page_take(worker);
+    struct page *page = user_page_take(worker);
     int error = page ? 0 : -ENOMEM;
 
     *result = NULL;
-    worker->user_pages += page != NULL;
     spinlock_acquire(&swap_lock);
     struct swap_record *record = swap_find_locked(slot);
     if (record && !record->page && (record->state == SWAP_USED || record->state == SWAP_UNSURE)) {
@@ -296,10 +293,8 @@ static int begin_fill(struct memsrv_context *worker, uint64_t slot, struct page 
             tell(slot, 0); /* it is there, or nobody needs it */
     }
     spinlock_release(&swap_lock);
-    if (page && !*result) {
-        reservation_page_settle(page);
+    if (page && !*result)
         user_page_give(worker, page);
-    }
     return error;
 }
 

@@ -237,7 +237,7 @@ int fill(struct pager *pager, const struct demand *demand)
     if (shadow != WORKINGSET_NO_SHADOW)
         shadow_table_put(&pager->shadows, demand->object, demand->index, shadow);
     if (error == -ENOMEM)
-        reclaim_want(pager, LRU_BATCH, true);
+        reclaim_want(pager, LRU_BATCH, false);
     return -EAGAIN;
 }
 
