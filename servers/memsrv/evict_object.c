@@ -61,8 +61,8 @@ static bool area_object_is_backed(const struct vma *area)
     return object->backed;
 }
 
-/* Where it is noted that pages stay that an area shows; NULL: they need not. The reverse map has taken the space's lock. */
-static bool *who_keeps(const struct space *space, const struct vma *area, struct run *run) NO_THREAD_SAFETY_ANALYSIS
+/* Where it is noted that pages stay that an area shows; NULL: they need not. */
+static bool *who_keeps(const struct space *space, const struct vma *area, struct run *run)
 {
     if (area->flags & VMA_LOCKED)
         return run->locked;
