@@ -7,8 +7,6 @@
 #include <proto/pager_client.h>
 #include <quire/clock.h>
 
-#include "ext2_windows.h"
-
 #define ATTEMPTS        500u
 #define ATTEMPT_WAIT_NS 10000000u
 
@@ -36,36 +34,22 @@ void ext2_pages_close(struct ext2_pages *pages)
 {
     if (!pages->object)
         return;
-    ext2_windows_close(pages->object);
     (void)!memsrv_object_memory_release(SLOT_MEMSRV, pages->object);
     pages->object = 0;
-}
-
-/* Reads up to the end of a page at most; returns how many bytes, or what memsrv says. */
-static long read_part(const struct ext2_pages *pages, uint64_t offset, void *data, size_t bytes)
-{
-    const size_t rest = PAGE_SIZE - offset % PAGE_SIZE, part = bytes < rest ? bytes : rest;
-    uint64_t done = 0;
-
-    if (ext2_windows_read(pages->object, offset, data, part))
-        return (long)part;
-    const int error = memsrv_object_load(SLOT_MEMSRV, pages->object, offset, part, (uint64_t)data, &done);
-    if (error < 0)
-        return error;
-    ext2_windows_learn(pages->object, offset / PAGE_SIZE);
-    return (long)done;
 }
 
 long ext2_pages_read(struct ext2_pages *pages, uint64_t offset, void *data, size_t bytes)
 {
     size_t done = 0;
-    long got = 1;
+    int error = 0;
 
-    while (got > 0 && done < bytes) {
-        got = read_part(pages, offset + done, (char *)data + done, bytes - done);
-        done += got > 0 ? (size_t)got : 0;
+    while (error == 0 && done < bytes) {
+        uint64_t part = 0;
+        error =
+            memsrv_object_load(SLOT_MEMSRV, pages->object, offset + done, bytes - done, (uint64_t)data + done, &part);
+        done += part;
     }
-    return done > 0 ? (long)done : pages_error((int)got);
+    return done > 0 ? (long)done : pages_error(error);
 }
 
 long ext2_pages_write(struct ext2_pages *pages, uint64_t offset, const void *data, size_t bytes)
@@ -84,13 +68,11 @@ long ext2_pages_write(struct ext2_pages *pages, uint64_t offset, const void *dat
 
 int ext2_pages_resize(struct ext2_pages *pages, uint64_t size)
 {
-    ext2_windows_forget(pages->object, (size + PAGE_SIZE - 1) / PAGE_SIZE, UINT64_MAX);
     return memsrv_object_memory_resize(SLOT_MEMSRV, pages->object, size) < 0 ? -ENOSPC : 0;
 }
 
 int ext2_pages_discard(struct ext2_pages *pages, uint64_t first, uint64_t end)
 {
-    ext2_windows_forget(pages->object, first, end);
     const int error =
         memsrv_object_memory_discard(SLOT_MEMSRV, pages->object, first * PAGE_SIZE, (end - first) * PAGE_SIZE);
     return error < 0 ? pages_error(error) : 0;
@@ -116,8 +98,7 @@ struct ext2_pages_use ext2_pages_use(const struct ext2_pages *pages)
 
     /* Without an answer it is taken for used. */
     if (memsrv_object_use(SLOT_MEMSRV, pages->object, &use.others, &use.transit) < 0)
-        return (struct ext2_pages_use){.others = 1, .transit = 1};
-    use.others -= ext2_windows_count(pages->object);
+        use = (struct ext2_pages_use){.others = 1, .transit = 1};
     return use;
 }
 

@@ -22,7 +22,6 @@ struct run {
     uint64_t first, count; /* index of the first page in the object */
     bool busy[MEMSRV_BATCH_PAGES];
     bool locked[MEMSRV_BATCH_PAGES];
-    bool shown[MEMSRV_BATCH_PAGES]; /* a server that others wait for may touch it */
 };
 
 /* The page of the run at place i, if the object still has it there. */
@@ -61,27 +60,16 @@ static bool area_object_is_backed(const struct vma *area)
     return object->backed;
 }
 
-/* Where it is noted that pages stay that an area shows; NULL: they need not. */
-static bool *who_keeps(const struct space *space, const struct vma *area, struct run *run)
-{
-    if (area->flags & VMA_LOCKED)
-        return run->locked;
-    if (!(space->roles & MEMSRV_ROLE_UNEVICTABLE))
-        return NULL;
-    return area_object_is_backed(area) ? run->shown : run->locked;
-}
-
-/* Unmaps what an area shows of the run, or notes that it stays. */
+/* Unmaps what an area shows of the run, or notes that it is locked. */
 static int unmap_area(struct memsrv_context *worker, struct space *space, struct vma *area, uint64_t from, uint64_t to,
                       void *context) NO_THREAD_SAFETY_ANALYSIS
 {
     struct run *run = context;
-    bool *keeps = who_keeps(space, area, run);
 
-    if (keeps) {
+    if ((area->flags & VMA_LOCKED) || (!area_object_is_backed(area) && (space->roles & MEMSRV_ROLE_UNEVICTABLE))) {
         const uint64_t first = ((area->offset + (from - area->start)) >> PAGE_SHIFT) - run->first;
         for (uint64_t i = 0; i < (to - from) >> PAGE_SHIFT; i++)
-            keeps[first + i] = true;
+            run->locked[first + i] = true;
     } else if (space_ready_to_change_locked(space, from, to, true)) {
         return 0; /* no table to be had: what is mapped still is busy */
     } else if (area->flags & VMA_SHARED) {
@@ -124,7 +112,7 @@ static uint8_t end_page(struct memsrv_context *worker, struct object *object, st
         return MEMSRV_EVICT_LOCKED;
     if (page->flags & PAGE_DIRTY)
         return MEMSRV_EVICT_DIRTY;
-    if (run->shown[i] || is_mapped(page))
+    if (is_mapped(page))
         return MEMSRV_EVICT_BUSY;
     if (!object->backed)
         return swap_out(worker, object, page, run->victims[i].slot);
