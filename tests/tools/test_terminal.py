@@ -73,7 +73,8 @@ class Terminal:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             dead, status = self.call("list-panes", "-F", "#{pane_dead},#{pane_dead_status}").strip().split(",")
-            if dead == "1":
+            # tmux sees the end of the output before it has the status.
+            if dead == "1" and status:
                 return int(status)
             time.sleep(POLL_SECONDS)
         return None
