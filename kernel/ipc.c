@@ -235,6 +235,7 @@ static long give_reply(struct thread *server, struct reply *reply, uint32_t righ
     }
     reply->caller = NULL;
     if (LIKELY(reply->server)) {
+        sched_charge(arch_this_cpu());
         reply->server->serving = NULL;
         reply->server = NULL;
     }
@@ -311,6 +312,7 @@ static long find_receive(const struct thread *server, struct endpoint **endpoint
 static void go_on(struct thread *server)
 {
     if (UNLIKELY(server->serving)) {
+        sched_charge(arch_this_cpu());
         server->serving->server = NULL;
         server->serving = NULL;
     }

@@ -13,6 +13,7 @@
 #include "panic.h"
 
 #define TICK_NS 4000000UL
+#define ACCOUNT_STEPS 8
 
 struct cpu cpus[CPUS_MAX];
 uint32_t idle_cpus;
@@ -174,14 +175,29 @@ void sched_fp_enter(struct cpu *cpu, struct thread *thread)
     arch_fp_allow(true);
 }
 
-/* What has passed since the last time is the running thread's. hand_over() does without: a caller has what its server did for
- * it there, unless a tick comes meanwhile. */
-static void charge(struct cpu *cpu)
+/* Whom the time of a CPU's running thread is for: the first of those who call one another here, or else itself. As many
+ * steps as calls usually nest. */
+static struct thread *account_of(const struct cpu *cpu)
+{
+    struct thread *thread = cpu->current;
+
+    for (unsigned step = 0; step < ACCOUNT_STEPS && thread && thread->serving; step++) {
+        struct thread *caller = thread->serving->caller;
+        if (!caller || caller->cpu != cpu->index || thread->serving->server != thread)
+            break;
+        thread = caller;
+    }
+    return thread;
+}
+
+/* hand_over(), which is to be quick, does without this: so a caller has what its servers did for it. */
+void sched_charge(struct cpu *cpu)
 {
     const uint64_t now = timer_now();
+    struct thread *thread = account_of(cpu);
 
-    if (cpu->current)
-        cpu->current->run_time += now - cpu->charged_at;
+    if (thread)
+        thread->run_time += now - cpu->charged_at;
     cpu->charged_at = now;
 }
 
@@ -189,7 +205,7 @@ uint64_t sched_run_time(const struct thread *thread)
 {
     const struct cpu *cpu = &cpus[thread->cpu];
 
-    return ns_from_ticks(thread->run_time + (cpu->current == thread ? timer_now() - cpu->charged_at : 0));
+    return ns_from_ticks(thread->run_time + (account_of(cpu) == thread ? timer_now() - cpu->charged_at : 0));
 }
 
 void sched_switch(struct cpu *cpu, struct thread *thread)
@@ -198,7 +214,7 @@ void sched_switch(struct cpu *cpu, struct thread *thread)
 
     if (previous == thread)
         return;
-    charge(cpu);
+    sched_charge(cpu);
     if (previous) {
         previous->tls = arch_get_tls();
         if (cpu->fp_enabled)
@@ -421,7 +437,7 @@ struct thread *sched_tick(struct thread *current)
     arm_next(cpu);
     if (!current)
         return sched_next(NULL);
-    charge(cpu);
+    sched_charge(cpu);
     if (cpu->slice_used)
         return sched_yield(current);
     cpu->slice_used = true;

@@ -91,7 +91,11 @@ void sched_sleep(struct thread *thread, uint64_t deadline);
 void sched_sleep_cancel(struct thread *thread);
 uint64_t sched_now(void); /* ns since boot */
 
-/* The time in ns that a thread has had a CPU. */
+/* What has passed since the last time is time of the running thread, or of who it works for. To be called before a server
+ * that runs here lets go of its caller. */
+void sched_charge(struct cpu *cpu);
+
+/* The time in ns that a thread has had a CPU, or a server had one for it. */
 uint64_t sched_run_time(const struct thread *thread);
 
 /* How much of the priorities from `lowest` to `highest` could go on: SYSTEM_LOAD. EINVAL: no such priorities. */

@@ -91,7 +91,7 @@ struct cpu {
     uint8_t tracing;
     uint32_t index;
     uint64_t fault_count;
-    uint64_t charged_at;        /* counter ticks: what `current` runs from then on is not in its run_time yet */
+    uint64_t charged_at;        /* counter ticks: what has passed since is in no run_time yet */
     struct thread *slice_owner; /* who got the CPU from the queue last; only compared: it may be gone */
     struct run_queue queue;
 };
