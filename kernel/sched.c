@@ -12,7 +12,7 @@
 #include "kernel.h"
 #include "panic.h"
 
-#define TICK_NS 4000000UL
+#define TICK_NS       4000000UL
 #define ACCOUNT_STEPS 8
 
 struct cpu cpus[CPUS_MAX];

@@ -3,21 +3,20 @@
  * A disk that fails in places, or does not answer: who needs the page gets a bus error or EIO, and nobody else notices.
  * Needs a disk whose partition is called scratch.
  */
+#include "scratch_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <errno.h>
 #include <proto/blk_client.h>
-#include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
-#include <proto/pager_start.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCRATCH    "label=scratch"
 #define WORDS      (PAGE_SIZE / sizeof(uint64_t))
 #define DISK_PAGES 1024u
 #define BAD_PAGE   100u /* this one and those behind it, while something is injected */
@@ -28,30 +27,19 @@
 #define READ_BIT   (1UL << BLK_READ)
 #define WRITE_BIT  (1UL << BLK_WRITE)
 
-static struct blk_volume volume;
-static uint64_t object;
+static struct scratch_disk scratch;
 static volatile uint64_t *disk;
 
 static bool map_disk(void)
 {
-    uint64_t address = 0;
-    size_t count = 0;
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (error == 0)
-        error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    if (error == 0)
-        error = memsrv_object_backed_create(SLOT_MEMSRV, DISK_PAGES * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id),
-                                            &object);
-    if (error == 0)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, DISK_PAGES * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
-                                  MEMSRV_MAP_SHARED, object, 0, &address);
-    disk = (volatile uint64_t *)address;
+    const int error = scratch_disk_map(&scratch, DISK_PAGES, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE);
+    disk = scratch.memory;
     return tap_equal(error, 0, "a part of the disk is mapped");
 }
 
 static int inject(uint64_t fault, uint64_t operations, uint64_t page, uint64_t pages)
 {
-    return blk_inject(SLOT_BLK, volume.id, fault, operations, page * BLK_PAGE_SECTORS, pages * BLK_PAGE_SECTORS);
+    return blk_inject(SLOT_BLK, scratch.volume, fault, operations, page * BLK_PAGE_SECTORS, pages * BLK_PAGE_SECTORS);
 }
 
 /* Has a child read a page; what became of it. */
@@ -90,13 +78,13 @@ static void writing(void)
     for (uint64_t page = WRITTEN; page < WRITTEN + 8; page++)
         disk[page * WORDS] = page;
     tap_equal(inject(BLK_FAULT_ERROR, WRITE_BIT, WRITTEN + 2, 1), 0, "a page cannot be written");
-    tap_equal(pager_sync(SLOT_PAGER, object, WRITTEN, WRITTEN + 8, 0), -EIO, "who waits for it gets EIO");
-    tap_equal(pager_sync(SLOT_PAGER, object, WRITTEN + 3, WRITTEN + 8, 0), 0, "the others are written");
+    tap_equal(pager_sync(SLOT_PAGER, scratch.object, WRITTEN, WRITTEN + 8, 0), -EIO, "who waits for it gets EIO");
+    tap_equal(pager_sync(SLOT_PAGER, scratch.object, WRITTEN + 3, WRITTEN + 8, 0), 0, "the others are written");
     tap_equal((long)disk[(WRITTEN + 2) * WORDS], WRITTEN + 2, "the page keeps what was written to it");
     tap_equal(msync((void *)(uintptr_t)(disk + (WRITTEN + 2) * WORDS), PAGE_SIZE, MS_SYNC) == 0 ? 0 : -errno, -EIO,
               "msync tells, too");
     (void)!inject(BLK_FAULT_NONE, 0, 0, 0);
-    tap_equal(pager_sync(SLOT_PAGER, object, WRITTEN, WRITTEN + 8, 0), 0, "later it can be written");
+    tap_equal(pager_sync(SLOT_PAGER, scratch.object, WRITTEN, WRITTEN + 8, 0), 0, "later it can be written");
     uint64_t dropped = 0;
     tap_ok(pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &dropped) == 0 && dropped > 0 &&
                disk[(WRITTEN + 2) * WORDS] == WRITTEN + 2,
@@ -116,13 +104,12 @@ static void silence(void)
 
 int main(void)
 {
-    uint64_t failures = 1;
     tap_plan(1 + 6 + 7 + 4 + 1);
     if (map_disk()) {
         reading();
         writing();
         silence();
     }
-    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     return tap_done();
 }

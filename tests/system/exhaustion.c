@@ -2,6 +2,7 @@
 /*
  * Programs that take all memory, in several ways, lose it again with their lives; everybody else goes on.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/memsrv_client.h>
@@ -83,20 +84,9 @@ static int map_all(void)
     return 0; /* more than there may be */
 }
 
-static uint64_t pages_used(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count = 0;
-    if (memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0)
-        return 0;
-    return memory.total - memory.free - memory.lists;
-}
-
 static void test_child(const char *mode, int rounds, int status, const char *what)
 {
     const char *line[] = {SELF, mode, NULL};
-    uint64_t failures = 1;
-
     (void)!process_run(line); /* caches fill */
     uint64_t before = pages_used();
     int found = status;
@@ -104,7 +94,7 @@ static void test_child(const char *mode, int rounds, int status, const char *wha
         found = process_run(line);
     tap_equal(found, status, "%s", what);
     tap_equal((long)pages_used(), (long)before, "no page is lost by that");
-    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 static struct memsrv_alloc requests_now(void)

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "memory_calls.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/grant.h>
@@ -147,21 +148,6 @@ static int work(void)
 
 /* --- The rows ----------------------------------------------------------------------------------------------------- */
 
-static uint64_t pages_used(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count = 0;
-    if (memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0)
-        return 0;
-    return memory.total - memory.free - memory.lists;
-}
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
 static int set(uint64_t kinds, uint64_t interval, uint64_t times, uint64_t skip, uint64_t *failures)
 {
     return memsrv_fail_alloc_set(GRANT_SLOT_MEMSRV, kinds, interval, times, skip, failures);
@@ -208,7 +194,7 @@ static void test_turns(const char *name, uint64_t kind)
     tap_ok(run_work() == 0, "then all is as it was");
     const long lost = (long)(pages_used() - before);
     tap_ok(lost <= LOST_MAX, "no memory is lost (%ld pages)", lost);
-    tap_ok(sound(), "memsrv's structures hold");
+    tap_ok(memsrv_is_sound(), "memsrv's structures hold");
 }
 
 static void test_often(uint64_t kinds)
@@ -224,7 +210,7 @@ static void test_often(uint64_t kinds)
     tap_ok(good && total >= ROUNDS, "each %uth fails all the time, %lu in all", INTERVAL, (unsigned long)total);
     const long lost = (long)(pages_used() - before);
     tap_ok(lost <= LOST_MAX, "no memory is lost (%ld pages)", lost);
-    tap_ok(sound(), "memsrv's structures hold");
+    tap_ok(memsrv_is_sound(), "memsrv's structures hold");
 }
 
 static void test_errors(void)

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server_state.h"
 #include "tap.h"
 
 #define PAGE        4096UL
@@ -25,14 +26,6 @@
 #define LARGE_PAGES 3000UL /* several translation tables, none of them filled */
 #define DEPTH       5
 #define ROUNDS      100
-
-static unsigned long free_pages(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count;
-    int error = memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count);
-    return error < 0 ? 0 : memory.free + memory.lists;
-}
 
 /* The same once servers that have just begun have what they need. */
 static unsigned long settled_free_pages(void)
@@ -46,12 +39,6 @@ static unsigned long settled_free_pages(void)
         pages = now;
     }
     return pages;
-}
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
 }
 
 static unsigned long *map(unsigned long pages, int flags)
@@ -132,7 +119,7 @@ static void test_copies(void)
         _exit(holds(memory, LARGE_PAGES, 7) ? 0 : 1);
     }
     fill(memory, LARGE_PAGES, 5);
-    tap_ok(sound(), "memsrv's and the kernel's structures are sound while both exist");
+    tap_ok(memsrv_is_sound(), "memsrv's and the kernel's structures are sound while both exist");
     tap_equal(status_of(child), 0, "the child does not see what the parent writes");
     tap_ok(holds(memory, LARGE_PAGES, 5), "which the parent does");
     munmap(memory, LARGE_PAGES * PAGE);
@@ -519,7 +506,7 @@ int main(void)
     test_many();
     test_pipe();
     test_mappings();
-    tap_ok(sound(), "memsrv's and the kernel's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's and the kernel's structures are sound");
     long lost = (long)before - (long)free_pages();
     tap_ok(lost <= 64, "and the memory of all children has come back (%ld pages)", lost);
     return tap_done();

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server_state.h"
 #include "tap.h"
 
 #define PAGE         4096UL
@@ -24,14 +25,6 @@
 #define THREADS      4
 #define ROUNDS       4000
 #define BLOCKS       32
-
-static unsigned long free_pages(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count;
-    int error = memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count);
-    return error < 0 ? 0 : memory.free + memory.lists;
-}
 
 static void touch(volatile char *memory, unsigned long bytes)
 {

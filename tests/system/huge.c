@@ -3,6 +3,7 @@
  * Huge pages: memory that asked for them gets them when it is touched, and no program sees the difference, whatever is
  * done to a part of one: contents stay, the books balance, and all memory comes back.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -29,33 +30,10 @@
 #define WRITABLE    (PROT_READ | PROT_WRITE)
 #define CHILD_FAULT 1011 /* see status_of() */
 
-static unsigned long free_pages(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count;
-    return memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 ? 0 : memory.free + memory.lists;
-}
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
-static struct memsrv_thp thp(void)
-{
-    struct memsrv_thp info = {0};
-    size_t count;
-    int error = memsrv_thp_info(SLOT_MEMSRV, &info, 1, &count);
-    if (error < 0)
-        tap_diag("thp_info: error %d", error);
-    return info;
-}
-
 /* Whole blocks that there are. */
 static long blocks(void)
 {
-    return (long)(thp().pages / PAGES);
+    return (long)(thp_now().pages / PAGES);
 }
 
 static unsigned long resident(void)
@@ -186,7 +164,7 @@ static void test_places(void)
 static void test_unmap_part(void)
 {
     char *memory = map_advised(1);
-    const uint64_t splits = thp().split;
+    const uint64_t splits = thp_now().split;
 
     fill(memory, 0, PAGES, MARK);
     const unsigned long before = free_pages();
@@ -194,9 +172,9 @@ static void test_unmap_part(void)
     tap_ok(holds(memory, 0, 100, MARK) && holds(memory, 150, PAGES, MARK), "the rest stays when a part is unmapped");
     const long back = (long)(free_pages() - before);
     tap_ok(back >= 46 && back <= 50, "the part comes back at once (%ld pages)", back);
-    tap_equal((long)(thp().split - splits), 1, "the block is split once");
+    tap_equal((long)(thp_now().split - splits), 1, "the block is split once");
     munmap(memory, 30 * PAGE);
-    tap_ok(holds(memory, 30, 100, MARK) && holds(memory, 150, PAGES, MARK) && sound(), "and again");
+    tap_ok(holds(memory, 30, 100, MARK) && holds(memory, 150, PAGES, MARK) && memsrv_is_sound(), "and again");
     munmap(memory, HUGE);
 }
 
@@ -218,7 +196,7 @@ static void test_protect_part(void)
     tap_equal(in_child(write_word, memory + 7 * PAGE), CHILD_FAULT, "the part cannot be written");
     tap_ok(mprotect(memory, HUGE, WRITABLE) == 0, "all of it becomes writable again");
     fill(memory, 0, PAGES, MARK + 2);
-    tap_ok(holds(memory, 0, PAGES, MARK + 2) && sound(), "and is");
+    tap_ok(holds(memory, 0, PAGES, MARK + 2) && memsrv_is_sound(), "and is");
     mprotect(memory, HUGE, PROT_READ);
     tap_ok(holds(memory, 0, PAGES, MARK + 2), "as a whole it can be protected, too");
     munmap(memory, HUGE);
@@ -247,7 +225,7 @@ static void test_dont_need(void)
            "of a part only the part is gone");
     madvise(memory + HUGE, HUGE, MADV_FREE);
     fill(memory, 0, 2 * PAGES, MARK + 9);
-    tap_ok(holds(memory, 0, 2 * PAGES, MARK + 9) && sound(), "all can be written again");
+    tap_ok(holds(memory, 0, 2 * PAGES, MARK + 9) && memsrv_is_sound(), "all can be written again");
     munmap(memory, 2 * HUGE);
 }
 
@@ -265,7 +243,7 @@ static void test_move(void)
     char *part = mremap(moved + HUGE + PAGE, 20 * PAGE, 20 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
     tap_ok(part == target && holds(part - (PAGES + 1) * PAGE, PAGES + 1, PAGES + 21, MARK) &&
                holds(again, 15, PAGES, MARK) && holds(moved, PAGES, PAGES + 1, MARK) &&
-               holds(moved, PAGES + 21, 2 * PAGES, MARK) && sound(),
+               holds(moved, PAGES + 21, 2 * PAGES, MARK) && memsrv_is_sound(),
            "a part of one moves over a part of another");
     munmap(target, 4 * HUGE);
     tap_equal(blocks() - before, 0, "all of them go");
@@ -290,7 +268,7 @@ static int wait_and_look(char *memory)
 static int unmap_most(char *memory)
 {
     munmap(memory + PAGE, HUGE);
-    return *word_at(memory, 0) == MARK && sound() ? 0 : 1;
+    return *word_at(memory, 0) == MARK && memsrv_is_sound() ? 0 : 1;
 }
 
 static int pass_on(char *memory)
@@ -316,7 +294,7 @@ static void test_fork(void)
     tap_ok(holds(memory, 3, PAGES, MARK + 5) && holds(memory, PAGES, 2 * PAGES, MARK), "the parent does");
     fill(memory, 0, 2 * PAGES, MARK);
     tap_ok(in_child(unmap_most, memory) == 0 && in_child(pass_on, memory) == 0, "children and theirs unmap parts");
-    tap_ok(holds(memory, 0, 2 * PAGES, MARK) && sound(), "which the parent keeps");
+    tap_ok(holds(memory, 0, 2 * PAGES, MARK) && memsrv_is_sound(), "which the parent keeps");
     madvise(memory + PAGE, PAGE, MADV_WIPEONFORK);
     madvise(memory + 2 * PAGE, 3 * PAGE, MADV_DONTFORK);
     tap_equal(in_child(write_word, memory + 3 * PAGE), CHILD_FAULT,
@@ -381,7 +359,7 @@ static void test_collapse(void)
     tap_equal(status_of(child), 0, "which it keeps");
     tap_ok(madvise(memory, HUGE, MADV_COLLAPSE) == 0 && holds(memory, 0, PAGES, MARK), "when it is gone they collapse");
     munmap(memory, HUGE);
-    tap_ok(blocks() == before && sound(), "and go");
+    tap_ok(blocks() == before && memsrv_is_sound(), "and go");
 }
 
 /* --- Threads ------------------------------------------------------------------------------------------------------ */
@@ -501,13 +479,13 @@ static void test_fallback(void)
         scattered[i] = 1;
     for (unsigned long i = 0; i + 256 * PAGE <= bytes; i += 256 * PAGE)
         madvise(scattered + i + PAGE, 255 * PAGE, MADV_DONTNEED);
-    const struct memsrv_thp before = thp();
+    const struct memsrv_thp before = thp_now();
     fill(memory, 0, 4 * PAGES, MARK);
-    const struct memsrv_thp after = thp();
+    const struct memsrv_thp after = thp_now();
     tap_ok(after.fault_fallback > before.fault_fallback, "without a block, pages are taken (%lu huge, %lu not)",
            (unsigned long)(after.fault_alloc - before.fault_alloc),
            (unsigned long)(after.fault_fallback - before.fault_fallback));
-    tap_ok(holds(memory, 0, 4 * PAGES, MARK) && sound(), "and hold what is written");
+    tap_ok(holds(memory, 0, 4 * PAGES, MARK) && memsrv_is_sound(), "and hold what is written");
     munmap(memory, 4 * HUGE);
     munmap(scattered, bytes);
 }
@@ -534,7 +512,7 @@ static void test_policy(void)
            "always is where it is not refused");
     munmap(memory, 2 * HUGE);
     tap_ok(memsrv_thp_set(GRANT_SLOT_MEMSRV, 3) == -EINVAL &&
-               memsrv_thp_set(GRANT_SLOT_MEMSRV, MEMSRV_THP_MADVISE) == 0 && thp().policy == MEMSRV_THP_MADVISE,
+               memsrv_thp_set(GRANT_SLOT_MEMSRV, MEMSRV_THP_MADVISE) == 0 && thp_now().policy == MEMSRV_THP_MADVISE,
            "other policies are refused");
 }
 
@@ -590,7 +568,7 @@ int main(void)
     test_fallback();
     test_policy();
     test_scan();
-    tap_ok(sound(), "memsrv's and the kernel's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's and the kernel's structures are sound");
     tap_equal(blocks(), blocks_before, "no block is left");
     const long lost = (long)before - (long)free_pages();
     tap_ok(lost <= 64, "and the memory has come back (%ld pages)", lost);

@@ -3,6 +3,7 @@
  * Huge pages under everything at once: random changes of memory that may have huge pages, in a program and its children,
  * against a model that knows what each page holds. A seed can be given: seed=N.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -185,29 +186,6 @@ static bool have_child(void)
     return right && *place > 0;
 }
 
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
-static struct memsrv_thp thp(void)
-{
-    struct memsrv_thp info = {0};
-    size_t count;
-    int error = memsrv_thp_info(SLOT_MEMSRV, &info, 1, &count);
-    if (error < 0)
-        tap_diag("thp_info: error %d", error);
-    return info;
-}
-
-static unsigned long free_pages(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count;
-    return memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 ? 0 : memory.free + memory.lists;
-}
-
 static char *map(uint64_t bytes)
 {
     char *memory = mmap(NULL, bytes + HUGE, WRITABLE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -220,7 +198,7 @@ static char *map(uint64_t bytes)
 static int run(void)
 {
     for (int step = 0; step < STEPS; step++) {
-        if (!(step % 25 == 24 ? have_child() : change()) || (step % 100 == 99 && !sound()))
+        if (!(step % 25 == 24 ? have_child() : change()) || (step % 100 == 99 && !memsrv_is_sound()))
             return step;
     }
     return STEPS;
@@ -238,7 +216,7 @@ int main(int count, char **arguments)
         _exit(0);
     bool right = wait_for(&children[0]);
     const unsigned long before = free_pages();
-    const struct memsrv_thp first = thp();
+    const struct memsrv_thp first = thp_now();
     arena = map(ARENA * PAGE);
     elsewhere = map((ARENA + 8) * PAGE);
     madvise(arena, ARENA * PAGE, MADV_HUGEPAGE);
@@ -248,8 +226,8 @@ int main(int count, char **arguments)
     tap_ok(right, "children saw what was there when they began");
     tap_ok(check_pages(0, ARENA), "all pages hold what was written last");
     munmap(arena, ARENA * PAGE);
-    tap_ok(sound(), "memsrv's and the kernel's structures are sound");
-    const struct memsrv_thp last = thp();
+    tap_ok(memsrv_is_sound(), "memsrv's and the kernel's structures are sound");
+    const struct memsrv_thp last = thp_now();
     tap_ok(last.pages == first.pages && last.fault_alloc > first.fault_alloc &&
                last.collapse_alloc > first.collapse_alloc,
            "huge pages came and went (%lu by faults, %lu by collapse, %lu split)",

@@ -3,6 +3,7 @@
  * Memory that asked for huge pages and has small ones gets huge ones by itself, as often as an operator wants. Two words,
  * if there are any, are what the kernel's command line said about that: ms, places.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -24,16 +25,6 @@
 #define SLEEP_MS   20UL
 #define WAIT_TURNS 2000 /* of 10 ms */
 #define POLICY     MEMSRV_THP_MADVISE
-
-static struct memsrv_thp thp(void)
-{
-    struct memsrv_thp info = {0};
-    size_t count;
-    const int error = memsrv_thp_info(SLOT_MEMSRV, &info, 1, &count);
-    if (error < 0)
-        tap_diag("thp_info: error %d", error);
-    return info;
-}
 
 static void wait_ms(long ms)
 {
@@ -65,9 +56,9 @@ static bool holds(const char *memory)
 /* Waits until so many huge pages were collapsed; false if that does not happen. */
 static bool wait_for_collapses(uint64_t wanted)
 {
-    for (int turn = 0; turn < WAIT_TURNS && thp().collapse_alloc < wanted; turn++)
+    for (int turn = 0; turn < WAIT_TURNS && thp_now().collapse_alloc < wanted; turn++)
         wait_ms(10);
-    return thp().collapse_alloc == wanted;
+    return thp_now().collapse_alloc == wanted;
 }
 
 static void test_settings(int count, char **words)
@@ -75,35 +66,36 @@ static void test_settings(int count, char **words)
     const uint64_t sleep = count > 2 ? strtoull(words[1], NULL, 0) : 0;
     const uint64_t places = count > 2 ? strtoull(words[2], NULL, 0) : 8;
 
-    tap_ok(thp().scan_sleep == sleep && thp().scan_places == places, "settings are those of the command line");
+    tap_ok(thp_now().scan_sleep == sleep && thp_now().scan_places == places, "settings are those of the command line");
     tap_equal(root_thp_set(SLOT_ROOT, 3, 0, 8), -EINVAL, "no such policy");
     tap_equal(root_thp_set(SLOT_ROOT, POLICY, 0, 0), -EINVAL, "no places");
     tap_equal(root_thp_set(SLOT_ROOT, POLICY, 0, 4097), -EINVAL, "too many places");
     tap_equal(process_run((const char *const[]){SELF, "ask", NULL}), EPERM, "programs that are no operators may not");
     tap_equal(memsrv_thp_scan_set(SLOT_MEMSRV, 1, 1), -EPERM, "nor do so at memsrv");
-    tap_ok(root_thp_set(SLOT_ROOT, POLICY, 0, 64) == 0 && thp().scan_sleep == 0 && thp().scan_places == 64,
+    tap_ok(root_thp_set(SLOT_ROOT, POLICY, 0, 64) == 0 && thp_now().scan_sleep == 0 && thp_now().scan_places == 64,
            "an operator may");
 }
 
 static void test_scan(void)
 {
-    const uint64_t before = thp().collapse_alloc;
+    const uint64_t before = thp_now().collapse_alloc;
     char *memory = make_memory();
 
     wait_ms(20 * SLEEP_MS);
-    tap_equal((long)(thp().collapse_alloc - before), 0, "without a time to sleep nothing is looked at");
+    tap_equal((long)(thp_now().collapse_alloc - before), 0, "without a time to sleep nothing is looked at");
     tap_ok(root_thp_set(SLOT_ROOT, MEMSRV_THP_NEVER, SLEEP_MS, 64) == 0, "a time, but the policy is never");
     wait_ms(20 * SLEEP_MS);
-    tap_equal((long)(thp().collapse_alloc - before), 0, "nothing is looked at");
+    tap_equal((long)(thp_now().collapse_alloc - before), 0, "nothing is looked at");
     tap_ok(root_thp_set(SLOT_ROOT, POLICY, SLEEP_MS, 1) == 0, "one place at a time");
     tap_ok(wait_for_collapses(before + PLACES), "memory becomes huge by itself");
     tap_ok(holds(memory), "and keeps its contents");
-    const uint64_t scans = thp().full_scans;
-    for (int turn = 0; turn < WAIT_TURNS && thp().full_scans == scans; turn++)
+    const uint64_t scans = thp_now().full_scans;
+    for (int turn = 0; turn < WAIT_TURNS && thp_now().full_scans == scans; turn++)
         wait_ms(10);
-    tap_ok(thp().collapse_alloc == before + PLACES && thp().full_scans > scans, "scans go on and find nothing more");
+    tap_ok(thp_now().collapse_alloc == before + PLACES && thp_now().full_scans > scans,
+           "scans go on and find nothing more");
     madvise(memory, HUGE, MADV_DONTNEED);
-    tap_equal((long)(thp().pages / (HUGE / PAGE)), PLACES - 1, "what goes is gone");
+    tap_equal((long)(thp_now().pages / (HUGE / PAGE)), PLACES - 1, "what goes is gone");
     munmap(memory, PLACES * HUGE);
 }
 
@@ -111,7 +103,7 @@ static void test_scan(void)
 static void test_changes(void)
 {
     bool good = true;
-    const uint64_t before = thp().collapse_alloc;
+    const uint64_t before = thp_now().collapse_alloc;
 
     tap_ok(root_thp_set(SLOT_ROOT, POLICY, 1, 4096) == 0, "all the time");
     for (int round = 0; round < 200 && good; round++) {
@@ -123,9 +115,8 @@ static void test_changes(void)
         munmap(memory, PLACES * HUGE);
     }
     tap_ok(good, "what a program does meanwhile is not disturbed (%lu huge pages made)",
-           (unsigned long)(thp().collapse_alloc - before));
-    uint64_t failures = 1;
-    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures hold");
+           (unsigned long)(thp_now().collapse_alloc - before));
+    tap_ok(memsrv_is_sound(), "memsrv's structures hold");
 }
 
 int main(int count, char **words)

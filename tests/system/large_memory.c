@@ -3,6 +3,7 @@
  * Machines with a lot of memory, or with holes in it: the books add up, memory from everywhere can be used, and what
  * nobody touches costs nothing. Arguments: GiB that the machine has at least, and "holes" if its zones have some.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/memsrv_client.h>
@@ -15,16 +16,6 @@
 #define PAGES_IN_GIB (1UL << (30 - PAGE_SHIFT))
 /* Of the descriptors that the machine has room for; each touched page may take a translation table besides. */
 #define WRITTEN_MOST (64UL << (20 - PAGE_SHIFT))
-
-static struct memsrv_memory memory_now(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count = 0;
-
-    if (memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 || count != 1)
-        tap_diag("memory_info failed");
-    return memory;
-}
 
 static bool adds_up(const struct memsrv_memory *memory)
 {
@@ -53,12 +44,11 @@ static struct memsrv_zone all_zones(void)
 
 static void test_sound(const char *when)
 {
-    uint64_t failures = 1;
     const struct memsrv_memory memory = memory_now();
     const struct memsrv_zone sum = all_zones();
     tap_ok(adds_up(&memory), "every page is in the books %s", when);
     tap_ok(sum.present == memory.total && sum.free == memory.free, "the zones agree %s", when);
-    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound %s", when);
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound %s", when);
 }
 
 /* Touches pages that are `step` bytes apart and reads them again. */

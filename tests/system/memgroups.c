@@ -3,14 +3,13 @@
  * Memory groups: what is charged to whom, limits in one another, reclaim within a group, and who is ended when a group
  * has no more: one of its own, and nobody else. Needs a disk whose partition is called scratch.
  */
+#include "scratch_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <errno.h>
-#include <proto/blk_client.h>
-#include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
-#include <proto/pager_start.h>
 #include <proto/root_client.h>
 #include <quire/process.h>
 #include <signal.h>
@@ -21,7 +20,6 @@
 #include <unistd.h>
 
 #define SELF        "/tests/memgroups"
-#define SCRATCH     "label=scratch"
 #define MIB         (1UL << 20)
 #define MIB_PAGES   (MIB / PAGE_SIZE)
 #define OUTER_PAGES (12 * MIB_PAGES)
@@ -55,20 +53,6 @@ static struct memsrv_memgroup info_after_kills(uint64_t group, uint64_t count)
         found = info(group);
     }
     return found;
-}
-
-static uint64_t kills(void)
-{
-    struct pager_info figures = {0};
-    size_t count = 0;
-    (void)!pager_info(SLOT_PAGER, &figures, 1, &count);
-    return figures.oom_kills;
-}
-
-static bool is_sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
 }
 
 static int status_of(pid_t pid)
@@ -181,7 +165,7 @@ static void charges(void)
     tap_ok(out.memory >= in.memory + pages && out.memory == in.memory + out.anonymous + out.file,
            "all that is in a group in the group, too, counts there: %lu", (unsigned long)out.memory);
     tap_ok(in.processes == 1 && out.processes == 1, "each has a process");
-    tap_ok(is_sound(), "pages say what the groups say");
+    tap_ok(memsrv_is_sound(), "pages say what the groups say");
     tap_equal(root_memgroup_destroy(SLOT_ROOT, inner), -EBUSY, "a group with a process stays");
     (void)end_holder(in_inner);
     (void)end_holder(in_outer);
@@ -226,7 +210,7 @@ static int member(bool again)
 /* Who takes more than the group has is ended; those in the group around it, and outside, are not. */
 static void hog(void)
 {
-    const uint64_t before = kills();
+    const uint64_t before = pager_now().oom_kills;
     const pid_t outside = start_holder(0, 20 * MIB_PAGES), beside = start_holder(outer, 3 * MIB_PAGES);
     int status = status_of_taker(inner, 64 * MIB_PAGES);
     tap_ok(was_ended(status), "who takes more than its group has is ended: %x", status);
@@ -235,7 +219,7 @@ static void hog(void)
            (unsigned long)in.most);
     status = status_of_taker(inner, 4 * MIB_PAGES);
     tap_equal(status, 0, "the next one gets what the group has");
-    tap_ok(is_alive(outside) && is_alive(beside) && kills() - before == 1, "nobody else was ended");
+    tap_ok(is_alive(outside) && is_alive(beside) && pager_now().oom_kills - before == 1, "nobody else was ended");
     (void)end_holder(beside);
     tap_ok(is_alive(outside), "who uses more outside goes on");
     (void)end_holder(outside);
@@ -261,19 +245,9 @@ static void nested(void)
 
 static bool map_disk(void)
 {
-    struct blk_volume volume;
-    uint64_t object, address = 0;
-    size_t count = 0;
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (error == 0)
-        error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    if (error == 0)
-        error =
-            memsrv_object_backed_create(SLOT_MEMSRV, ALL_PAGES * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id), &object);
-    if (error == 0)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, ALL_PAGES * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
-                                  MEMSRV_MAP_SHARED, object, 0, &address);
-    disk = (volatile uint64_t *)address;
+    struct scratch_disk scratch = {0};
+    const int error = scratch_disk_map(&scratch, ALL_PAGES, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE);
+    disk = scratch.memory;
     return tap_equal(error, 0, "a part of the disk is mapped");
 }
 
@@ -305,7 +279,7 @@ static void files(void)
 {
     if (!map_disk())
         return;
-    const uint64_t before = kills();
+    const uint64_t before = pager_now().oom_kills;
     for (uint64_t page = FILE_PAGES; page < ALL_PAGES; page++)
         (void)disk[page * WORDS];
     const uint64_t present = own_pages_present();
@@ -318,7 +292,7 @@ static void files(void)
     tap_ok(in.file > 0 && in.memory <= INNER_PAGES, "it gives up its own pages: %lu are left",
            (unsigned long)in.memory);
     tap_equal((long)own_pages_present(), (long)present, "those of others stay");
-    tap_ok(kills() == before && is_sound(), "nobody is ended");
+    tap_ok(pager_now().oom_kills == before && memsrv_is_sound(), "nobody is ended");
 }
 
 /* Whatever is left in groups goes, and they with it. */
@@ -334,7 +308,7 @@ static void end_groups(void)
     tap_equal(root_memgroup_destroy(SLOT_ROOT, outer), -EBUSY, "a group with a group in it stays");
     error = root_memgroup_destroy(SLOT_ROOT, inner);
     tap_equal(error < 0 ? error : root_memgroup_destroy(SLOT_ROOT, outer), 0, "both go");
-    tap_ok(is_sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 int main(int argc, char **argv)

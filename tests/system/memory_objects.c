@@ -4,6 +4,7 @@
  * which this program starts as copies of itself.
  */
 #include "memory_calls.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/memsrv_client.h>
@@ -273,19 +274,6 @@ static void test_grants(void)
 
 /* --- All ---------------------------------------------------------------------------------------------------------- */
 
-static uint64_t pages_used(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count = 0;
-    return memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 ? 0 : memory.total - memory.free - memory.lists;
-}
-
-static bool is_sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
 static void test_pages_come_back(void)
 {
     uint64_t before = 0;
@@ -319,6 +307,6 @@ int main(int count, char **arguments)
     test_errors();
     test_grants();
     test_pages_come_back();
-    tap_ok(is_sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     return tap_done();
 }

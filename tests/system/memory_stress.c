@@ -3,6 +3,7 @@
  * memsrv under load and under nonsense: threads touch memory while others map over it, unmap it and protect it, and
  * ask for what cannot be. Nothing may be lost, and everything must be sound afterwards.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/memsrv_client.h>
@@ -170,12 +171,6 @@ static bool run_threads(int (*function)(void *))
     return good && started == THREADS;
 }
 
-static bool is_sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
 static uint64_t pages_in_use(void)
 {
     struct memsrv_memory memory = {0};
@@ -212,7 +207,7 @@ static void test_quota(void)
         error |= memsrv_object_destroy(SLOT_MEMSRV, identifiers[i]);
     tap_equal(error, 0, "all are destroyed");
     tap_equal(memsrv_object_destroy(SLOT_MEMSRV, identifiers[0]), -ENOENT, "once");
-    tap_ok(is_sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 /* The capability table grows up to its quota, if those who asked for anything have left some of it. */
@@ -251,9 +246,9 @@ int main(int count, char **arguments)
     if (!tap_ok(arena != MAP_FAILED, "an arena"))
         return tap_done();
     tap_ok(run_threads(load), "%d threads touch, map over, protect and unmap", THREADS);
-    tap_ok(is_sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     tap_ok(run_threads(babble), "%d threads ask %d times for what cannot be", THREADS, requests);
-    tap_ok(is_sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     test_quota();
     test_slots();
     uint64_t before = pages_in_use();

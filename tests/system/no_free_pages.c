@@ -5,13 +5,13 @@
  * given up. What hangs here waits in a circle: somebody needs a page in order to free one. Needs a disk whose partition is
  * called scratch.
  */
+#include "scratch_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
-#include <proto/blk_client.h>
 #include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
-#include <proto/pager_start.h>
 #include <proto/root_client.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,7 +22,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCRATCH    "label=scratch"
 #define WORDS      (PAGE_SIZE / sizeof(uint64_t))
 #define DISK_PAGES 6144u
 #define STEP_PAGES 32u
@@ -31,34 +30,15 @@
 #define PATIENCE_S 120u /* a machine with other work may take so long; what hangs takes longer */
 #define EVERYTHING UINT64_MAX
 
-static uint64_t object;
+static struct scratch_disk scratch;
 static volatile uint64_t *disk;
 static atomic_uint steps_done;
 
 static bool map_disk(void)
 {
-    struct blk_volume volume;
-    uint64_t address = 0;
-    size_t count = 0;
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (error == 0)
-        error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    if (error == 0)
-        error = memsrv_object_backed_create(SLOT_MEMSRV, DISK_PAGES * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id),
-                                            &object);
-    if (error == 0)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, DISK_PAGES * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
-                                  MEMSRV_MAP_SHARED, object, 0, &address);
-    disk = (volatile uint64_t *)address;
+    const int error = scratch_disk_map(&scratch, DISK_PAGES, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE);
+    disk = scratch.memory;
     return tap_equal(error, 0, "a part of the disk is mapped");
-}
-
-static struct memsrv_paging paging(void)
-{
-    struct memsrv_paging state = {0};
-    size_t count = 0;
-    (void)!memsrv_paging_info(SLOT_MEMSRV, &state, 1, &count);
-    return state;
 }
 
 /* Says who waits if the steps come to an end nowhere, and ends the test. */
@@ -71,7 +51,7 @@ static void *watch(void *argument)
         const unsigned now = atomic_load(&steps_done);
         if (now == before) {
             char line[160];
-            const struct memsrv_paging state = paging();
+            const struct memsrv_paging state = paging_now();
             const int length =
                 snprintf(line, sizeof(line),
                          "Bail out! step %u does not end: %lu threads wait for %lu requests, %lu pages in "
@@ -113,7 +93,7 @@ static void steps(void)
             disk[page * WORDS] = content(page);
         failures += !use_own_memory();
         if (step % 4 == 3)
-            failures += pager_sync(SLOT_PAGER, object, first, first + STEP_PAGES, 0) != 0;
+            failures += pager_sync(SLOT_PAGER, scratch.object, first, first + STEP_PAGES, 0) != 0;
         /* What was written in an earlier step, long ago by the machine's measure. */
         const uint64_t earlier = first / 2;
         for (uint64_t page = earlier; page < earlier + STEP_PAGES / 2; page++)
@@ -130,7 +110,7 @@ static void steps(void)
 static void written(void)
 {
     uint64_t wrong = 0, dropped = 0, held;
-    int error = pager_sync(SLOT_PAGER, object, 0, DISK_PAGES, 0);
+    int error = pager_sync(SLOT_PAGER, scratch.object, 0, DISK_PAGES, 0);
     tap_equal(error, 0, "all is synced");
     error = memsrv_free_hold(GRANT_SLOT_MEMSRV, 0, &held);
     tap_ok(error == 0 && held == 0, "all pages are given back");
@@ -144,11 +124,10 @@ static void written(void)
 int main(void)
 {
     pthread_t watcher;
-    uint64_t failures = 1;
     tap_plan(1 + 2 + 3 + 3 + 1);
     if (!map_disk())
         return tap_done();
-    const struct memsrv_paging state = paging();
+    const struct memsrv_paging state = paging_now();
     tap_ok(state.reservation > 0 && state.reservation <= state.reserve * 3 / 8,
            "paging needs %lu pages of %lu that are kept", (unsigned long)state.reservation,
            (unsigned long)state.reserve);
@@ -157,6 +136,6 @@ int main(void)
     tap_equal(pthread_create(&watcher, NULL, watch, NULL), 0, "somebody watches");
     steps();
     written();
-    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     return tap_done();
 }

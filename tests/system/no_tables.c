@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "memory_calls.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <fcntl.h>
@@ -181,12 +182,6 @@ static int cut(void)
 
 /* --- Rows --------------------------------------------------------------------------------------------------------- */
 
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
 /* Lets translation tables fail, or no longer. Returns how many did. */
 static uint64_t fail_tables(bool fail)
 {
@@ -226,7 +221,7 @@ static void test_touch(struct control *control, const char *how, const char *wha
         else
             tap_ok(ready && status == STATUS_ALIVE, "%s with tables does not", what);
     }
-    tap_ok(sound(), "memsrv's structures hold");
+    tap_ok(memsrv_is_sound(), "memsrv's structures hold");
 }
 
 static void test_cut(struct control *control)
@@ -246,7 +241,7 @@ static void test_cut(struct control *control)
     tap_ok(wait_until(&control->done, 3), "the file is as it was, and what was given back reads as zeros");
     atomic_store(&control->asked, 3);
     tap_equal(pid > 0 ? process_wait((uint64_t)pid) : -1, STATUS_ALIVE, "for the child, too; then the file can be cut");
-    tap_ok(sound(), "memsrv's structures hold");
+    tap_ok(memsrv_is_sound(), "memsrv's structures hold");
 }
 
 int main(int count, char **words)

@@ -4,6 +4,7 @@
  * decision goes by it. Who is ended waits for something that never comes; its memory comes back all the same. Needs a
  * disk, for without one there is no pager.
  */
+#include "server_state.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -134,19 +135,11 @@ static int status_of_taker(int64_t adj)
     return status_of(pid);
 }
 
-static uint64_t kills(void)
-{
-    struct pager_info info = {0};
-    size_t count = 0;
-    (void)!pager_info(SLOT_PAGER, &info, 1, &count);
-    return info.oom_kills;
-}
-
 /* Who waits is ended rather than the larger one that takes memory, for the correction of the one or of the other. */
 static void decision(int64_t waiting, int64_t taking, bool for_signal)
 {
     uint64_t chosen = 0, score = 0;
-    const uint64_t before = kills();
+    const uint64_t before = pager_now().oom_kills;
     const pid_t pid = start_waiting(waiting, for_signal);
     int error = pager_oom_explain(SLOT_PAGER, &chosen, &score);
     tap_ok(error == 0 && chosen == (uint64_t)pid && score > 0, "the one that waits would be ended: %lu, score %lu",
@@ -154,7 +147,7 @@ static void decision(int64_t waiting, int64_t taking, bool for_signal)
     tap_equal(status_of_taker(taking), 0, "%ld: a larger one gets the memory", (long)taking);
     const int status = status_of(pid);
     tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%ld: who waits is ended: %x", (long)waiting, status);
-    tap_equal((long)(kills() - before), 1, "nobody else is");
+    tap_equal((long)(pager_now().oom_kills - before), 1, "nobody else is");
 }
 
 int main(int argc, char **argv)

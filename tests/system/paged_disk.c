@@ -6,31 +6,29 @@
  * used: for slow disks. They may all fit into memory, so they are dropped before they are read again.
  */
 #include "find_process.h"
+#include "scratch_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/blk_client.h>
-#include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
-#include <proto/pager_start.h>
 #include <proto/root_client.h>
 #include <pthread.h>
 #include <quire/clock.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define WORDS      (PAGE_SIZE / sizeof(uint64_t))
 #define PASSES     1u
 #define SAMPLES    64u
 #define ALL_PAGES  UINT64_MAX
-#define SCRATCH    "label=scratch"
 #define KILLS      3u
 #define KILL_NS    (NS_PER_SECOND / 2) /* fewer in a row than root takes for a pager that does not stay alive */
 #define PAGER_NAME "pager"
 
-static struct blk_volume volume;
-static uint64_t object, pages;
+static struct scratch_disk scratch;
+static uint64_t pages;
 static volatile uint64_t *memory;
 
 /* The two numbers that a page holds at its ends. */
@@ -53,44 +51,26 @@ static bool page_is(uint64_t page, uint64_t pass)
 /* `limit`: how many pages are used at most. */
 static bool set_up(uint64_t limit)
 {
-    uint64_t address = 0;
-    size_t count = 0;
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (!tap_ok(error == 0 && count == 1, "there is a partition for tests: %d", error))
-        return false;
-    error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    tap_equal(error, 0, "the test may make backed objects");
-    pages = volume.sectors / BLK_PAGE_SECTORS;
-    pages = pages < limit ? pages : limit;
-    error = memsrv_object_backed_create(SLOT_MEMSRV, pages * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id), &object);
-    tap_equal(error, 0, "an object of %lu pages of the disk", (unsigned long)pages);
-    error = memsrv_map_object(SLOT_MEMSRV, 0, pages * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
-                              MEMSRV_MAP_SHARED, object, 0, &address);
-    memory = (volatile uint64_t *)address;
-    return tap_equal(error, 0, "it is mapped");
-}
-
-static struct pager_info info(void)
-{
-    struct pager_info figures = {0};
-    size_t count = 0;
-    (void)!pager_info(SLOT_PAGER, &figures, 1, &count);
-    return figures;
+    const int error = scratch_disk_map(&scratch, limit, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE);
+    pages = scratch.pages;
+    memory = scratch.memory;
+    return tap_equal(error, 0, "%lu pages of a partition for tests are mapped", (unsigned long)pages);
 }
 
 static void first_page(void)
 {
-    const uint64_t before = info().read;
+    const uint64_t before = pager_now().read;
     volatile uint64_t value = memory[5 * WORDS];
     (void)value;
-    tap_ok(info().read > before, "a fault reads from the disk: %lu pages", (unsigned long)(info().read - before));
+    tap_ok(pager_now().read > before, "a fault reads from the disk: %lu pages",
+           (unsigned long)(pager_now().read - before));
 }
 
 /* Has all pages written back and dropped. */
 static void drop_all(void)
 {
     uint64_t count = 0;
-    (void)!pager_sync(SLOT_PAGER, object, 0, ALL_PAGES, 0);
+    (void)!pager_sync(SLOT_PAGER, scratch.object, 0, ALL_PAGES, 0);
     (void)!pager_drop_caches(SLOT_PAGER, PAGER_DROP_PAGES, &count);
 }
 
@@ -116,7 +96,7 @@ static void larger_than_memory(bool drop)
         tap_equal((long)wrong, 0, "pass %lu: every page holds what was written to it", (unsigned long)pass);
         tap_diag("%lu ms", (unsigned long)((clock_now_ns() - start) / 1000000));
     }
-    const struct pager_info figures = info();
+    const struct pager_info figures = pager_now();
     tap_diag("read %lu, ahead %lu, written %lu, scanned %lu, reclaimed %lu, refaults %lu, errors %lu",
              (unsigned long)figures.read, (unsigned long)figures.read_ahead, (unsigned long)figures.written,
              (unsigned long)figures.scanned, (unsigned long)figures.reclaimed, (unsigned long)figures.refaults,
@@ -138,14 +118,14 @@ static void at_random(void)
 static void synced(void)
 {
     uint64_t id, pfn, address, wrong = 0;
-    int error = pager_sync(SLOT_PAGER, object, 0, ALL_PAGES, 0);
+    int error = pager_sync(SLOT_PAGER, scratch.object, 0, ALL_PAGES, 0);
     tap_equal(error, 0, "all is synced");
     error = memsrv_memory_dma(SLOT_DMA, PAGE_SIZE, 0, &id, &pfn);
     if (error == 0)
         error = memsrv_map_object(SLOT_MEMSRV, 0, PAGE_SIZE, MEMSRV_PROTECT_READ, MEMSRV_MAP_SHARED, id, 0, &address);
     for (uint64_t i = 0; error == 0 && i < SAMPLES; i++) {
         const uint64_t page = i * (pages / SAMPLES);
-        error = blk_read(SLOT_BLK, volume.id, page * BLK_PAGE_SECTORS, BLK_PAGE_SECTORS, &pfn, sizeof(pfn));
+        error = blk_read(SLOT_BLK, scratch.volume, page * BLK_PAGE_SECTORS, BLK_PAGE_SECTORS, &pfn, sizeof(pfn));
         wrong += *(const volatile uint64_t *)address != content(page, PASSES);
     }
     tap_ok(error == 0 && wrong == 0, "the disk has what was written: error %d, %lu wrong", error, (unsigned long)wrong);
@@ -192,13 +172,14 @@ static void killed(bool drop)
     (void)pthread_join(thread, NULL);
     tap_equal((long)wrong, 0, "nothing is lost");
     tap_equal((long)killer.killed, KILLS, "pagers were killed");
-    tap_equal(pager_sync(SLOT_PAGER, object, 0, ALL_PAGES, 0), 0, "the last one writes what its predecessors left");
+    tap_equal(pager_sync(SLOT_PAGER, scratch.object, 0, ALL_PAGES, 0), 0,
+              "the last one writes what its predecessors left");
 }
 
 int main(int argument_count, char **arguments)
 {
     const bool few = argument_count > 1;
-    tap_plan(5 + 1 + (int)PASSES + 1 + 1 + 2 + 2 + 4);
+    tap_plan(2 + 1 + (int)PASSES + 1 + 1 + 2 + 2 + 4);
     tap_ok(sys_cap_query(SLOT_PAGER, NULL) > 0, "there is a pager");
     if (set_up(few ? strtoul(arguments[1], NULL, 10) : ALL_PAGES)) {
         first_page();

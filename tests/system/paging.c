@@ -6,6 +6,7 @@
  */
 #include "memory_calls.h"
 #include "paging_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/grant.h>
@@ -22,28 +23,6 @@
 
 static pid_t pager;
 static uint64_t object;
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
-static struct memsrv_paging paging(void)
-{
-    struct memsrv_paging info = {0};
-    size_t count;
-    if (memsrv_paging_info(SLOT_MEMSRV, &info, 1, &count) < 0)
-        tap_diag("no paging_info");
-    return info;
-}
-
-static unsigned long free_pages(void)
-{
-    struct memsrv_memory memory = {0};
-    size_t count;
-    return memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count) < 0 ? 0 : memory.free + memory.lists;
-}
 
 static volatile uint64_t *map_object(uint64_t first, uint64_t pages, uint64_t protection, uint64_t flags)
 {
@@ -111,9 +90,9 @@ static void object_end(void)
     const uint64_t gone = disk->gone;
     tap_equal(memsrv_object_memory_release(SLOT_MEMSRV, object), 0, "which is given up");
     tap_ok(disk_wait(&disk->gone, gone + 1), "and the pager is told");
-    tap_ok(paging().backed == 0 && paging().dirty == 0 && paging().transit == 0 && paging().parked == 0,
+    tap_ok(paging_now().backed == 0 && paging_now().dirty == 0 && paging_now().transit == 0 && paging_now().parked == 0,
            "nothing of it is left");
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 /* --- Reading ------------------------------------------------------------------------------------------------------ */
@@ -167,12 +146,12 @@ static void test_reading(void)
 
     object_begin(BYTES);
     tap_equal(run_client(read_all), 0, "a client reads what the pager brings");
-    tap_ok(disk->fills == PAGES && paging().backed == PAGES && paging().dirty == 0, "each page once");
+    tap_ok(disk->fills == PAGES && paging_now().backed == PAGES && paging_now().dirty == 0, "each page once");
     tap_equal(run_client(read_all), 0, "another finds it there");
     tap_equal(run_client(read_private), 0, "and so does one with copies of its own");
     tap_ok(disk->fills == PAGES, "without the pager");
     tap_equal(pager_do(DISK_EVICT, 0, PAGES, 0), 0, "all are evicted");
-    tap_ok(paging().backed == 0, "and gone");
+    tap_ok(paging_now().backed == 0, "and gone");
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = client(i % 2 ? read_with_threads : read_private);
     for (int i = 0; i < CLIENTS; i++)
@@ -224,18 +203,18 @@ static void test_writing(void)
     step[0] = step[1] = 0;
     const pid_t pid = client(write_and_wait);
     tap_ok(disk_wait(&step[0], 1), "a client writes every other page");
-    tap_equal((long)paging().dirty, (long)PAGES / 2, "which are dirty, the others not");
+    tap_equal((long)paging_now().dirty, (long)PAGES / 2, "which are dirty, the others not");
     tap_equal(pager_do(DISK_EVICT, 0, 2, 0), 0, "dirty pages");
     tap_ok(disk->results[0] == MEMSRV_EVICT_DIRTY && disk->results[1] == MEMSRV_EVICT_FREED, "are not evicted");
     tap_equal(pager_do(DISK_CLEAN_BEGIN, 0, PAGES, 0), (long)PAGES / 2, "they are written back");
-    tap_ok(paging().dirty == 0 && on_disk(2, 1) == 9 && on_disk(3, 1) == disk_word(3, 1), "with what was written");
+    tap_ok(paging_now().dirty == 0 && on_disk(2, 1) == 9 && on_disk(3, 1) == disk_word(3, 1), "with what was written");
     tap_equal(pager_do(DISK_CLEAN_BEGIN, 0, PAGES, 0), 0, "once");
     step[1] = 1;
-    tap_ok(disk_wait(&step[0], 2) && paging().dirty == 1, "a page written again is dirty again");
+    tap_ok(disk_wait(&step[0], 2) && paging_now().dirty == 1, "a page written again is dirty again");
     tap_equal(pager_do(DISK_CLEAN_BEGIN, 0, PAGES, 0), 1, "and written back again");
     tap_ok(on_disk(4, 2) == 99 && on_disk(4, 1) == 11, "with both");
     step[1] = 2;
-    tap_ok(disk_wait(&step[0], 3) && paging().dirty == 1, "mprotect gives no right to write unseen");
+    tap_ok(disk_wait(&step[0], 3) && paging_now().dirty == 1, "mprotect gives no right to write unseen");
     tap_equal(pager_do(DISK_CLEAN_BEGIN, 0, PAGES, 1), 1, "a page is being written");
     tap_equal(pager_do(DISK_EVICT, 6, 1, 0), 0, "and meanwhile");
     tap_equal(disk->results[0], MEMSRV_EVICT_BUSY, "is not evicted");
@@ -244,7 +223,7 @@ static void test_writing(void)
     int64_t last = 0;
     tap_ok(memsrv_object_error(SLOT_MEMSRV, object, &sequence, &last) == 0 && sequence == 1 && last == -EIO,
            "the object tells that");
-    tap_ok(paging().dirty == 1, "and the page is dirty still");
+    tap_ok(paging_now().dirty == 1, "and the page is dirty still");
     step[1] = 3;
     tap_equal(result_of(pid), 0, "the client noticed nothing");
     (void)pager_do(DISK_CLEAN_BEGIN, 0, PAGES, 0);
@@ -310,19 +289,19 @@ static void test_truncation(void)
     object_begin(BYTES);
     disk->mode = DISK_HOLD;
     pid_t pid = client(read_one);
-    while (paging().transit == 0)
+    while (paging_now().transit == 0)
         usleep(1000);
     tap_equal(memsrv_object_memory_resize(SLOT_MEMSRV, object, 4 * PAGE), 0,
               "the object ends before a page in transit");
     tap_equal(result_of(pid), BUS, "who waits for it gets a bus error");
-    tap_equal((long)paging().transit, 1, "the page stays in transit");
+    tap_equal((long)paging_now().transit, 1, "the page stays in transit");
     pager_kill(pager);
     disk->mode = DISK_IDLE;
     pager = pager_start();
-    tap_ok(pager && paging().transit == 0 && paging().backed == 0, "until a pager ends that");
+    tap_ok(pager && paging_now().transit == 0 && paging_now().backed == 0, "until a pager ends that");
     tap_equal(memsrv_object_memory_resize(SLOT_MEMSRV, object, BYTES), 0, "the object is long again");
     pid = client(read_one);
-    while (paging().parked == 0)
+    while (paging_now().parked == 0)
         usleep(1000);
     tap_equal(memsrv_object_memory_resize(SLOT_MEMSRV, object, 4 * PAGE), 0, "it ends before a page that is wanted");
     tap_equal(result_of(pid), BUS, "which is a bus error, too");
@@ -337,13 +316,13 @@ static void test_killing_clients(void)
     disk->mode = DISK_IDLE;
     for (int round = 0; round < 40; round++) {
         const pid_t pid = client(round % 2 ? lock_one : read_one);
-        while (paging().parked == 0)
+        while (paging_now().parked == 0)
             usleep(500);
         kill(pid, SIGKILL);
         if (result_of(pid) != 1000 + SIGKILL)
             tap_diag("round %d ended in another way", round);
     }
-    tap_ok(sound(), "forty were killed while they waited");
+    tap_ok(memsrv_is_sound(), "forty were killed while they waited");
     disk->mode = DISK_SERVE;
     tap_equal(run_client(read_one), 0, "the page comes nonetheless");
     object_end();
@@ -370,10 +349,10 @@ static void test_restart(void)
     object_begin(BYTES);
     disk->mode = DISK_HOLD;
     pid_t pid = client(read_all);
-    while (paging().transit == 0)
+    while (paging_now().transit == 0)
         usleep(1000);
     pager_kill(pager);
-    tap_ok(paging().attached == 0 && paging().transit == 1 && paging().parked == 1,
+    tap_ok(paging_now().attached == 0 && paging_now().transit == 1 && paging_now().parked == 1,
            "the pager is killed with a page in transit that a client waits for");
     disk->mode = DISK_SERVE;
     pager = pager_start();
@@ -463,10 +442,10 @@ static void test_memory(void)
     disk->mode = DISK_IDLE;
     wanted_pages = free * 4 / 5;
     pid_t pid = client(hold_memory);
-    while (paging().parked == 0)
+    while (paging_now().parked == 0)
         usleep(1000);
     tap_ok(step[0] == 1, "another, which wants more than is left, waits");
-    tap_ok(sound(), "memsrv still answers");
+    tap_ok(memsrv_is_sound(), "memsrv still answers");
     kill(holder, SIGKILL);
     (void)result_of(holder);
     disk->reclaim_status = 0;
@@ -477,7 +456,7 @@ static void test_memory(void)
     tap_ok(run_client(hold_memory) != 0 && step[0] == 2, "when the pager has none to give, it ends");
     step[1] = 1;
     tap_equal(result_of(pid), 0, "alone");
-    tap_ok(paging().parked == 0 && sound(), "nobody waits any more");
+    tap_ok(paging_now().parked == 0 && memsrv_is_sound(), "nobody waits any more");
 }
 
 static void test_rights(void)

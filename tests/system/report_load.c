@@ -4,11 +4,10 @@
  * takes private memory and gives it back, the parent prints a line of JSON a tenth of a second. For `./quire report`.
  * Arguments: tenths of a second. Needs a disk whose partition is called scratch, and quire.grant=physical.
  */
+#include "scratch_disk.h"
+
 #include <errno.h>
-#include <proto/blk_client.h>
-#include <proto/grant.h>
 #include <proto/memsrv_client.h>
-#include <proto/pager_start.h>
 #include <proto/statistics.h>
 #include <quire/clock.h>
 #include <signal.h>
@@ -19,7 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCRATCH      "label=scratch"
 #define SAMPLE_US    100000u
 #define SAMPLES      100
 #define KIB          1024u
@@ -34,22 +32,10 @@
 
 static const volatile unsigned char *map_disk(uint64_t *pages)
 {
-    struct blk_volume volume;
-    uint64_t address = 0, object = 0;
-    size_t count = 0;
-
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (error < 0 || count != 1)
-        return NULL;
-    *pages = volume.sectors / BLK_PAGE_SECTORS;
-    error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    if (error == 0)
-        error =
-            memsrv_object_backed_create(SLOT_MEMSRV, *pages * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id), &object);
-    if (error == 0)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, *pages * PAGE_SIZE, MEMSRV_PROTECT_READ, MEMSRV_MAP_SHARED, object, 0,
-                                  &address);
-    return error ? NULL : (const volatile unsigned char *)address;
+    struct scratch_disk scratch = {0};
+    const int error = scratch_disk_map(&scratch, UINT64_MAX, MEMSRV_PROTECT_READ);
+    *pages = scratch.pages;
+    return error ? NULL : scratch.memory;
 }
 
 static _Noreturn void read_disk(const volatile unsigned char *memory, uint64_t pages)

@@ -6,6 +6,7 @@
  */
 #include "find_process.h"
 #include "memory_calls.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/grant.h>
@@ -29,28 +30,6 @@
 
 static volatile uint64_t *memory;
 static uint64_t pages;
-
-static struct memsrv_paging paging(void)
-{
-    struct memsrv_paging info = {0};
-    size_t count;
-    if (memsrv_paging_info(SLOT_MEMSRV, &info, 1, &count) < 0)
-        tap_diag("no paging_info");
-    return info;
-}
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
-static uint64_t free_pages(void)
-{
-    struct memsrv_memory info = {0};
-    size_t count;
-    return memsrv_memory_info(SLOT_MEMSRV, &info, 1, &count) < 0 ? 0 : info.free + info.lists;
-}
 
 static uint64_t content(uint64_t page, uint64_t pass)
 {
@@ -147,10 +126,10 @@ static void twice_the_memory(void)
 {
     tap_equal((long)run(1, false), 0, "threads write to all of it");
     tap_equal((long)run(1, true), 0, "and read it back");
-    const struct memsrv_paging info = paging();
+    const struct memsrv_paging info = paging_now();
     tap_ok(info.swapped_out > pages / 2 && info.swapped_in > pages / 4, "most of which has gone and come: %lu, %lu",
            (unsigned long)info.swapped_out, (unsigned long)info.swapped_in);
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 /* --- Pagers that end ---------------------------------------------------------------------------------------------- */
@@ -166,12 +145,12 @@ static void *kill_pagers(void *argument)
     struct killer *killer = argument;
     uint64_t pid = 0, last = 0;
     for (unsigned i = 0; i < KILLS; i++, last = pid) {
-        const struct memsrv_paging before = paging();
+        const struct memsrv_paging before = paging_now();
         struct memsrv_paging now;
         do {
             usleep(5000);
             pid = find_process(PAGER_NAME);
-            now = paging();
+            now = paging_now();
         } while (pid == 0 || pid == last || now.swapped_out - before.swapped_out < AT_WORK ||
                  now.swapped_in - before.swapped_in < AT_WORK);
         killer->killed += root_kill(SLOT_ROOT, pid) == 0;
@@ -196,7 +175,7 @@ static void killed(void)
     wrong += run(pass, true);
     tap_ok(wrong == 0 && killer.killed == KILLS, "%u were, in %lu passes, and no page is lost: %lu wrong",
            killer.killed, (unsigned long)pass, (unsigned long)wrong);
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     wrong = run(1, false);
     tap_equal((long)wrong, 0, "the last of them goes on");
 }
@@ -234,7 +213,7 @@ static void forked(void)
     (void)waitpid(pid, &status, 0);
     tap_ok(pid > 0 && status == 0 && wrong == 0, "a child and its parent see what is theirs: status %d, %lu wrong",
            status, (unsigned long)wrong);
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 /* --- Turning it off ----------------------------------------------------------------------------------------------- */
@@ -251,12 +230,12 @@ static void off(void)
     const uint64_t used = area.used;
     int error = pager_swap_off(SLOT_PAGER, area.name, strlen(area.name));
     tap_equal(error, 0, "swapoff brings everything back: %lu pages", (unsigned long)used);
-    tap_ok(paging().swap_slots == 0 && paging().swap_cache == 0, "no slot is used");
+    tap_ok(paging_now().swap_slots == 0 && paging_now().swap_cache == 0, "no slot is used");
     for (uint64_t page = 0; page < pages; page++)
         wrong += !page_is(page, 1);
     tap_equal((long)wrong, 0, "and the pages hold what was written");
     tap_equal(pager_swap_on(SLOT_PAGER, 3, area.name, strlen(area.name)), 0, "swapon");
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 int main(void)

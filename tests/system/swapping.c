@@ -6,6 +6,7 @@
  */
 #include "memory_calls.h"
 #include "paging_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <fcntl.h>
@@ -24,21 +25,6 @@
 
 static pid_t pager;
 static volatile uint64_t *step; /* shared: what the client has done, what it may do, where its memory is */
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
-static struct memsrv_paging paging(void)
-{
-    struct memsrv_paging info = {0};
-    size_t count;
-    if (memsrv_paging_info(SLOT_MEMSRV, &info, 1, &count) < 0)
-        tap_diag("no paging_info");
-    return info;
-}
 
 /* --- Clients ------------------------------------------------------------------------------------------------------ */
 
@@ -170,11 +156,12 @@ static bool all_free(void)
         uint64_t used = 0;
         for (uint64_t slot = 1; slot < SWAP_SLOTS; slot++)
             used += disk->used[slot];
-        if (used == 0 && paging().swap_slots == 0 && paging().swap_cache == 0 && paging().transit == 0)
+        if (used == 0 && paging_now().swap_slots == 0 && paging_now().swap_cache == 0 && paging_now().transit == 0)
             return true;
         usleep(2000);
     }
-    tap_diag("%lu slots, %lu pages cached", (unsigned long)paging().swap_slots, (unsigned long)paging().swap_cache);
+    tap_diag("%lu slots, %lu pages cached", (unsigned long)paging_now().swap_slots,
+             (unsigned long)paging_now().swap_cache);
     return false;
 }
 
@@ -185,7 +172,7 @@ static void client_ends(pid_t pid)
     if (!tap_equal(result, 0, "the client is content"))
         tap_diag("line %lu", (unsigned long)step[3]);
     tap_ok(all_free(), "all slots are free");
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
 }
 
 /* --- Out and in --------------------------------------------------------------------------------------------------- */
@@ -211,14 +198,17 @@ static void test_out_and_in(void)
     const pid_t pid = client("read");
     tap_ok(met(1), "a client has written pages");
     tap_equal(swap_out(pid, 0), (long)PAGES, "they go to slots");
-    tap_ok(paging().swap_slots == PAGES && paging().swap_cache == 0 && sound(), "and are no longer in memory");
+    tap_ok(paging_now().swap_slots == PAGES && paging_now().swap_cache == 0 && memsrv_is_sound(),
+           "and are no longer in memory");
     tap_equal(pager_do(DISK_SWAP_COUNT, 0, 0, 0), (long)PAGES, "the pager can learn which slots are used");
     go_on(1);
     tap_ok(met(2), "the client reads them");
-    tap_ok(paging().swap_slots == PAGES && paging().swap_cache == PAGES && sound(), "and they keep their slots");
-    const uint64_t written = paging().swapped_out;
+    tap_ok(paging_now().swap_slots == PAGES && paging_now().swap_cache == PAGES && memsrv_is_sound(),
+           "and they keep their slots");
+    const uint64_t written = paging_now().swapped_out;
     tap_equal(swap_out(pid, 0), 0, "so that they go again without being written");
-    tap_ok(count_results(PAGES, MEMSRV_EVICT_FREED) == (long)PAGES && paging().swapped_out == written, "all of them");
+    tap_ok(count_results(PAGES, MEMSRV_EVICT_FREED) == (long)PAGES && paging_now().swapped_out == written,
+           "all of them");
     go_on(2);
     tap_ok(met(3), "the client reads and writes them");
     tap_ok(all_free(), "and the slots are free");
@@ -257,9 +247,9 @@ static void test_wanted_again(void)
     tap_equal(swap_out(pid, 1), (long)PAGES, "they are being written to slots");
     tap_equal(pager_do(DISK_SWAP_IN, 0, 0, 0), 0, "and need not be read");
     go_on(2);
-    tap_ok(met(3) && paging().transit == PAGES, "the client reads them meanwhile, and writes to one");
+    tap_ok(met(3) && paging_now().transit == PAGES, "the client reads them meanwhile, and writes to one");
     tap_equal(pager_do(DISK_SWAP_END, 0, 0, -EIO), 0, "writing fails");
-    tap_ok(sound(), "nothing is lost");
+    tap_ok(memsrv_is_sound(), "nothing is lost");
     go_on(3);
     client_ends(pid);
 }
@@ -278,7 +268,7 @@ static void test_ahead(void)
     tap_ok(met(1) && swap_out(pid, 0) == (long)PAGES, "a client's pages go to slots");
     const uint64_t demands = disk->demands;
     tap_equal(pager_do(DISK_SWAP_IN, 0, 0, 0), (long)PAGES, "and are read before they are wanted");
-    tap_ok(paging().swap_cache == PAGES && sound(), "so they are in the swap cache");
+    tap_ok(paging_now().swap_cache == PAGES && memsrv_is_sound(), "so they are in the swap cache");
     go_on(1);
     client_ends(pid);
     tap_ok(disk->demands - demands < PAGES, "and the pager was not asked for each");
@@ -288,7 +278,7 @@ static void test_ahead(void)
     go_on(1);
     tap_equal(result_of(pid), BUS, "a page that cannot be read is a bus error");
     disk->mode = DISK_SERVE;
-    tap_ok(all_free() && sound(), "and nothing is left of it");
+    tap_ok(all_free() && memsrv_is_sound(), "and nothing is left of it");
 }
 
 /* --- Families ----------------------------------------------------------------------------------------------------- */
@@ -323,10 +313,10 @@ static void test_fork(void)
     tap_ok(met(1) && swap_out(pid, 0) == (long)PAGES, "a client's pages go to slots");
     go_on(1);
     tap_ok(met(2), "its child reads and writes some of them");
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     (void)swap_out((pid_t)step[4], 0);
     (void)swap_out(pid, 0);
-    tap_ok(sound(), "all that both have goes");
+    tap_ok(memsrv_is_sound(), "all that both have goes");
     go_on(2);
     tap_ok(met(3), "and comes back to both");
     (void)swap_out(pid, 0);
@@ -363,7 +353,7 @@ static void test_shared(void)
     go_on(1);
     tap_ok(met(2), "the child reads, writes and unmaps them");
     (void)swap_out((pid_t)step[4], 0);
-    tap_ok(sound(), "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     go_on(2);
     client_ends(pid);
 }
@@ -394,10 +384,10 @@ static void test_moving(void)
     const pid_t pid = client("move");
     tap_ok(met(1) && swap_out(pid, 0) == (long)PAGES, "a client's pages go to slots");
     go_on(1);
-    tap_ok(met(2) && sound(), "they are moved");
+    tap_ok(met(2) && memsrv_is_sound(), "they are moved");
     tap_ok(swap_out(pid, 0) >= 0 && find_pages(pid, step[2], PAGES) == 0, "and go from there");
     go_on(2);
-    tap_ok(met(3) && sound(), "some are dropped, some unmapped");
+    tap_ok(met(3) && memsrv_is_sound(), "some are dropped, some unmapped");
     (void)swap_out(pid, 0);
     go_on(3);
     client_ends(pid);
@@ -445,11 +435,11 @@ static void test_restart(void)
     tap_ok(met(1) && swap_out(pid, 1) == (long)PAGES, "a pager is killed while it writes to slots");
     pager_kill(pager);
     pager = pager_start();
-    tap_ok(pager && paging().transit == 0, "the next one writes them");
-    tap_ok(paging().swap_slots == PAGES && paging().swap_cache == 0, "and knows the slots");
+    tap_ok(pager && paging_now().transit == 0, "the next one writes them");
+    tap_ok(paging_now().swap_slots == PAGES && paging_now().swap_cache == 0, "and knows the slots");
     disk->mode = DISK_HOLD;
     go_on(1);
-    while (paging().transit == 0)
+    while (paging_now().transit == 0)
         usleep(1000);
     pager_kill(pager);
     disk->mode = DISK_SERVE;

@@ -5,6 +5,7 @@
  */
 #include "memory_calls.h"
 #include "paging_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
 #include <proto/grant.h>
@@ -14,21 +15,6 @@
 #include <unistd.h>
 
 #define PAGES 32UL
-
-static struct memsrv_paging paging(void)
-{
-    struct memsrv_paging info = {0};
-    size_t count;
-    if (memsrv_paging_info(SLOT_MEMSRV, &info, 1, &count) < 0)
-        tap_diag("no paging_info");
-    return info;
-}
-
-static bool sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
 
 /* Has the pager evict what this process maps of the memory. Returns how many pages were written. */
 static long swap_out(const volatile unsigned char *memory, long status)
@@ -48,7 +34,7 @@ static bool all_free(void)
 {
     const uint64_t end = clock_now_ns() + 60 * NS_PER_SECOND;
     while (clock_now_ns() < end) {
-        if (paging().swap_slots == 0 && paging().swap_cache == 0 && paging().transit == 0)
+        if (paging_now().swap_slots == 0 && paging_now().swap_cache == 0 && paging_now().transit == 0)
             return true;
         usleep(2000);
     }
@@ -85,21 +71,22 @@ int main(void)
     volatile unsigned char *memory = map_pages(PAGES, READ_WRITE, SHARED);
     number_pages((unsigned char *)memory, PAGES, 1);
     tap_equal(swap_out(memory, 0), (long)PAGES, "shared pages go to slots");
-    tap_ok(paging().swap_slots == PAGES && paging().swap_cache == 0 && sound(), "and are no longer in memory");
+    tap_ok(paging_now().swap_slots == PAGES && paging_now().swap_cache == 0 && memsrv_is_sound(),
+           "and are no longer in memory");
     tap_equal(resident_pages((void *)memory, PAGES), 0, "as mincore() says");
     tap_equal(status_of_child(read_and_write, memory), 0, "a child reads them and writes to them");
     tap_ok(are_numbered(memory, PAGES / 2, 100) && are_numbered(memory + PAGES / 2 * PAGE, PAGES / 2, PAGES / 2 + 1),
            "as its parent sees");
-    tap_ok(all_free() && sound(), "the slots are free");
+    tap_ok(all_free() && memsrv_is_sound(), "the slots are free");
 
     number_pages((unsigned char *)memory, PAGES, 1);
     tap_equal(swap_out(memory, 1), (long)PAGES, "they are being written to slots");
     const pid_t reader = fork();
     if (reader == 0)
         _exit(are_numbered(memory, PAGES, 1) ? 0 : 1);
-    while (paging().parked == 0)
+    while (paging_now().parked == 0)
         usleep(1000);
-    tap_ok(paging().transit == PAGES && sound(), "who wants one waits");
+    tap_ok(paging_now().transit == PAGES && memsrv_is_sound(), "who wants one waits");
     tap_equal(pager_do(DISK_SWAP_END, 0, 0, 0), 0, "until that has ended");
     int status = -1;
     tap_ok(waitpid(reader, &status, 0) == reader && status == 0, "and has it");
@@ -107,11 +94,11 @@ int main(void)
 
     tap_equal(swap_out(memory, 0), (long)PAGES, "they go once more");
     tap_equal(pager_do(DISK_SWAP_IN, 0, 0, 0), (long)PAGES, "and are read before they are wanted");
-    tap_ok(paging().swap_cache == PAGES && sound(), "so they are in the swap cache");
+    tap_ok(paging_now().swap_cache == PAGES && memsrv_is_sound(), "so they are in the swap cache");
     tap_equal(madvise((void *)memory, 8 * PAGE, MADV_REMOVE), 0, "some are removed there");
     tap_ok(is_left(memory), "and read as zeros, the others not");
     tap_equal(status_of_child(is_left, memory), 0, "for a child, too");
-    tap_ok(all_free() && sound(), "the slots are free");
+    tap_ok(all_free() && memsrv_is_sound(), "the slots are free");
 
     number_pages((unsigned char *)memory, PAGES, 1);
     tap_equal(swap_out(memory, 0), (long)PAGES, "all go");
@@ -119,9 +106,9 @@ int main(void)
            "mlock() brings them back");
     tap_equal(swap_out(memory, 0), 0, "and keeps them");
     tap_ok(munlock((void *)memory, PAGES * PAGE) == 0 && swap_out(memory, 1) == (long)PAGES, "until they are unlocked");
-    tap_ok(munmap((void *)memory, PAGES * PAGE) == 0 && sound(), "while they are written they are unmapped");
+    tap_ok(munmap((void *)memory, PAGES * PAGE) == 0 && memsrv_is_sound(), "while they are written they are unmapped");
     tap_equal(pager_do(DISK_SWAP_END, 0, 0, 0), 0, "writing ends");
-    tap_ok(all_free() && sound(), "and nothing is left");
+    tap_ok(all_free() && memsrv_is_sound(), "and nothing is left");
     pager_kill(pager);
     return tap_done();
 }

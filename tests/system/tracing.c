@@ -4,13 +4,11 @@
  * identifier, and its time adds up. Needs a disk whose partition is called scratch. With the argument export, the events
  * are also printed as a viewer of traces reads them.
  */
+#include "scratch_disk.h"
 #include "tap.h"
 
-#include <proto/blk_client.h>
-#include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
-#include <proto/pager_start.h>
 #include <proto/root_client.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +16,6 @@
 
 #include "trace.h"
 
-#define SCRATCH      "label=scratch"
 #define PAGE_TOUCHED 5u
 #define EVENTS_MAX   20000u
 #define SOURCES      8u
@@ -31,22 +28,10 @@ static struct fault_time faults[EVENTS_MAX];
 /* Maps the disk's partition. */
 static volatile unsigned char *map_disk(void)
 {
-    struct blk_volume volume;
-    uint64_t address = 0, object = 0;
-    size_t count = 0;
-
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (!tap_ok(error == 0 && count == 1, "there is a partition for tests: %d", error))
-        return NULL;
-    error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    if (error == 0)
-        error = memsrv_object_backed_create(SLOT_MEMSRV, volume.sectors / BLK_PAGE_SECTORS * PAGE_SIZE,
-                                            PAGER_COOKIE_OF_VOLUME(volume.id), &object);
-    if (error == 0)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, volume.sectors / BLK_PAGE_SECTORS * PAGE_SIZE, MEMSRV_PROTECT_READ,
-                                  MEMSRV_MAP_SHARED, object, 0, &address);
-    tap_equal(error, 0, "it is mapped");
-    return error ? NULL : (volatile unsigned char *)address;
+    struct scratch_disk scratch = {0};
+    const int error = scratch_disk_map(&scratch, UINT64_MAX, MEMSRV_PROTECT_READ);
+    tap_equal(error, 0, "a partition for tests is mapped");
+    return error ? NULL : scratch.memory;
 }
 
 /* Reads a source to its end. */
@@ -136,7 +121,7 @@ int main(int argument_count, char **arguments)
 {
     const volatile unsigned char *memory;
 
-    tap_plan(20);
+    tap_plan(19);
     memory = map_disk();
 
     if (!memory)

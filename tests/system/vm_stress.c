@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "server_state.h"
 #include "tap.h"
 #include "vm_arena.h"
 
@@ -379,12 +380,6 @@ static int be_family(unsigned number, uint64_t seed)
 
 /* --- The whole ---------------------------------------------------------------------------------------------------- */
 
-static bool is_sound(void)
-{
-    uint64_t failures = 1;
-    return memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0;
-}
-
 static struct memsrv_memory account(void)
 {
     struct memsrv_memory memory = {0};
@@ -417,7 +412,7 @@ static void watch(void)
     while (!is_over()) {
         usleep(CHECK_INTERVAL);
         checks++;
-        failed_checks += !is_sound();
+        failed_checks += !memsrv_is_sound();
     }
 }
 
@@ -483,7 +478,7 @@ int main(int count, char **arguments)
              (unsigned long)shared->steps, (unsigned long)shared->forks, (unsigned long)shared->kills, checks);
     tap_equal(failed_checks, 0, "whenever it was looked, all structures were sound");
     tap_equal((long)count_total(), (long)shared->claimed, "no count in shared memory is lost");
-    tap_ok(is_sound(), "all structures are sound at the end");
+    tap_ok(memsrv_is_sound(), "all structures are sound at the end");
     struct memsrv_memory after = account_of_others();
     /* The page of zeros is nobody's, so a process that has begun to read one has a page more than there are. */
     tap_ok((long)after.user <= (long)before.user, "all pages of programs have come back (%ld, %ld before)",

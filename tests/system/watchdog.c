@@ -4,13 +4,13 @@
  * Meanwhile memsrv and root answer within so many instructions; the clock counts them, one a nanosecond, for the machine
  * runs by its instructions (--icount). Needs a disk whose partition is called scratch.
  */
+#include "scratch_disk.h"
+#include "server_state.h"
 #include "tap.h"
 
-#include <proto/blk_client.h>
 #include <proto/grant.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_client.h>
-#include <proto/pager_start.h>
 #include <proto/root_client.h>
 #include <quire/clock.h>
 #include <signal.h>
@@ -20,7 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCRATCH    "label=scratch"
 #define WORDS      (PAGE_SIZE / sizeof(uint64_t))
 #define DISK_PAGES 6144UL  /* 24 MiB: not all of it can be in memory */
 #define HELD_PAGES 21504UL /* 84 MiB of the machine's 128, taken away to make it small */
@@ -36,19 +35,9 @@ static volatile uint64_t *disk;
 
 static bool map_disk(void)
 {
-    struct blk_volume volume;
-    uint64_t object, address = 0;
-    size_t count = 0;
-    int error = blk_find(SLOT_BLK, SCRATCH, sizeof(SCRATCH) - 1, &volume, 1, &count);
-    if (error == 0)
-        error = memsrv_space_roles(GRANT_SLOT_MEMSRV, (uint64_t)getpid(), MEMSRV_ROLE_FILE_SERVER);
-    if (error == 0)
-        error = memsrv_object_backed_create(SLOT_MEMSRV, DISK_PAGES * PAGE_SIZE, PAGER_COOKIE_OF_VOLUME(volume.id),
-                                            &object);
-    if (error == 0)
-        error = memsrv_map_object(SLOT_MEMSRV, 0, DISK_PAGES * PAGE_SIZE, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE,
-                                  MEMSRV_MAP_SHARED, object, 0, &address);
-    disk = (volatile uint64_t *)address;
+    struct scratch_disk scratch = {0};
+    const int error = scratch_disk_map(&scratch, DISK_PAGES, MEMSRV_PROTECT_READ | MEMSRV_PROTECT_WRITE);
+    disk = scratch.memory;
     return tap_equal(error, 0, "a part of the disk is mapped");
 }
 
@@ -68,14 +57,6 @@ static _Noreturn void thrash(uint64_t number)
             }
         }
     }
-}
-
-static uint64_t reclaimed(void)
-{
-    struct pager_info figures = {0};
-    size_t count = 0;
-    (void)!pager_info(SLOT_PAGER, &figures, 1, &count);
-    return figures.reclaimed;
 }
 
 static int ask_memsrv(void)
@@ -122,7 +103,7 @@ static void measure(const char *what, int (*ask)(void))
 int main(void)
 {
     pid_t children[THRASHERS];
-    uint64_t failures = 1, held = 0;
+    uint64_t held = 0;
     tap_plan(1 + 1 + 1 + 3 + 1 + 1);
     if (!map_disk())
         return tap_done();
@@ -132,19 +113,20 @@ int main(void)
         if (children[i] == 0)
             thrash(i);
     }
-    while (reclaimed() == 0) /* until memory is full */
+    while (pager_now().reclaimed == 0) /* until memory is full */
         clock_sleep_until(clock_now_ns() + 10 * NS_PER_MS);
-    const uint64_t before = reclaimed();
+    const uint64_t before = pager_now().reclaimed;
     tap_ok(before > 0, "programs have more than memory holds");
     measure("memsrv answers", ask_memsrv);
     measure("root answers", ask_root);
     measure("memory can be mapped", take_memory);
-    tap_ok(reclaimed() > before, "pages made way all the while: %lu", (unsigned long)(reclaimed() - before));
+    tap_ok(pager_now().reclaimed > before, "pages made way all the while: %lu",
+           (unsigned long)(pager_now().reclaimed - before));
     for (unsigned i = 0; i < THRASHERS; i++) {
         int status;
         (void)kill(children[i], SIGKILL);
         (void)waitpid(children[i], &status, 0);
     }
-    tap_ok(memsrv_check(SLOT_MEMSRV, &failures) == 0 && failures == 0, "memsrv's structures are sound");
+    tap_ok(memsrv_is_sound(), "memsrv's structures are sound");
     return tap_done();
 }
