@@ -33,12 +33,13 @@ short_hash() {
     sha256sum | cut -c1-12
 }
 
-# Runs apt-get with package lists of our own in the folder $1, which has a sources.list. The system's stay as they are.
+# Runs apt-get or apt-cache, $1, with package lists of our own in the folder $2, which has a sources.list. The system's stay
+# as they are.
 apt_apart() {
-    local state=$1
-    shift
+    local tool=$1 state=$2
+    shift 2
     mkdir -p "$state/lists/partial" "$state/archives/partial"
-    apt-get -q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+    "$tool" -q -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o Dir::State::lists="$state/lists" -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives" \
         -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
 }
@@ -53,7 +54,7 @@ private_apt() {
             echo "deb-src [signed-by=$QUIRE_KEYRING] http://deb.debian.org/debian-security $QUIRE_SUITE-security main"
         } >"$state/sources.list"
     fi
-    apt_apart "$state" "$@"
+    apt_apart apt-get "$state" "$@"
 }
 
 # Unpacks the Debian source package $1 into the new directory $2.
@@ -89,4 +90,44 @@ kept_source() {
     fi
     find "$place" -mindepth 1 -maxdepth 1 -name "$package-*" | sort -V | tail -1 | grep . ||
         fail "the source of $package could not be read" "Check the network, then run the same command again."
+}
+
+# Reads the lists of Debian's arm64 packages: the functions below take files out of packages and install none. $1: a folder of
+# the cache for the lists; $2: an existing folder for packages, the log, and a list of what was unpacked; then
+# "URL SUITE COMPONENT..." for each list.
+arm64_begin() {
+    ARM64_STATE=$QUIRE_CACHE/$1 ARM64_WORK=$2
+    shift 2
+    mkdir -p "$ARM64_STATE"
+    printf "deb [arch=arm64 signed-by=$QUIRE_KEYRING] %s\n" "$@" >"$ARM64_STATE/sources.list"
+    arm64_apt apt-get update >"$ARM64_WORK/log" 2>&1 || arm64_give_up "the list of arm64 packages"
+}
+
+# What is installed here does not matter to packages of another machine.
+arm64_apt() {
+    local tool=$1
+    shift
+    apt_apart "$tool" "$ARM64_STATE" -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
+        -o Dir::State::status=/dev/null "$@"
+}
+
+# Prints the newest package that the package $1, which is nothing but a name for it, depends on.
+arm64_newest() {
+    arm64_apt apt-cache show "$1" | sed -n 's/^Depends: \([^ ,]*\).*/\1/p' | sort -V | tail -1 | grep . ||
+        arm64_give_up "$1"
+}
+
+# Unpacks the package $1 into the folder $2, whole or only what matches the pattern $3. False: it cannot be had.
+arm64_unpack() {
+    local package=$1 destination=$2 pattern=${3:-*}
+    (cd "$ARM64_WORK" && arm64_apt apt-get download "$package" >>log 2>&1) || return 1
+    mkdir -p "$destination"
+    dpkg-deb --fsys-tarfile "$ARM64_WORK/$package"_*.deb | tar -x -C "$destination" --wildcards "$pattern" &&
+        basename "$ARM64_WORK/$package"_*.deb >>"$ARM64_WORK/packages"
+}
+
+# Ends the script: $1 cannot be had.
+arm64_give_up() {
+    fail "$1 cannot be read from Debian; the end of apt's messages:" "$(tail -3 "$ARM64_WORK/log")" \
+        "Check the network, then run the same command again."
 }

@@ -18,38 +18,18 @@ if [ -e "$place/complete" ]; then
     exit 0
 fi
 
-state=$QUIRE_CACHE/apt-linux
 work=$(mkdir -p "$QUIRE_CACHE" && mktemp -d "$place.work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$state" "$work/result/modules" "$work/result/sysroot"
-{
-    echo "deb [arch=arm64 signed-by=$QUIRE_KEYRING] http://deb.debian.org/debian $QUIRE_SUITE main"
-    echo "deb [arch=arm64 signed-by=$QUIRE_KEYRING] http://deb.debian.org/debian $QUIRE_SUITE-backports main"
-} >"$state/sources.list"
-# What is installed here does not matter to packages of another machine.
-foreign=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::status=/dev/null)
-
-# Unpacks the arm64 package $1 into the folder $2.
-unpack() {
-    (cd "$work" && apt_apart "$state" "${foreign[@]}" download "$1" >>"$work/log" 2>&1) || give_up "$1"
-    mkdir -p "$2"
-    dpkg-deb --fsys-tarfile "$work/$1"_*.deb | tar -x -C "$2"
-    basename "$work/$1"_*.deb >>"$work/result/packages"
-}
-
-give_up() {
-    fail "$1 cannot be read from Debian; the end of apt's messages:" "$(tail -3 "$work/log")" \
-        "Check the network, then run the same command again."
-}
+mkdir -p "$work/result/modules"
 
 step "reading Debian's arm64 cloud kernel"
-apt_apart "$state" "${foreign[@]}" update >"$work/log" 2>&1 || give_up "the list of arm64 packages"
-kernel=$(apt-cache -o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-    -o Dir::State::lists="$state/lists" -o Dir::Cache="$state" "${foreign[@]}" show "$KERNEL_PACKAGE" |
-    sed -n 's/^Depends: \([^ ,]*\).*/\1/p' | sort -V | tail -1)
-[ -n "$kernel" ] || give_up "$KERNEL_PACKAGE"
-unpack "$kernel" "$work/kernel"
-for package in "${LIBRARY_PACKAGES[@]}"; do unpack "$package" "$work/result/sysroot"; done
+arm64_begin apt-linux "$work" "http://deb.debian.org/debian $QUIRE_SUITE main" \
+    "http://deb.debian.org/debian $QUIRE_SUITE-backports main"
+kernel=$(arm64_newest "$KERNEL_PACKAGE")
+arm64_unpack "$kernel" "$work/kernel" || arm64_give_up "$kernel"
+for package in "${LIBRARY_PACKAGES[@]}"; do
+    arm64_unpack "$package" "$work/result/sysroot" || arm64_give_up "$package"
+done
 cp "$work/kernel"/boot/vmlinuz-* "$work/result/kernel"
 number=0
 for module in "${MODULES[@]}"; do
@@ -61,6 +41,7 @@ for module in "${MODULES[@]}"; do
     esac >"$work/result/modules/$number-$module.ko"
     number=$((number + 1))
 done
+mv "$work/packages" "$work/result/"
 touch "$work/result/complete"
 # Another run may have finished the same meanwhile; theirs is as good as ours.
 mv -T "$work/result" "$place" 2>/dev/null || [ -e "$place/complete" ]
