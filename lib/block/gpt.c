@@ -67,18 +67,18 @@ static bool entries_fit(const struct partition_source *source, const struct head
 static bool header_read(const struct partition_source *source, const uint8_t *bytes, uint64_t block,
                         struct header *header)
 {
-    const uint32_t size = read32(bytes + HEADER_BYTES);
+    const uint32_t size = read_le32(bytes + HEADER_BYTES);
 
-    if (memcmp(bytes, SIGNATURE, sizeof(SIGNATURE) - 1) != 0 || read32(bytes + HEADER_REVISION) != REVISION ||
-        size < HEADER_MIN || size > source->block_bytes || header_checksum(bytes, size) != read32(bytes + HEADER_CRC) ||
-        read64(bytes + HEADER_OWN) != block)
+    if (memcmp(bytes, SIGNATURE, sizeof(SIGNATURE) - 1) != 0 || read_le32(bytes + HEADER_REVISION) != REVISION ||
+        size < HEADER_MIN || size > source->block_bytes ||
+        header_checksum(bytes, size) != read_le32(bytes + HEADER_CRC) || read_le64(bytes + HEADER_OWN) != block)
         return false;
-    *header = (struct header){.first_usable = read64(bytes + HEADER_FIRST_USABLE),
-                              .last_usable = read64(bytes + HEADER_LAST_USABLE),
-                              .entries = read64(bytes + HEADER_ENTRIES),
-                              .entry_count = read32(bytes + HEADER_ENTRY_COUNT),
-                              .entry_bytes = read32(bytes + HEADER_ENTRY_BYTES),
-                              .entries_crc = read32(bytes + HEADER_ENTRIES_CRC)};
+    *header = (struct header){.first_usable = read_le64(bytes + HEADER_FIRST_USABLE),
+                              .last_usable = read_le64(bytes + HEADER_LAST_USABLE),
+                              .entries = read_le64(bytes + HEADER_ENTRIES),
+                              .entry_count = read_le32(bytes + HEADER_ENTRY_COUNT),
+                              .entry_bytes = read_le32(bytes + HEADER_ENTRY_BYTES),
+                              .entries_crc = read_le32(bytes + HEADER_ENTRIES_CRC)};
     /* A size is 128 times a power of two. */
     return header->entry_bytes >= ENTRY_MIN && (header->entry_bytes & (header->entry_bytes - 1)) == 0 &&
            header->first_usable <= header->last_usable && header->last_usable < blocks_of(source) &&
@@ -106,7 +106,7 @@ static void write_guid(char text[PARTITION_TYPE_BYTES], const uint8_t *guid)
 static void write_label(char *text, const uint8_t *name)
 {
     for (unsigned i = 0; i < NAME_UNITS; i++) {
-        const uint32_t unit = read16(name + (size_t)2 * i);
+        const uint32_t unit = read_le16(name + (size_t)2 * i);
         if (unit == 0)
             break;
         if (unit < 0x20 || unit == 0x7f || (unit >= 0xd800 && unit < 0xe000)) {
@@ -137,7 +137,7 @@ static bool add_entry(const struct partition_source *source, const struct header
                       unsigned number, struct partition_table *table)
 {
     const uint64_t block_sectors = source->block_bytes / SECTOR_BYTES;
-    const uint64_t first = read64(entry + ENTRY_FIRST), last = read64(entry + ENTRY_LAST);
+    const uint64_t first = read_le64(entry + ENTRY_FIRST), last = read_le64(entry + ENTRY_LAST);
 
     if (first < header->first_usable || last > header->last_usable || first > last)
         return false;

@@ -3,26 +3,12 @@
 #ifndef BLOCK_INTERNAL_H
 #define BLOCK_INTERNAL_H
 
+#include <base/little_endian.h>
 #include <block/partition.h>
 #include <string.h>
 
 #define MBR_PARTITIONS      4u
 #define MBR_TYPE_PROTECTIVE 0xeeu
-
-static inline uint16_t read16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] | bytes[1] << 8);
-}
-
-static inline uint32_t read32(const uint8_t *bytes)
-{
-    return (uint32_t)read16(bytes) | (uint32_t)read16(bytes + 2) << 16;
-}
-
-static inline uint64_t read64(const uint8_t *bytes)
-{
-    return read32(bytes) | (uint64_t)read32(bytes + 4) << 32;
-}
 
 /* True if [first, first + sectors) is a range of the disk and of no partition that the table has. */
 bool partition_fits(const struct partition_source *source, const struct partition_table *table, uint64_t first,

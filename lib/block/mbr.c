@@ -51,8 +51,8 @@ bool mbr_read(const struct partition_source *source, const uint8_t head[SECTOR_B
 
     for (unsigned i = 0; i < MBR_PARTITIONS; i++) {
         const uint8_t *entry = entry_of(head, i);
-        const uint64_t first = read32(entry + ENTRY_FIRST) * block_sectors;
-        const uint64_t sectors = read32(entry + ENTRY_SECTORS) * block_sectors;
+        const uint64_t first = read_le32(entry + ENTRY_FIRST) * block_sectors;
+        const uint64_t sectors = read_le32(entry + ENTRY_SECTORS) * block_sectors;
         if (entry[ENTRY_TYPE] == 0)
             continue;
         if (!partition_fits(source, table, first, sectors))

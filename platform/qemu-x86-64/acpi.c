@@ -3,6 +3,7 @@
  * The few of ACPI's tables that are needed: MADT, for CPUs and interrupt controllers, MCFG, for PCI, and FADT with what the DSDT says of
  * S5, to power off. Sizes, places and sums of all are checked; nothing of the interpreted code is run.
  */
+#include <base/little_endian.h>
 #include <string.h>
 
 #include <arch/mmu.h>
@@ -73,21 +74,6 @@ static bool adds_up(const void *bytes, size_t count)
     return sum == 0;
 }
 
-static uint32_t read16(const uint8_t *bytes)
-{
-    return bytes[0] | (uint32_t)bytes[1] << 8;
-}
-
-static uint32_t read32(const uint8_t *bytes)
-{
-    return read16(bytes) | read16(bytes + 2) << 16;
-}
-
-static uint64_t read64(const uint8_t *bytes)
-{
-    return read32(bytes) | (uint64_t)read32(bytes + 4) << 32;
-}
-
 /* The table at this place; NULL: there is none that is whole. */
 static const struct table *table_at(uint64_t physical)
 {
@@ -128,7 +114,7 @@ static const struct table *find_table(const struct root_pointer *root, const cha
     const uint8_t *entries = (const uint8_t *)(list + 1);
     unsigned count = (list->bytes - (uint32_t)sizeof(*list)) / step;
     for (unsigned i = 0; i < count && i < TABLES_MAX; i++) {
-        const uint64_t place = wide ? read64(entries + i * 8) : read32(entries + i * 4);
+        const uint64_t place = wide ? read_le64(entries + i * 8) : read_le32(entries + i * 4);
         const struct table *table = table_at(place);
         if (table && memcmp(table->signature, signature, sizeof(table->signature)) == 0)
             return table;
@@ -148,19 +134,19 @@ static void read_madt_entry(const uint8_t *entry, unsigned bytes)
     switch (entry[0]) {
     case MADT_LAPIC:
         if (bytes >= 8)
-            add_cpu(entry[3], read32(entry + 4));
+            add_cpu(entry[3], read_le32(entry + 4));
         break;
     case MADT_X2APIC:
         if (bytes >= 16)
-            add_cpu(read32(entry + 4), read32(entry + 8));
+            add_cpu(read_le32(entry + 4), read_le32(entry + 8));
         break;
     case MADT_IOAPIC:
         if (bytes >= 12 && acpi.ioapic_count < IOAPIC_MAX)
-            acpi.ioapics[acpi.ioapic_count++] = (struct ioapic){read32(entry + 4), read32(entry + 8)};
+            acpi.ioapics[acpi.ioapic_count++] = (struct ioapic){read_le32(entry + 4), read_le32(entry + 8)};
         break;
     case MADT_OVERRIDE:
         if (bytes >= OVERRIDE_BYTES && entry[3] < ISA_LINES)
-            acpi.isa_lines[entry[3]] = read32(entry + 4);
+            acpi.isa_lines[entry[3]] = read_le32(entry + 4);
         break;
     default:
         break;
@@ -209,8 +195,8 @@ static void read_fadt(const struct table *table)
     if (!table || table->bytes < FADT_END)
         return;
     const uint8_t *bytes = (const uint8_t *)table;
-    const struct table *dsdt = table_at(read32(bytes + FADT_DSDT));
-    const uint32_t port = read32(bytes + FADT_PM1A);
+    const struct table *dsdt = table_at(read_le32(bytes + FADT_DSDT));
+    const uint32_t port = read_le32(bytes + FADT_PM1A);
     if (!dsdt || !port || port > UINT16_MAX || !find_power_off(dsdt, &type))
         return;
     acpi.power_port = (uint16_t)port;
@@ -222,8 +208,8 @@ static void read_mcfg(const struct table *table)
 {
     for (uint32_t place = MCFG_ENTRIES; table && place + MCFG_ENTRY_BYTES <= table->bytes; place += MCFG_ENTRY_BYTES) {
         const uint8_t *entry = (const uint8_t *)table + place;
-        const uint64_t base = read64(entry), first = entry[10], last = entry[11];
-        if (read16(entry + 8) != 0 || last < first || base % (1UL << PCI_BUS_SHIFT) ||
+        const uint64_t base = read_le64(entry), first = entry[10], last = entry[11];
+        if (read_le16(entry + 8) != 0 || last < first || base % (1UL << PCI_BUS_SHIFT) ||
             base > DIRECT_SIZE - (256UL << PCI_BUS_SHIFT))
             continue;
         acpi.pci = (struct memory_region){base + (first << PCI_BUS_SHIFT), (last - first + 1) << PCI_BUS_SHIFT};

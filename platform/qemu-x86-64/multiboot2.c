@@ -2,6 +2,7 @@
 /* The boot information of multiboot2, version 2.0, section 3: tags, one after the other, each on a multiple of 8. */
 #include "loader.h"
 
+#include <base/little_endian.h>
 #include <string.h>
 
 #define HEAD_BYTES  8u /* of the information, and of each tag */
@@ -27,20 +28,6 @@ struct tag {
     uint64_t place; /* physical, of the content */
 };
 
-static uint32_t read32(const uint8_t *bytes)
-{
-    uint32_t value;
-    memcpy(&value, bytes, sizeof(value));
-    return value;
-}
-
-static uint64_t read64(const uint8_t *bytes)
-{
-    uint64_t value;
-    memcpy(&value, bytes, sizeof(value));
-    return value;
-}
-
 static const char *read_arguments(const struct tag *tag, struct loader_information *loader)
 {
     const uint8_t *end = memchr(tag->content, 0, tag->bytes);
@@ -55,7 +42,7 @@ static const char *read_module(const struct tag *tag, struct loader_information 
 {
     if (tag->bytes < 8)
         return "malformed: a module's tag is too short";
-    const uint64_t base = read32(tag->content), end = read32(tag->content + 4);
+    const uint64_t base = read_le32(tag->content), end = read_le32(tag->content + 4);
     if (end < base)
         return "malformed: a module ends before it begins";
     if (!loader->archive.size)
@@ -67,12 +54,12 @@ static const char *read_memory(const struct tag *tag, struct loader_information 
 {
     if (tag->bytes < HEAD_BYTES)
         return "malformed: the tag of memory is too short";
-    const uint32_t step = read32(tag->content);
+    const uint32_t step = read_le32(tag->content);
     if (step < ENTRY_BYTES || step % ALIGNMENT)
         return "malformed: entries of memory have a strange size";
     for (uint32_t place = HEAD_BYTES; tag->bytes - place >= step; place += step) {
         const uint8_t *entry = tag->content + place;
-        if (read32(entry + 16) == MEMORY_RAM && !loader_add_memory(loader, read64(entry), read64(entry + 8)))
+        if (read_le32(entry + 16) == MEMORY_RAM && !loader_add_memory(loader, read_le64(entry), read_le64(entry + 8)))
             return "malformed, or there are too many pieces of memory";
     }
     return NULL;
@@ -111,14 +98,14 @@ const char *multiboot2_read(const void *information, uint64_t available, uint64_
     const uint8_t *bytes = information;
 
     *loader = (struct loader_information){.arguments = ""};
-    if (available < HEAD_BYTES || read32(bytes) > available)
+    if (available < HEAD_BYTES || read_le32(bytes) > available)
         return "malformed: it is longer than memory";
-    const uint32_t end = read32(bytes);
+    const uint32_t end = read_le32(bytes);
     for (uint32_t at = HEAD_BYTES; at <= end && end - at >= HEAD_BYTES;) {
-        const uint32_t size = read32(bytes + at + 4);
+        const uint32_t size = read_le32(bytes + at + 4);
         if (size < HEAD_BYTES || size > end - at)
             return "malformed: a tag has a strange size";
-        const struct tag tag = {read32(bytes + at), size - HEAD_BYTES, bytes + at + HEAD_BYTES,
+        const struct tag tag = {read_le32(bytes + at), size - HEAD_BYTES, bytes + at + HEAD_BYTES,
                                 place + at + HEAD_BYTES};
         if (tag.type == TAG_END)
             return loader->memory_count ? NULL : "incomplete: it tells of no memory";
