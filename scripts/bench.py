@@ -1,23 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Measures instructions per operation and shows them beside the figures kept in docs/bench.json.
+"""Measures instructions per operation and shows them beside the figures kept in docs/, of the platform's architecture.
 
 The benchmark (tests/bench) runs with -icount shift=0, where one instruction takes one nanosecond of the machine's time,
 so figures are the same on every host. It prints a line "bench NAME VALUE" for each operation, and remarks, such as its
-calibration, which are shown as they are. The file keeps for each name: title, measured, and where they exist linux, goal
-and limit. A figure over its limit is a failure.
+calibration, which are shown as they are. What is kept for each name is in figures.py. A figure over its limit is a failure.
 """
 
 import argparse
-import json
-import os
 import sys
 
 import bench_machine
 import compare
+import figures as kept_figures
 import machine
-
-KEPT = os.path.join(machine.SOURCE, "docs", "bench.json")
+from figures import number
 
 
 def measure(options, sets):
@@ -34,26 +31,16 @@ def measure(options, sets):
     return figures, ""
 
 
-def load():
-    if not os.path.exists(KEPT):
-        return {}
-    with open(KEPT, encoding="utf-8") as file:
-        return json.load(file)
-
-
-def save(kept, figures):
+def save(kept, figures, architecture):
     for name, value in figures.items():
-        kept.setdefault(name, {"title": name.replace("_", " ")})["measured"] = round(value)
-    with open(KEPT, "w", encoding="utf-8") as file:
-        json.dump(kept, file, indent=2)
-        file.write("\n")
+        kept.setdefault(name, {})["measured"] = round(value)
+        if architecture == kept_figures.FIRST:
+            kept[name].setdefault("title", name.replace("_", " "))
+    kept_figures.save(kept, architecture)
+    kept_figures.write()
 
 
-def number(value):
-    return "-" if value is None else "{:,}".format(round(value))
-
-
-def print_table(figures, kept):
+def print_table(figures, kept, titles):
     row = "{:<52} {:>10} {:>10} {:>9} {:>10} {:>10} {:>10}"
     print("Instructions per operation")
     print(row.format("operation", "now", "last", "change", "Linux", "goal", "limit"))
@@ -61,7 +48,7 @@ def print_table(figures, kept):
         entry = kept.get(name, {})
         last = entry.get("measured")
         change = "-" if not last else "{:+.1f} %".format(100 * (value - last) / last)
-        print(row.format(entry.get("title", name), number(value), number(last), change, number(entry.get("linux")),
+        print(row.format(titles.get(name, {}).get("title", name), number(value), number(last), change, number(entry.get("linux")),
                          number(entry.get("goal")), number(entry.get("limit"))))
 
 
@@ -87,7 +74,8 @@ def main():
     parser.add_argument("--tap", action="store_true", help="print TAP, one line for each limit")
     options = parser.parse_args()
 
-    kept = load()
+    architecture = kept_figures.architecture_of(options.platform)
+    kept = kept_figures.load(architecture)
     if not options.tap:
         print("quire: measuring", file=sys.stderr, flush=True)
     figures, problem = measure(options, [bench_machine.MEMORY])
@@ -95,10 +83,10 @@ def main():
         sys.exit("Bail out! " + problem if options.tap else "quire: error: " + problem)
     if options.tap:
         sys.exit(1 if print_tap(figures, kept) else 0)
-    print_table(figures, kept)
+    print_table(figures, kept, kept_figures.load())
     over = [name for name, value in figures.items() if value > kept.get(name, {}).get("limit", value)]
     if options.update:
-        save(kept, figures)
+        save(kept, figures, architecture)
     if over:
         sys.exit("quire: error: over the limit: " + ", ".join(over))
 

@@ -133,6 +133,11 @@ def check_documents(build):
     return output_of([sys.executable, "scripts/protogen.py", "--check", "docs"] + files) if files else []
 
 
+def check_figures(build):
+    """docs/performance.md has the figures of both architectures as they were measured, none above its limit"""
+    return output_of([sys.executable, "scripts/figures.py", "--check"])
+
+
 def check_shell(build):
     """shellcheck has no complaint about the scripts"""
     return output_of(["shellcheck", "-x", "quire", ".ci/run"] + sources(".sh"))
@@ -254,8 +259,8 @@ def check_setup(build):
     return problems
 
 
-CHECKS = (check_format, check_second_compiler, check_tidy, check_documents, check_shell, check_python,
-          check_file_sizes, check_function_sizes, check_arch_conditions, check_licences, check_porting,
+CHECKS = (check_format, check_second_compiler, check_tidy, check_documents, check_figures, check_shell,
+          check_python, check_file_sizes, check_function_sizes, check_arch_conditions, check_licences, check_porting,
           check_setup)
 
 

@@ -58,7 +58,9 @@ def command(machine, build, directory, bootargs):
     """Returns QEMU's command line; see platform/qemu-virt/board.py. QEMU loads the kernel, whatever machine.uboot is."""
     check_machine(machine)
     # The host gives memory when the guest touches it, so a guest may have more than the host.
-    line = [QEMU, "-M", BOARDS[BOARD], "-cpu", "max", "-smp", str(machine.smp), "-m", machine.memory,
+    # Where it counts instructions, QEMU cannot tell the time in a write to a register of the x2APIC.
+    cpu = "max,x2apic=off" if machine.icount else "max"
+    line = [QEMU, "-M", BOARDS[BOARD], "-cpu", cpu, "-smp", str(machine.smp), "-m", machine.memory,
             "-accel", "tcg,thread=single" if machine.icount else "tcg",
             "-nodefaults", "-no-reboot", "-nic", "none",
             "-object", "memory-backend-ram,id=ram,reserve=off,size=" + machine.memory]
