@@ -13,6 +13,8 @@ void thread_init(struct thread *thread)
     thread->state = THREAD_STATE_STOPPED;
     thread->affinity = started_cpus;
     thread->fp_cpu = UINT8_MAX;
+    /* It may be resumed without ever having been started; then it begins at address 0, in user mode. */
+    context_start(&thread->context, 0, 0, 0);
 }
 
 static bool runs_elsewhere(const struct thread *thread)

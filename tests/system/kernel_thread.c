@@ -112,6 +112,25 @@ static void test_registers(void)
     CHECK_EQ(result, 70000 + 1 + 5);
 }
 
+/* Registers that nobody has set are all zero, and such a thread runs as any other: to its first fault. */
+static void test_never_started(void)
+{
+    static struct space space;
+    static struct child child;
+    struct thread_registers *registers = (struct thread_registers *)ipc_buffer()->words;
+
+    space_new(&space);
+    child_new(&child, &space, 0, 8);
+    CHECK_EQ(control(child.thread, THREAD_READ, 0, 0), 0);
+    CHECK(registers->instruction_pointer == 0 && registers->stack_pointer == 0 && registers->flags == 0);
+    CHECK_EQ(control(child.thread, THREAD_RESUME, 0, 0), 0);
+    CHECK(thread_reaches(child.thread, THREAD_STATE_FAULTED));
+    CHECK_EQ(thread_look(child.thread).fault.address, 0);
+    CHECK_EQ(thread_look(child.thread).fault.access & (FAULT_EXECUTE | FAULT_PRESENT), FAULT_EXECUTE);
+    child_end(&child);
+    space_end(&space);
+}
+
 static void test_refusals(void)
 {
     const uint64_t thread = object_new(CAP_THREAD), endpoint = object_new(CAP_ENDPOINT);
@@ -367,6 +386,7 @@ int main(int count, char **arguments)
         {"a thread stops, wherever it runs, and goes on when resumed", test_stop},
         {"a thread can stop itself", test_stop_self},
         {"the registers of a stopped thread are read and written", test_registers},
+        {"a thread that is resumed and was never started is harmless", test_never_started},
         {"what cannot be done to a thread is refused", test_refusals},
         {"a thread runs where its affinity says, at once", test_affinity},
         {"threads that yield take turns", test_yield},
