@@ -10,6 +10,7 @@
 #include <proto/fs_start.h>
 #include <proto/memsrv_client.h>
 #include <proto/pager_start.h>
+#include <proto/root_protocol.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -320,13 +321,19 @@ void services_start(const struct boot_info *info)
     }
 }
 
+/* True if somebody who may had it ended. That says nothing of whether it can stay alive. */
+static bool was_asked_for(const struct process *ended)
+{
+    return process_status(ended) == (int)ROOT_STATUS_KILLED;
+}
+
 /* Starts a service again after it has ended. */
 static void restart(struct service *service, const struct process *ended)
 {
     service->pid = 0;
     if (clock_now() - ended->started > QUICK_END_NS)
         service->quick_ends = 0;
-    else
+    else if (!was_asked_for(ended))
         service->quick_ends++;
     if (service->quick_ends < QUICK_ENDS_MAX) {
         log_line("%s (pid %lu) ended with status %ld; starting it again", ended->name, ended->pid,

@@ -65,13 +65,17 @@ long io_collect(const struct io *io, struct blk_completion *completions, size_t 
 int io_collect_all(const struct io *io, size_t count, int *statuses, size_t tags)
 {
     struct blk_completion completions[16];
+    uint64_t deadline = clock_now_ns() + IO_GIVE_UP_NS;
 
     while (count > 0) {
         const long found = io_collect(io, completions, 16);
         if (found < 0)
             return (int)found;
-        if (found == 0)
+        /* The signal may be that of something that was collected already. */
+        if (found == 0 && clock_now_ns() >= deadline)
             return -ETIMEDOUT;
+        if (found > 0)
+            deadline = clock_now_ns() + IO_GIVE_UP_NS;
         /* More may have ended than there is room for, and nobody signals again: so ask at once. */
         size_t more = (size_t)found;
         do {

@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* After which whoever waits asks by itself; and without anything new gives up. */
 #define IO_PATIENCE_NS 2000000000UL
+#define IO_GIVE_UP_NS  (20 * IO_PATIENCE_NS)
 
 /* A batch of transfers as submit wants them. */
 struct batch {
