@@ -23,15 +23,18 @@ import threading
 import time
 
 import bench_machine
+import elf_tools
 import flame
 import machine
 from console import Console, Silence
 
-TOOLS = "aarch64-linux-gnu-"
 KERNEL_BASE = 0xffff << 48
 TRACE_LINE = re.compile(rb"^Trace 0: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/", re.MULTILINE)
 CHUNK_BYTES = 1 << 20
 MONITOR_PAUSE = 0.05
+# Of an architecture's tools: how they write a system call, and a call of a function; and the bytes of the former.
+CALLS = {"aarch64-linux-gnu-": (re.compile(r"\tsvc\t"), re.compile(r"\tblr?\t"), 4),
+         "x86_64-linux-gnu-": (re.compile(r"\tsyscall\b"), re.compile(r"\tcall\b"), 2)}
 PROGRAMS = {"kernel": "quire.elf", "root": "root.elf", "memsrv": "sbin-memsrv.elf", "fs": "sbin-fs.elf",
             "pager": "sbin-pager.elf", "blk": "sbin-blk.elf", "console": "sbin-console.elf", "bench": "tests-bench.elf"}
 
@@ -40,7 +43,8 @@ class Program:
     """An ELF file's functions, by address, and where its system calls are."""
 
     def __init__(self, name, path):
-        self.name = name
+        self.name, self.tools = name, elf_tools.prefix_of(path)
+        system_call, branch, self.call_bytes = CALLS[self.tools]
         symbols = []
         for line in self.output("nm", "-n", "--defined-only", path):
             words = line.split()
@@ -49,14 +53,13 @@ class Program:
         self.addresses = [address for address, _ in symbols]
         self.names = [function for _, function in symbols]
         code = self.output("objdump", "-d", "--no-show-raw-insn", path)
-        self.calls = {int(line.split(":")[0], 16) for line in code if "\tsvc\t" in line}
-        self.branches = {int(line.split(":")[0], 16) for line in code if "\tbl\t" in line or "\tblr\t" in line}
+        self.calls = {int(line.split(":")[0], 16) for line in code if system_call.search(line)}
+        self.branches = {int(line.split(":")[0], 16) for line in code if branch.search(line)}
         self.starts = set(self.addresses)
         self.known = {}
 
-    @staticmethod
-    def output(tool, *arguments):
-        return subprocess.run([TOOLS + tool, *arguments], capture_output=True, text=True, check=True).stdout.splitlines()
+    def output(self, tool, *arguments):
+        return subprocess.run([self.tools + tool, *arguments], capture_output=True, text=True, check=True).stdout.splitlines()
 
     def function_at(self, address):
         if address not in self.known:
@@ -130,7 +133,7 @@ def who_goes_on(users, left_off, address):
     """The program of which the user-mode instruction at `address` is the next."""
     if left_off.get(address):
         return left_off[address].pop()
-    after_call = [user for user in users if address - 4 in user.calls]
+    after_call = [user for user in users if address - user.call_bytes in user.calls]
     at_start = [user for user in users if address in user.starts]
     return (after_call or at_start or users[-1:])[0]
 
@@ -147,7 +150,7 @@ def segments(kernel, users, addresses):
         program = kernel if in_kernel else who_goes_on(users, left_off, addresses[start])
         part = addresses[start:end]
         if not in_kernel:
-            left_off[part[-1] + 4 if part[-1] in program.calls else part[-1]].append(program)
+            left_off[part[-1] + program.call_bytes if part[-1] in program.calls else part[-1]].append(program)
         yield program, part
         start = end
 

@@ -9,17 +9,19 @@ import re
 import subprocess
 import sys
 
-ADDR2LINE = "aarch64-linux-gnu-addr2line"
+import elf_tools
+
 # Programs are linked from 4 MiB on; anything else is no code of theirs.
 CODE = re.compile(r"\b(?:at|in) (0x4[0-9a-f]{5})\b")
 
 
 def names_of(elf, addresses):
-    """{address: "function (file:line)"} of those that have a name. A return address stands behind its call."""
+    """{address: "function (file:line)"} of those that have a name. A return address stands behind its call, which ends one
+    byte before it."""
     addresses = sorted(set(addresses))
     if not addresses:
         return {}
-    output = subprocess.run([ADDR2LINE, "-f", "-s", "-e", elf] + ["0x%x" % (int(address, 16) - 4) for address in addresses],
+    output = subprocess.run([elf_tools.prefix_of(elf) + "addr2line", "-f", "-s", "-e", elf] + ["0x%x" % (int(address, 16) - 1) for address in addresses],
                             stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     pairs = zip(addresses, output[::2], output[1::2])
     return {address: "%s (%s)" % (name, place.split(" ")[0]) for address, name, place in pairs if name != "??"}

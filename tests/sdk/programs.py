@@ -12,7 +12,6 @@ import sdk
 
 SOURCE = os.path.dirname(sdk.QUIRE)
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "quire", "programs")
-TOOLS = ["AR=aarch64-linux-gnu-ar", "RANLIB=aarch64-linux-gnu-ranlib"]
 CC = sdk.QUIRE + " cc"
 BUILD_SECONDS = 900
 
@@ -39,6 +38,11 @@ def fetched(package):
     return output.splitlines()[-1]
 
 
+def cross_prefix():
+    """What the names of the tools begin with that go with ./quire cc."""
+    return "x86_64-linux-gnu-" if sdk.cc("-dumpmachine").stdout.startswith("x86_64") else "aarch64-linux-gnu-"
+
+
 def copy_of(package, directory):
     """A copy of a package's source, with its times, in which a build may do as it likes."""
     place = os.path.join(directory, package)
@@ -49,7 +53,8 @@ def copy_of(package, directory):
 def build_zlib(directory):
     place = copy_of("zlib", directory)
     step(place, "./configure", "--static", CC=CC)
-    step(place, "make", "CC=" + CC, *TOOLS, "example", "minigzip")
+    step(place, "make", "CC=" + CC, *["%s=%s%s" % (name, cross_prefix(), name.lower()) for name in ("AR", "RANLIB")],
+         "example", "minigzip")
     return [os.path.join(place, name) for name in ("example", "minigzip")]
 
 
