@@ -21,16 +21,22 @@
 #define PARKINGS_MAX       (PTHREAD_THREADS_MAX + 1)
 #define POLL_NS            1000000UL /* how often one looks who has no notification to wait at */
 
-static struct thread thread_of_start;
+/* What the child of a fork looks at lies together on pages that every program has written to: where it has none it would
+ * be given one, and for that a translation table of its own. */
+#define RECORD_ALIGNMENT 256
+static struct thread thread_of_start __attribute__((aligned(RECORD_ALIGNMENT)));
 static uint64_t thread_last_number; /* atomic */
-static uint32_t thread_live = 1;    /* atomic: threads that have not ended */
-static struct thread *thread_dead;  /* atomic: detached ones that have ended; newest first */
 
 /* Notifications of threads that have ended. They are never destroyed, so a signal that comes late finds a thread that
  * looks around and sleeps on, and nothing else. */
 static struct spinlock parkings_lock = SPINLOCK_INITIALIZER(LOCK_LEAF);
 static uint64_t parkings[PARKINGS_MAX] GUARDED_BY(parkings_lock);
-static uint32_t parking_count GUARDED_BY(parkings_lock);
+
+static struct {
+    uint32_t live; /* atomic: threads that have not ended */
+    uint32_t parking_count GUARDED_BY(parkings_lock);
+    struct thread *dead; /* atomic: detached ones that have ended; newest first */
+} threads __attribute__((aligned(16))) = {.live = 1};
 
 static uint64_t round_up(uint64_t value, uint64_t alignment)
 {
@@ -87,8 +93,8 @@ uint64_t thread_parking(struct thread *self)
     if (slot != SLOT_NONE)
         return slot;
     spinlock_acquire(&parkings_lock);
-    if (parking_count > 0)
-        slot = parkings[--parking_count];
+    if (threads.parking_count > 0)
+        slot = parkings[--threads.parking_count];
     spinlock_release(&parkings_lock);
     if (slot == SLOT_NONE)
         slot = parking_new();
@@ -104,8 +110,8 @@ static void parking_give_back(struct thread *self)
         return;
     spinlock_acquire(&parkings_lock);
     /* There are as many places as threads at once, and each took one from here or made it when none was here. */
-    if (parking_count < PARKINGS_MAX)
-        parkings[parking_count++] = slot;
+    if (threads.parking_count < PARKINGS_MAX)
+        parkings[threads.parking_count++] = slot;
     spinlock_release(&parkings_lock);
 }
 
@@ -218,7 +224,7 @@ static int thread_free(struct thread *thread)
 /* Frees the detached threads that have ended by now. */
 static void threads_reap(void)
 {
-    struct thread *dead = __atomic_exchange_n(&thread_dead, NULL, __ATOMIC_ACQUIRE);
+    struct thread *dead = __atomic_exchange_n(&threads.dead, NULL, __ATOMIC_ACQUIRE);
 
     while (dead) {
         struct thread *next = dead->next_dead;
@@ -244,10 +250,10 @@ int thread_start(struct thread **thread, const struct thread *prototype, const s
     thread_reent(&new->reent);
     signals_thread_prepare(new);
     *thread = new;
-    __atomic_add_fetch(&thread_live, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&threads.live, 1, __ATOMIC_SEQ_CST);
     error = thread_launch(new, options->keep_slot);
     if (error < 0) {
-        __atomic_sub_fetch(&thread_live, 1, __ATOMIC_SEQ_CST);
+        __atomic_sub_fetch(&threads.live, 1, __ATOMIC_SEQ_CST);
         signals_thread_end(new);
         (void)!memsrv_unmap(SLOT_MEMSRV, new->mapping, new->bytes);
     }
@@ -263,14 +269,14 @@ _Noreturn void thread_end(struct thread *self)
     self->ending = true;
     signals_thread_end(self);
     parking_give_back(self);
-    if (__atomic_sub_fetch(&thread_live, 1, __ATOMIC_SEQ_CST) == 0)
+    if (__atomic_sub_fetch(&threads.live, 1, __ATOMIC_SEQ_CST) == 0)
         exit(EXIT_SUCCESS);
     /* Who waits or reaps may take this thread's stack away as soon as it reads that it has ended: what follows are
      * system calls and registers, and it does no harm if they do not happen. */
     const uint64_t joiner = __atomic_exchange_n(&self->joiner, THREAD_ENDED, __ATOMIC_SEQ_CST);
     if (joiner == THREAD_DETACHED && self->mapping) {
-        self->next_dead = __atomic_load_n(&thread_dead, __ATOMIC_RELAXED);
-        while (!__atomic_compare_exchange_n(&thread_dead, &self->next_dead, self, true, __ATOMIC_RELEASE,
+        self->next_dead = __atomic_load_n(&threads.dead, __ATOMIC_RELAXED);
+        while (!__atomic_compare_exchange_n(&threads.dead, &self->next_dead, self, true, __ATOMIC_RELEASE,
                                             __ATOMIC_RELAXED))
             continue;
     } else if (joiner > THREAD_POLLED) {
@@ -379,7 +385,7 @@ int thread_sleep(uint64_t deadline)
 
 bool thread_is_alone(void)
 {
-    return __atomic_load_n(&thread_live, __ATOMIC_ACQUIRE) == 1;
+    return __atomic_load_n(&threads.live, __ATOMIC_ACQUIRE) == 1;
 }
 
 /* Writes only what is different: a page that is not written needs no copy. */
@@ -394,10 +400,10 @@ void threads_child_of_fork(struct thread *self) NO_THREAD_SAFETY_ANALYSIS
 {
     if (!thread_is_alone()) {
         spinlock_init(&parkings_lock, LOCK_LEAF);
-        __atomic_store_n(&thread_live, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&threads.live, 1, __ATOMIC_RELAXED);
     }
-    CHANGE(parking_count, 0);
-    CHANGE(thread_dead, NULL);
+    CHANGE(threads.parking_count, 0);
+    CHANGE(threads.dead, NULL);
     CHANGE(self->number, 0);
     CHANGE(self->slot, SLOT_THREAD);
     CHANGE(self->parking, SLOT_NONE);
