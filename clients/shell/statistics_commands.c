@@ -2,6 +2,7 @@
 /* Commands about all of memory, with Linux's names and formats. */
 #include "command.h"
 #include "output.h"
+#include "zones.h"
 
 #include <errno.h>
 #include <proto/memsrv_client.h>
@@ -203,35 +204,31 @@ static void show_index(const struct memsrv_buddy *buddy, const char *name, bool 
         printf("\n");
 }
 
+static int print_fragmentation(uint64_t index, const struct memsrv_zone *zone)
+{
+    struct memsrv_buddy buddy;
+    size_t records = 0;
+
+    (void)zone;
+    const int error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
+    if (error < 0)
+        return error;
+    if (output_json) {
+        json_open(NULL, '{');
+        json_text("zone", buddy.name, sizeof(buddy.name));
+    }
+    show_index(&buddy, "extfrag", true);
+    show_index(&buddy, "unusable", false);
+    if (output_json)
+        json_close();
+    return 0;
+}
+
 /* The two files of Linux's debug/extfrag. In JSON the indexes are thousandths. */
 static int command_extfrag(int count, char **arguments)
 {
-    struct memsrv_zone zone;
-    struct memsrv_buddy buddy;
-    size_t records;
-    int error;
-
     (void)count, (void)arguments;
-    if (output_json)
-        json_open(NULL, '[');
-    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
-        if (error < 0)
-            break;
-        if (output_json) {
-            json_open(NULL, '{');
-            json_text("zone", buddy.name, sizeof(buddy.name));
-        }
-        show_index(&buddy, "extfrag", true);
-        show_index(&buddy, "unusable", false);
-        if (output_json)
-            json_close();
-    }
-    if (output_json)
-        json_close();
-    return error == -ENOENT ? 0 : error;
+    return list_zones(print_fragmentation);
 }
 
 /* --- slabtop ------------------------------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
  */
 #include "command.h"
 #include "output.h"
+#include "zones.h"
 
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
@@ -14,20 +15,42 @@
 #define KIB_PER_PAGE     (PAGE_SIZE / 1024)
 #define ALLOCINFO_COLUMN 8
 
-static int print_zones(void)
+int for_each_zone(zone_function *print)
 {
     struct memsrv_zone zone;
-    int error;
+    int error = 0;
 
-    printf("zone         managed KiB     used KiB     free KiB\n");
-    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        printf("%-8.*s %15lu %12lu %12lu\n", (int)sizeof(zone.name), zone.name,
-               (unsigned long)zone.managed * KIB_PER_PAGE, (unsigned long)(zone.managed - zone.free) * KIB_PER_PAGE,
-               (unsigned long)zone.free * KIB_PER_PAGE);
+    for (uint64_t index = 0; error == 0; index++) {
+        error = statistics_zone(index, &zone);
+        if (error == 0 && zone.managed != 0)
+            error = print(index, &zone);
     }
     return error == -ENOENT ? 0 : error;
+}
+
+int list_zones(zone_function *print)
+{
+    if (output_json)
+        json_open(NULL, '[');
+    const int error = for_each_zone(print);
+    if (output_json)
+        json_close();
+    return error;
+}
+
+static int print_use(uint64_t index, const struct memsrv_zone *zone)
+{
+    (void)index;
+    printf("%-8.*s %15lu %12lu %12lu\n", (int)sizeof(zone->name), zone->name,
+           (unsigned long)zone->managed * KIB_PER_PAGE, (unsigned long)(zone->managed - zone->free) * KIB_PER_PAGE,
+           (unsigned long)zone->free * KIB_PER_PAGE);
+    return 0;
+}
+
+static int print_zones(void)
+{
+    printf("zone         managed KiB     used KiB     free KiB\n");
+    return for_each_zone(print_use);
 }
 
 /* The table of all pages; in JSON the same figures by shorter names. */
@@ -85,7 +108,7 @@ static int command_mem(int count, char **arguments)
     return error;
 }
 
-static void print_buddy(const struct memsrv_buddy *buddy)
+static void print_blocks(const struct memsrv_buddy *buddy)
 {
     if (!output_json)
         printf("Node 0, zone %8.*s ", (int)sizeof(buddy->name), buddy->name);
@@ -109,31 +132,26 @@ static void print_buddy(const struct memsrv_buddy *buddy)
     }
 }
 
+static int print_buddy(uint64_t index, const struct memsrv_zone *zone)
+{
+    struct memsrv_buddy buddy;
+    size_t records = 0;
+
+    (void)zone;
+    const int error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
+    if (error == 0)
+        print_blocks(&buddy);
+    return error;
+}
+
 /* The format of Linux's /proc/buddyinfo, which leaves out zones without memory. */
 static int command_buddyinfo(int count, char **arguments)
 {
-    struct memsrv_zone zone;
-    struct memsrv_buddy buddy;
-    size_t records = 0;
-    int error;
-
     (void)count, (void)arguments;
-    if (output_json)
-        json_open(NULL, '[');
-    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        error = memsrv_buddy_info(SLOT_MEMSRV, index, &buddy, 1, &records);
-        if (error < 0)
-            break;
-        print_buddy(&buddy);
-    }
-    if (output_json)
-        json_close();
-    return error == -ENOENT ? 0 : error;
+    return list_zones(print_buddy);
 }
 
-static void print_zone(const struct memsrv_zone *zone)
+static void print_figures(const struct memsrv_zone *zone)
 {
     printf("Node 0, zone %8.*s\n", (int)sizeof(zone->name), zone->name);
     printf("  pages free     %lu\n", (unsigned long)zone->free);
@@ -200,37 +218,23 @@ static void print_zone_json(const struct memsrv_zone *zone)
     json_close();
 }
 
+static int print_zone(uint64_t index, const struct memsrv_zone *zone)
+{
+    (void)index;
+    if (output_json) {
+        print_zone_json(zone);
+        return 0;
+    }
+    print_figures(zone);
+    print_page_lists(zone);
+    return 0;
+}
+
 /* Like /proc/zoneinfo; `free` there are the pages free in the zone, and the figures of reclaim are missing. */
 static int command_zoneinfo(int count, char **arguments)
 {
-    struct memsrv_zone zone;
-    int error;
-
     (void)count, (void)arguments;
-    if (output_json)
-        json_open(NULL, '[');
-    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        if (output_json) {
-            print_zone_json(&zone);
-            continue;
-        }
-        print_zone(&zone);
-        print_page_lists(&zone);
-    }
-    if (output_json)
-        json_close();
-    return error == -ENOENT ? 0 : error;
-}
-
-static int pagetype_get(uint64_t index, struct memsrv_pagetype *pagetype)
-{
-    size_t records = 0;
-    const int error = memsrv_pagetype_info(SLOT_MEMSRV, index, pagetype, 1, &records);
-    if (error < 0)
-        return error;
-    return records == 1 ? 0 : -EPROTO;
+    return list_zones(print_zone);
 }
 
 static const char *const migrate_names[MEMSRV_MIGRATE_TYPES] = {"Unmovable", "Movable", "Reclaimable"};
@@ -253,24 +257,6 @@ static void print_pageblocks(const struct memsrv_pagetype *pagetype)
     printf("\n");
 }
 
-/* Calls `print` for each zone with memory. */
-static int for_each_pagetype(void (*print)(const struct memsrv_pagetype *))
-{
-    struct memsrv_zone zone;
-    struct memsrv_pagetype pagetype;
-    int error;
-
-    for (uint64_t index = 0; (error = statistics_zone(index, &zone)) == 0; index++) {
-        if (zone.managed == 0)
-            continue;
-        error = pagetype_get(index, &pagetype);
-        if (error < 0)
-            return error;
-        print(&pagetype);
-    }
-    return error == -ENOENT ? 0 : error;
-}
-
 static void print_pagetype_json(const struct memsrv_pagetype *pagetype)
 {
     json_open(NULL, '{');
@@ -287,29 +273,55 @@ static void print_pagetype_json(const struct memsrv_pagetype *pagetype)
     json_close();
 }
 
+static int print_pagetype(uint64_t index, void (*print)(const struct memsrv_pagetype *))
+{
+    struct memsrv_pagetype pagetype;
+    size_t records = 0;
+
+    const int error = memsrv_pagetype_info(SLOT_MEMSRV, index, &pagetype, 1, &records);
+    if (error < 0 || records != 1)
+        return error < 0 ? error : -EPROTO;
+    print(&pagetype);
+    return 0;
+}
+
+static int print_types_json(uint64_t index, const struct memsrv_zone *zone)
+{
+    (void)zone;
+    return print_pagetype(index, print_pagetype_json);
+}
+
+static int print_types(uint64_t index, const struct memsrv_zone *zone)
+{
+    (void)zone;
+    return print_pagetype(index, print_blocks_by_type);
+}
+
+static int print_type_counts(uint64_t index, const struct memsrv_zone *zone)
+{
+    (void)zone;
+    return print_pagetype(index, print_pageblocks);
+}
+
 /* Like /proc/pagetypeinfo. */
 static int command_pagetypeinfo(int count, char **arguments)
 {
     (void)count, (void)arguments;
-    if (output_json) {
-        json_open(NULL, '[');
-        const int failure = for_each_pagetype(print_pagetype_json);
-        json_close();
-        return failure;
-    }
+    if (output_json)
+        return list_zones(print_types_json);
     printf("Page block order: %u\nPages per block:  %u\n\n", HUGE_PAGE_ORDER, 1u << HUGE_PAGE_ORDER);
     printf("%-43s ", "Free pages count per migrate type at order");
     for (unsigned order = 0; order < MEMSRV_BUDDY_ORDERS; order++)
         printf("%6u ", order);
     printf("\n");
-    const int error = for_each_pagetype(print_blocks_by_type);
+    const int error = for_each_zone(print_types);
     if (error < 0)
         return error;
     printf("\n%-23s", "Number of blocks type ");
     for (unsigned type = 0; type < MEMSRV_MIGRATE_TYPES; type++)
         printf("%12s ", migrate_names[type]);
     printf("\n");
-    return for_each_pagetype(print_pageblocks);
+    return for_each_zone(print_type_counts);
 }
 
 static int command_allocinfo(int count, char **arguments)
