@@ -25,6 +25,8 @@
 #define SERIAL_PORTS 8u
 #define SERIAL_LINE  4u
 
+#define ISA_DMA_BYTES (16u << 20)
+
 #define INTERRUPT_SHARED 0u
 #define INTERRUPT_LEVEL  4u
 
@@ -217,6 +219,17 @@ static void put_devices(void *tree)
     }
 }
 
+/* The bus of old, whose devices have 24 address lines. Linux, too, always has a zone for them. */
+static void put_isa(void *tree)
+{
+    check(fdt_begin_node(tree, "isa"));
+    check(fdt_property_string(tree, "compatible", "isa"));
+    put_cells(tree, "#address-cells", (uint32_t[]){1}, 1);
+    put_cells(tree, "#size-cells", (uint32_t[]){1}, 1);
+    put_cells(tree, "dma-ranges", (uint32_t[]){0, 0, 0, ISA_DMA_BYTES}, 4);
+    check(fdt_end_node(tree));
+}
+
 /* PCI, if there is some, with the interrupts that its devices' messages may have. */
 static void put_pci(void *tree)
 {
@@ -249,6 +262,7 @@ void platform_describe(uint64_t information, uint32_t protocol)
     put_chosen(tree);
     put_memory(tree);
     put_devices(tree);
+    put_isa(tree);
     put_pci(tree);
     check(fdt_end_node(tree));
     check(fdt_finish(tree));

@@ -209,7 +209,14 @@ static int cookie_of(void *context, uint64_t object, uint64_t *cookie)
     return memsrv_object_cookie(SLOT_MEMSRV, object, cookie);
 }
 
-/* Free pages and the watermark of all zones. */
+/* Free pages of a zone that any program may have: the rest is kept for who needs just this zone's. */
+static uint64_t free_for_all(const struct memsrv_zone *zone)
+{
+    const uint64_t kept = zone->protection[MEMSRV_ZONES - 1];
+    return zone->free > kept ? zone->free - kept : 0;
+}
+
+/* Free pages and the watermark of all zones: where the one is above the other, some zone has pages above its own. */
 static void read_zones(struct memory_state *state)
 {
     for (uint64_t index = 0; index < MEMSRV_ZONES; index++) {
@@ -217,7 +224,7 @@ static void read_zones(struct memory_state *state)
         size_t number = 0;
         if (memsrv_zone_info(SLOT_MEMSRV, index, &zone, 1, &number) < 0 || number == 0)
             break;
-        state->free += zone.free;
+        state->free += free_for_all(&zone);
         state->high += zone.high;
         for (unsigned worker = 0; worker < MEMSRV_WORKERS; worker++)
             state->free += zone.list_movable[worker] + zone.list_unmovable[worker];
