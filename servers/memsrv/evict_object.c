@@ -45,6 +45,8 @@ static bool begin(struct object *object, struct run *run)
             run->results[i] = MEMSRV_EVICT_BUSY;
         else if (page->flags & PAGE_DIRTY)
             run->results[i] = MEMSRV_EVICT_DIRTY;
+        else if (!object->backed && run->victims[i].slot == 0)
+            run->results[i] = MEMSRV_EVICT_SLOT;
         else
             run->busy[i] = any = true;
         if (run->busy[i])

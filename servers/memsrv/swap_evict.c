@@ -13,6 +13,7 @@
 #include "huge.h"
 #include "log.h"
 #include "parking.h"
+#include "reservation.h"
 #include "space_pages.h"
 #include "swap_record.h"
 #include "transit.h"
@@ -169,12 +170,15 @@ static uint8_t evict_cached(struct memsrv_context *worker, struct leaving *leavi
     return stays ? failure(leaving) : MEMSRV_EVICT_FREED;
 }
 
-/* Pins the record of a page in the swap cache. 0; ENOENT: it is in none; EBUSY: it has to stay. */
+/* Pins the record of a page in the swap cache. 0; ENOENT: it is in none; EBUSY: it has to stay; EIO: it could not be
+ * written to its slot, which leaving->slot is then. */
 static int pin_cached(struct leaving *leaving)
 {
     spinlock_acquire(&swap_lock);
     struct swap_record *record = swap_find_page_locked(leaving->page);
-    int error = !record ? -ENOENT : record->dirty || record->pins || swap_in_transit(record) ? -EBUSY : 0;
+    int error = !record ? -ENOENT : record->pins || swap_in_transit(record) ? -EBUSY : record->dirty ? -EIO : 0;
+    if (error == -EIO)
+        leaving->slot = record->slot;
     if (!error) {
         record->pins++;
         leaving->record = record;
@@ -187,15 +191,29 @@ static int pin_cached(struct leaving *leaving)
     return error;
 }
 
+/* A page in the swap cache. One that could not be written to its slot is brought back for good, so that it can go to
+ * another slot as any page the next time. */
+static uint8_t evict_from_cache(struct memsrv_context *worker, struct page *page)
+{
+    struct leaving leaving = {.page = page};
+
+    const int error = pin_cached(&leaving);
+    if (!error)
+        return evict_cached(worker, &leaving);
+    if (error == -EIO) {
+        const int restored = swap_restore(worker, leaving.slot);
+        return restored == -ENOMEM ? MEMSRV_EVICT_NO_MEMORY : MEMSRV_EVICT_BUSY;
+    }
+    return error == -ENOENT ? MEMSRV_EVICT_GONE : MEMSRV_EVICT_BUSY;
+}
+
 uint8_t swap_evict(struct memsrv_context *worker, struct page *page, uint64_t slot)
 {
     struct leaving leaving = {.page = page, .slot = slot};
     const uint32_t flags = __atomic_load_n(&page->flags, __ATOMIC_ACQUIRE);
 
-    if (flags & PAGE_SWAP_CACHE) {
-        int error = pin_cached(&leaving);
-        return error ? (error == -ENOENT ? MEMSRV_EVICT_GONE : MEMSRV_EVICT_BUSY) : evict_cached(worker, &leaving);
-    }
+    if (flags & PAGE_SWAP_CACHE)
+        return evict_from_cache(worker, page);
     if (!(flags & PAGE_ALLOCATED))
         return page_in_charge(page) == page ? MEMSRV_EVICT_GONE : MEMSRV_EVICT_BUSY;
     if ((flags & ~PAGE_CHARGED) != PAGE_ALLOCATED)
@@ -269,11 +287,25 @@ static bool is_awaited(const struct swap_record *record) REQUIRES(swap_lock)
     return (record->page->flags & PAGE_FRESH) || (!record->place.family && swap_in_transit(record));
 }
 
+/* A page to read a slot into: from the reserve only if there is no other, and while more is there than all that paging needs
+ * to free pages. */
+static struct page *take_to_read(struct memsrv_context *worker)
+{
+    const bool reserve = worker->reserve;
+
+    worker->reserve = false;
+    struct page *page = user_page_take(worker);
+    worker->reserve = reserve;
+    if (page || !reserve || memory_free_pages() <= reservation_pages(worker_count))
+        return page;
+    return user_page_take(worker);
+}
+
 /* Puts a fresh page into the swap cache for a slot. *result stays NULL if it has one, or is not used. */
 static int begin_fill(struct memsrv_context *worker, uint64_t slot, struct page **result)
 {
     const struct memsrv_transit about = {.kind = MEMSRV_TRANSIT_SWAP_IN, .index = slot};
-    struct page *page = user_page_take(worker);
+    struct page *page = take_to_read(worker);
     int error = page ? 0 : -ENOMEM;
 
     *result = NULL;

@@ -86,6 +86,7 @@ struct memory_state {
     uint64_t reserve; /* of those, pages that only who frees memory gets */
     uint64_t high;    /* that are to be free when reclaim rests */
     uint64_t dirty;
+    uint64_t swap_cached; /* in the swap cache */
     uint64_t reservation;
     uint64_t running; /* 0: no program could go on */
     uint64_t waiting; /* threads that wait for memory or for the pager */

@@ -241,6 +241,7 @@ static void memory(void *given, struct memory_state *state)
         read_zones(&context->memory);
         if (memsrv_paging_info(SLOT_MEMSRV, &paging, 1, &number) == 0 && number == 1) {
             context->memory.dirty = paging.dirty;
+            context->memory.swap_cached = paging.swap_cache;
             context->memory.reservation = paging.reservation;
             context->memory.reserve = paging.reserve;
             context->memory.waiting = paging.parked;

@@ -101,13 +101,14 @@ static bool look(struct pager *pager)
     struct page_use uses[CALL_PAGES];
     uint32_t found = 0;
     uint64_t next = 0;
-    const bool can_swap = swap_map_info(&pager->swap).available > 0;
+    struct memory_state memory;
+    memory_look(pager, &memory);
     if (backend->group_pages(backend->context, state->group, state->pfn, uses, CALL_PAGES, &found, &next) < 0)
         next = 0;
     for (uint32_t i = 0; i < found; i++)
         reclaim_learn(pager, &uses[i]);
     evict_some(pager, uses, found, true);
-    if (can_swap)
+    if (reclaim_can_swap(pager, &memory))
         evict_some(pager, uses, found, false);
     pager->counters.scanned += found;
     state->pfn = next;

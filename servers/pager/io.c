@@ -103,12 +103,16 @@ static void cleaned(struct pager *pager, const uint64_t *pfns, uint32_t count, i
     }
 }
 
-/* Slots that could not be written are not given out again: memsrv keeps their pages, and when it needs the slots no more they
- * count as bad until the area is given up. An error that passes by itself, EAGAIN, is none of theirs. */
-static void slots_failed(struct pager *pager, const struct batch *batch, uint32_t first, uint32_t count)
+/* Slots that could not be written are not given out again: when memsrv needs them no more they count as bad until the area
+ * is given up. An error that passes by itself, EAGAIN, is none of theirs. The pages are still there, and go to other slots
+ * when it is their turn again. */
+static void slots_failed(struct pager *pager, const struct batch *batch, uint32_t first, uint32_t count, int status)
 {
-    for (uint32_t i = first; i < first + count; i++)
-        (void)!swap_map_set_bad(&pager->swap, batch->pages[i].index);
+    for (uint32_t i = first; i < first + count; i++) {
+        if (status != -EAGAIN)
+            (void)!swap_map_set_bad(&pager->swap, batch->pages[i].index);
+        page_arrived(pager, batch->pages[i].pfn, 0, 0, 0);
+    }
 }
 
 /* Memsrv learns that pages of a batch have arrived, or could not. */
@@ -132,8 +136,8 @@ static void tell(struct pager *pager, struct batch *batch, uint32_t first, uint3
     case BATCH_SWAP_OUT:
         backend->evict_end(backend->context, status, pfns, count);
         pager->counters.swapped_out += status == 0 ? count : 0;
-        if (status < 0 && status != -EAGAIN)
-            slots_failed(pager, batch, first, count);
+        if (status < 0)
+            slots_failed(pager, batch, first, count, status);
         break;
     default:
         backend->swap_fill_end(backend->context, status, pfns, count);

@@ -113,8 +113,11 @@ void pager_pump(struct pager *pager)
         batches_pump(pager);
         for (uint32_t i = 0; i < JOBS_MAX; i++)
             more = (pager->jobs[i].kind != JOB_FREE && job_step(pager, &pager->jobs[i])) || more;
+        const uint64_t reclaimed = pager->counters.reclaimed;
         reclaim_step(pager);
         group_step(pager);
+        /* Pages that went at once are no transfer that ends later. */
+        more = more || (pager->demand_count > 0 && pager->counters.reclaimed != reclaimed);
     }
     pager->pumping = false;
 }

@@ -351,6 +351,9 @@ void swap_slots_free(struct pager *pager, uint64_t slot, uint64_t count);
 
 /* --- reclaim.c ------------------------------------------------------------------------------------------------------- */
 
+/* True if anonymous pages can go: there are slots, or pages whose slots hold them. */
+MUST_CHECK bool reclaim_can_swap(const struct pager *pager, const struct memory_state *memory);
+
 /* Asks for the state of memory, and notes for how long somebody has waited for some. */
 void memory_look(struct pager *pager, struct memory_state *memory);
 

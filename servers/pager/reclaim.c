@@ -21,6 +21,11 @@ bool reclaim_is_writing(const struct pager *pager)
     return false;
 }
 
+bool reclaim_can_swap(const struct pager *pager, const struct memory_state *memory)
+{
+    return memory->swap_cached > 0 || swap_map_info(&pager->swap).available > 0;
+}
+
 /* Pages that are being written to slots, and will be free. */
 static uint64_t pages_leaving(const struct pager *pager)
 {
@@ -67,6 +72,18 @@ static void write_first(struct pager *pager, uint64_t pfn)
         (void)lru_set_reclaim(&pager->lru, pfn, true);
 }
 
+/* A page that cannot go without a slot: there are none, or it is anonymous and was on a list of file pages. */
+static void needs_slot(struct pager *pager, struct shrink *shrink, uint64_t pfn)
+{
+    if (lru_flags(&pager->lru, pfn) & LRU_FILE) {
+        (void)lru_remove(&pager->lru, pfn);
+        (void)!lru_add(&pager->lru, pfn, 0, 0, true);
+        return;
+    }
+    lru_put_back(&pager->lru, pfn, swap_map_info(&pager->swap).available > 0 ? LRU_EVICT : LRU_KEEP);
+    shrink->looked_in_vain++;
+}
+
 /* What memsrv made of one page. */
 static void settle(struct pager *pager, struct shrink *shrink, uint32_t place)
 {
@@ -96,9 +113,8 @@ static void settle(struct pager *pager, struct shrink *shrink, uint32_t place)
     case EVICT_IS_GONE:
         (void)lru_remove(&pager->lru, page->pfn);
         break;
-    case EVICT_NEEDS_SLOT: /* anonymous, though it was on a list of file pages */
-        (void)lru_remove(&pager->lru, page->pfn);
-        (void)!lru_add(&pager->lru, page->pfn, 0, 0, true);
+    case EVICT_NEEDS_SLOT:
+        needs_slot(pager, shrink, page->pfn);
         break;
     default:
         lru_put_back(&pager->lru, page->pfn, LRU_KEEP);
@@ -106,18 +122,16 @@ static void settle(struct pager *pager, struct shrink *shrink, uint32_t place)
     }
 }
 
-/* Gives the pages slots; those for which there is none are kept. All slots are of one area, and so of one volume. */
+/* Gives the pages slots, as far as there are any: what its slot holds already can go without. All slots are of one area, and
+ * so of one volume. */
 static void give_slots(struct pager *pager, struct shrink *shrink)
 {
     swap_slot slots[LRU_BATCH];
     uint32_t got = 0;
     if (shrink->count > 0 && (shrink->batch = batch_new(pager, BATCH_SWAP_OUT, NONE)))
         got = swap_map_alloc(&pager->swap, slots, shrink->count);
-    for (uint32_t i = got; i < shrink->count; i++)
-        lru_put_back(&pager->lru, shrink->pages[i].pfn, LRU_EVICT);
     for (uint32_t i = 0; i < got; i++)
         shrink->pages[i].slot = slots[i];
-    shrink->count = got;
     if (got > 0)
         shrink->batch->volume = pager->swap_uses[swap_slot_area(slots[0])].volume;
 }
@@ -312,7 +326,7 @@ static void begin_round(struct pager *pager)
     uint64_t file = lru_size(vector, LRU_ACTIVE_FILE) + lru_size(vector, LRU_INACTIVE_FILE);
     const struct lru_scan scan = {.priority = reclaim->priority,
                                   .swappiness = (unsigned)pager->settings.swappiness,
-                                  .can_swap = swap_map_info(&pager->swap).available > 0,
+                                  .can_swap = reclaim_can_swap(pager, &memory),
                                   .file_is_tiny = file + memory.free <= memory.high &&
                                                   lru_size(vector, LRU_INACTIVE_ANON) >> reclaim->priority > 0};
     lru_scan_counts(vector, &scan, reclaim->counts);

@@ -116,7 +116,7 @@ int swap_in(struct pager *pager, const struct demand *demand)
     if (error == -ENOMEM && count > 1)
         error = backend->swap_fill_begin(backend->context, slot, 1, pages, &found);
     if (error == -ENOMEM)
-        reclaim_want(pager, LRU_BATCH, false);
+        reclaim_want(pager, LRU_BATCH, true); /* what is left is needed to free pages: somebody must make room */
     if (error < 0 || found == 0) {
         batch_drop(batch);
         return error == -EAGAIN || error == -ENOMEM ? -EAGAIN : 0;
