@@ -123,14 +123,18 @@ static bool tells_pager(uint64_t advice)
     return advice == MEMSRV_ADVICE_WILL_NEED || advice == MEMSRV_ADVICE_COLD || advice == MEMSRV_ADVICE_PAGE_OUT;
 }
 
-/* Tells the pager what was said of parts of backed objects, and which swapped pages will be wanted. */
+/* Tells the pager what was said of parts of backed objects, and which swapped pages will be wanted; or of a range. */
 static void tell_pager_locked(struct space *space, uint64_t start, uint64_t end, uint64_t advice) REQUIRES(space->lock)
 {
+    if (advice != MEMSRV_ADVICE_WILL_NEED) {
+        pager_tell_cold(space->pid, start, end, advice);
+        return;
+    }
     for (const struct vma *area = vma_find(&space->areas, start); area && area->start < end;
          area = vma_next(&space->areas, area)) {
         const struct object *object = area->object;
         uint64_t from = area->start > start ? area->start : start, to = area->end < end ? area->end : end;
-        if (advice == MEMSRV_ADVICE_WILL_NEED && !(area->flags & (VMA_SHARED | AREA_FILLED)))
+        if (!(area->flags & (VMA_SHARED | AREA_FILLED)))
             swap_hint_range_locked(space, from, to);
         if (object && object->backed)
             pager_tell_advice(object->id, object->cookie, area_index(area, from), pages_of(to - from), advice);

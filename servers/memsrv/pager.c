@@ -109,6 +109,16 @@ void pager_tell_advice(uint64_t object, uint64_t cookie, uint64_t index, uint64_
     add_news(&demand);
 }
 
+void pager_tell_cold(uint64_t pid, uint64_t start, uint64_t end, uint64_t advice)
+{
+    const struct memsrv_demand demand = {.kind = MEMSRV_DEMAND_COLD,
+                                         .object = pid,
+                                         .index = start >> PAGE_SHIFT,
+                                         .count = (end - start) >> PAGE_SHIFT,
+                                         .access = advice};
+    add_news(&demand);
+}
+
 /* The space is the pager no longer. */
 static void detach(uint64_t pid)
 {

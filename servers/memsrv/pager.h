@@ -36,6 +36,9 @@ void pager_tell(enum pager_pending what);
 void pager_tell_gone(uint64_t object, uint64_t cookie);
 void pager_tell_advice(uint64_t object, uint64_t cookie, uint64_t index, uint64_t count, uint64_t advice);
 
+/* Tells that a program said ADVICE_COLD or ADVICE_PAGE_OUT of [start, end) of its space; may be lost. */
+void pager_tell_cold(uint64_t pid, uint64_t start, uint64_t end, uint64_t advice);
+
 /* Attachments so far; true if there is a pager. */
 uint64_t pager_generation(void);
 MUST_CHECK bool pager_is_attached(void);

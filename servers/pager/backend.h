@@ -112,6 +112,9 @@ struct backend {
     int (*evict)(void *context, const struct evict_page *pages, uint32_t count, uint8_t *results);
     int (*harvest)(void *context, const uint64_t *pfns, uint32_t count, struct page_touch *touched);
     int (*page_uses)(void *context, uint64_t pfn, struct page_use *uses, uint32_t max, uint32_t *found, uint64_t *next);
+    /* As page_uses, of pages that the process alone maps in [address, end), in pages; *next is `end` when that was all. */
+    int (*cold_pages)(void *context, uint64_t pid, uint64_t address, uint64_t end, struct page_use *uses, uint32_t max,
+                      uint32_t *found, uint64_t *next);
     int (*cookie)(void *context, uint64_t object, uint64_t *cookie); /* what its maker said of an object */
     int (*spaces)(void *context, uint64_t cursor, struct space_use *uses, uint32_t max, uint32_t *found,
                   uint64_t *next);

@@ -150,6 +150,18 @@ static int page_uses(void *context, uint64_t pfn, struct page_use *uses, uint32_
     return error;
 }
 
+static int cold_pages(void *context, uint64_t pid, uint64_t address, uint64_t end, struct page_use *uses, uint32_t max,
+                      uint32_t *found, uint64_t *next)
+{
+    struct memsrv_page_use pages[USES_MAX];
+    size_t number = 0;
+    int error = memsrv_space_cold(SLOT_MEMSRV, pid, address << PAGE_SHIFT, end << PAGE_SHIFT, next, pages,
+                                  max < USES_MAX ? max : USES_MAX, &number);
+    *next >>= PAGE_SHIFT;
+    *found = error < 0 ? 0 : translate_uses(pages, number, uses);
+    return error;
+}
+
 static int group_pages(void *context, uint32_t group, uint64_t pfn, struct page_use *uses, uint32_t max,
                        uint32_t *found, uint64_t *next)
 {
@@ -320,6 +332,7 @@ void backend_memsrv(struct backend *backend)
     backend->evict = evict;
     backend->harvest = harvest;
     backend->page_uses = page_uses;
+    backend->cold_pages = cold_pages;
     backend->spaces = spaces;
     backend->cookie = cookie_of;
     backend->memory = memory;

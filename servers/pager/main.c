@@ -21,8 +21,10 @@ static struct demand translate(const struct memsrv_demand *from)
         [MEMSRV_DEMAND_RECLAIM] = WANT_RECLAIM, [MEMSRV_DEMAND_SYNC] = WANT_SYNC,
         [MEMSRV_DEMAND_DIRTY] = WANT_CLEANING,  [MEMSRV_DEMAND_SLOT_FREE] = TOLD_SLOTS_FREE,
         [MEMSRV_DEMAND_ADVICE] = TOLD_ADVICE,   [MEMSRV_DEMAND_OBJECT_GONE] = TOLD_GONE,
+        [MEMSRV_DEMAND_COLD] = TOLD_COLD,
     };
     _Static_assert(MEMSRV_RECLAIM_URGENT == 1 && MEMSRV_ADVICE_WILL_NEED == 3, "details are passed on");
+    _Static_assert(MEMSRV_ADVICE_PAGE_OUT == ADVICE_PAGE_OUT, "details are passed on");
     return (struct demand){.kind = kinds[from->kind],
                            .token = from->token,
                            .object = from->object,
@@ -43,7 +45,7 @@ static void take_demands(struct pager_context *context)
         if (error < 0)
             server_log("pager: no demands: error %d\n", error);
         for (size_t i = 0; i < count; i++) {
-            if (demands[i].kind < MEMSRV_DEMAND_FILL || demands[i].kind > MEMSRV_DEMAND_OBJECT_GONE)
+            if (demands[i].kind < MEMSRV_DEMAND_FILL || demands[i].kind > MEMSRV_DEMAND_COLD)
                 continue;
             const struct demand demand = translate(&demands[i]);
             if (demand.kind == WANT_RECLAIM)

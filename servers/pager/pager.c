@@ -48,7 +48,7 @@ static void clean_many(struct pager *pager)
 }
 
 /* Begins what is wanted. EAGAIN: not now. */
-static int begin(struct pager *pager, const struct demand *demand)
+static int begin(struct pager *pager, struct demand *demand)
 {
     uint64_t end;
     switch (demand->kind) {
@@ -75,6 +75,8 @@ static int begin(struct pager *pager, const struct demand *demand)
         return 0;
     case TOLD_ADVICE:
         return advise(pager, demand);
+    case TOLD_COLD:
+        return cold(pager, demand);
     default:
         object_forget(pager, demand->object);
         return 0;

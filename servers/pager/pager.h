@@ -109,8 +109,11 @@ enum demand_kind {
     WANT_CLEANING,
     TOLD_SLOTS_FREE,
     TOLD_ADVICE,
-    TOLD_GONE
+    TOLD_GONE,
+    TOLD_COLD,
 };
+
+#define ADVICE_PAGE_OUT 21u /* detail of TOLD_COLD; otherwise pages are only not to be kept */
 
 struct demand {
     uint32_t kind; /* enum demand_kind */
@@ -378,6 +381,12 @@ void reclaim_learn(struct pager *pager, const struct page_use *use);
 
 /* Learns of some pages what they are; returns true at the end of a pass over all memory. */
 bool sweep_some(struct pager *pager, unsigned calls);
+
+/* --- cold.c ---------------------------------------------------------------------------------------------------------- */
+
+/* A program will not use pages [index, index + count) of its memory; `object` is its number. EAGAIN: there is more on its way
+ * than disks can take; what is left then is in *demand. */
+MUST_CHECK int cold(struct pager *pager, struct demand *demand);
 
 /* --- choose.c: out of memory ---------------------------------------------------------------------------------------- */
 

@@ -196,6 +196,21 @@ bool machine_in_swap_cache(uint64_t slot)
     return false;
 }
 
+/* The only process has all anonymous pages, at their numbers. */
+static int cold_pages(void *context, uint64_t pid, uint64_t address, uint64_t end, struct page_use *uses, uint32_t max,
+                      uint32_t *found, uint64_t *next)
+{
+    (void)context, (void)pid;
+    for (; address < end && address < ANON_PAGES && *found < max; address++) {
+        const uint32_t number = machine.anon_frame[address];
+        if (number != 0)
+            uses[(*found)++] = (struct page_use){
+                .pfn = machine_pfn_of(&machine.frames[number - 1]), .kind = PAGE_IS_ANONYMOUS, .index = address};
+    }
+    *next = address < ANON_PAGES ? address : end;
+    return 0;
+}
+
 static int swap_fill_begin(void *context, uint64_t slot, uint64_t count, struct transit_page *pages, uint32_t *found)
 {
     (void)context;
@@ -403,6 +418,7 @@ static const struct backend backend = {.fill_begin = fill_begin,
                                        .evict = evict,
                                        .harvest = harvest,
                                        .page_uses = machine_page_uses,
+                                       .cold_pages = cold_pages,
                                        .spaces = spaces,
                                        .cookie = cookie_of,
                                        .memory = memory,

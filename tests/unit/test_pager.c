@@ -125,6 +125,36 @@ static void slots_fail(void)
     EXPECT(pager.swap.areas[0].used > 0 && pager.swap.areas[0].bad > 0);
 }
 
+/* A program says what it will not use. */
+static void advised_pages(void)
+{
+    machine_start(256, true);
+    for (uint64_t i = 0; i < 100; i++)
+        EXPECT(machine_anon(i, true) == 0);
+    const struct demand out = {.kind = TOLD_COLD, .object = 1, .index = 20, .count = 60, .detail = ADVICE_PAGE_OUT};
+    pager_demand(&pager, &out);
+    machine_settle();
+    for (uint64_t i = 0; i < 100; i++)
+        EXPECT((machine.anon_frame[i] == 0) == (i >= 20 && i < 80));
+    const struct demand cool = {.kind = TOLD_COLD, .object = 1, .index = 90, .count = UINT64_MAX - 90, .detail = 20};
+    pager_demand(&pager, &cool);
+    for (uint64_t i = 0; i < 100; i++)
+        EXPECT((machine.anon_frame[i] == 0) == (i >= 20 && i < 80));
+    uint64_t older = 0, cold = 0;
+    for (uint64_t i = 100; cold == 0 && i < ANON_PAGES; i++) {
+        EXPECT(machine_anon(i, true) == 0);
+        older = cold = 0;
+        for (uint64_t page = 0; page < 20; page++)
+            older += machine.anon_frame[page] == 0;
+        for (uint64_t page = 90; page < 100; page++)
+            cold += machine.anon_frame[page] == 0;
+    }
+    EXPECT(cold > 0 && (older == 0 || cold == 10)); /* others were there before, but these go first */
+    for (uint64_t i = 0; i < 100; i++)
+        EXPECT(machine_anon(i, false) == 0);
+    machine_check();
+}
+
 static void working_set_stays(void)
 {
     machine_start(256, false);
@@ -339,6 +369,7 @@ static const struct test_row rows[] = {
     {"old_pages_are_written", "what is dirty for long is written, and not sooner", old_pages_are_written},
     {"many_pages_are_written", "what is dirty is written when it is much", many_pages_are_written},
     {"swap_is_turned_off", "everything comes back from a swap area, if there is room", swap_is_turned_off},
+    {"advised_pages", "pages that a program will not use go, or are the next to go", advised_pages},
     {"slots_fail", "slots that cannot be written lose no page, and are not used again", slots_fail},
     {"twice_the_memory", "a program uses twice the memory there is", twice_the_memory},
     {"working_set_stays", "what is used again and again survives a stream", working_set_stays},
