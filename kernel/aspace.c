@@ -200,13 +200,17 @@ static inline bool put_page(struct aspace *aspace, uint64_t target, uint64_t ent
 static long promote(struct aspace *aspace, uint64_t address, uint64_t entry)
 {
     unsigned level;
+    bool shared;
 
     if (!space_range_ok(aspace, address, PAGE_SIZE))
         return -EINVAL;
-    long error = space_privatize(aspace, address);
-    if (error)
-        return error;
-    uint64_t *slot = space_entry(aspace, address, &level);
+    uint64_t *slot = space_find(aspace, address, &level, &shared);
+    if (__builtin_expect(shared, 0)) {
+        long error = space_privatize(aspace, address);
+        if (error)
+            return error;
+        slot = space_entry(aspace, address, &level);
+    }
     if (!pte_is_present(*slot) || (*slot & PTE_DEVICE))
         return -ENOENT;
     if (space_leaf_shared(*slot, level))

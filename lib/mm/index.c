@@ -43,6 +43,22 @@ void *index_find(const struct radix_index *index, uint64_t key)
     return leaf ? leaf->slots[place_of(key, 0)] : NULL;
 }
 
+void index_read(const struct radix_index *index, uint64_t first, uint64_t count, void *entries[])
+{
+    while (count > 0) {
+        const struct index_node *leaf = leaf_of(index, first);
+        const unsigned place = place_of(first, 0);
+        const uint64_t part = count < INDEX_SLOTS - place ? count : INDEX_SLOTS - place;
+        if (leaf)
+            memcpy(entries, &leaf->slots[place], part * sizeof(*entries));
+        else
+            memset(entries, 0, part * sizeof(*entries));
+        entries += part;
+        first += part;
+        count -= part;
+    }
+}
+
 /* --- Nodes -------------------------------------------------------------------------------------------------------- */
 
 static struct index_node *node_get(struct radix_index *index, unsigned level)

@@ -43,26 +43,36 @@ static void lock_own(_LOCK_T lock, uint64_t self)
     lock->depth = 1;
 }
 
-int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
+static inline __attribute__((always_inline)) bool lock_try(_LOCK_T lock)
 {
     const uint64_t self = lock_self();
 
     if (lock_word_try(&lock->word)) {
         lock_own(lock, self);
-        return 1;
+        return true;
     }
     if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self)
-        return 0;
+        return false;
     lock->depth++;
-    return 1;
+    return true;
+}
+
+int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
+{
+    return lock_try(lock);
+}
+
+/* Apart from the common case, which so needs no place on the stack. */
+static __attribute__((noinline)) void lock_wait(_LOCK_T lock)
+{
+    (void)!lock_word_wait(&lock->word, DEADLINE_NEVER, 0);
+    lock_own(lock, lock_self());
 }
 
 void __retarget_lock_acquire_recursive(_LOCK_T lock)
 {
-    if (__retarget_lock_try_acquire_recursive(lock))
-        return;
-    (void)!lock_word_wait(&lock->word, DEADLINE_NEVER, 0);
-    lock_own(lock, lock_self());
+    if (!lock_try(lock))
+        lock_wait(lock);
 }
 
 void lock_forget_others(_LOCK_T lock)

@@ -439,6 +439,20 @@ int object_page(struct memsrv_context *worker, struct object *object, uint64_t i
     return error;
 }
 
+void object_find_present(struct object *object, uint64_t first, uint64_t count, struct page *pages[])
+{
+    spinlock_acquire(&object->lock);
+    const uint64_t end = pages_for(object->size);
+    index_read(&object->pages, first, count, (void **)pages);
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t index = first + i;
+        if (pages[i] && (index >= end || !object_page_is_usable(pages[i]) ||
+                         (index >= object->leaving_first && index < object->leaving_end)))
+            pages[i] = NULL;
+    }
+    spinlock_release(&object->lock);
+}
+
 void object_read_info(struct object *object, uint64_t *size, uint64_t *pages)
 {
     spinlock_acquire(&object->lock);

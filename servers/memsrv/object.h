@@ -126,6 +126,9 @@ void object_put(struct memsrv_context *worker, struct object *object);
 MUST_CHECK int object_page(struct memsrv_context *worker, struct object *object, uint64_t index, enum object_want want,
                            struct page **page);
 
+/* The pages at [first, first + count) as object_page() with OBJECT_PRESENT has them, but for swapped ones; NULL for others. */
+void object_find_present(struct object *object, uint64_t first, uint64_t count, struct page *pages[]);
+
 /* The object of a number, with a use more, whoever asks. ENOENT. */
 MUST_CHECK int object_find(uint64_t id, struct object **object);
 

@@ -23,7 +23,8 @@ static bool is_private(const struct vma *area)
 
 /* The rights of the object's own page in the area: a private mapping writes to no page of the object, a shared one to a
  * page of a backed object only while that is dirty. */
-static uint64_t own_rights(const struct vma *area, const struct page *page, uint64_t access)
+static inline __attribute__((always_inline)) uint64_t own_rights(const struct vma *area, const struct page *page,
+                                                                 uint64_t access)
 {
     const struct object *object = area->object;
     uint64_t rights = (area->flags & VMA_ACCESS) | ENTRY_ACCESSED;
@@ -117,19 +118,19 @@ static uint64_t find_around(struct memsrv_context *worker, struct space *space, 
                             uint64_t end, struct map_item items[FAULT_AROUND]) REQUIRES(space->lock)
 {
     uint8_t present[FAULT_AROUND];
+    struct page *pages[FAULT_AROUND];
     uint64_t count = 0;
 
     space_find_pages_locked(space, start, end, present);
+    object_find_present(area->object, area_index(area, start), pages_of(end - start), pages);
     for (uint64_t address = start; address < end; address += PAGE_SIZE) {
-        struct page *page;
-        if (present[(address - start) >> PAGE_SHIFT] ||
-            object_page(worker, area->object, area_index(area, address), OBJECT_PRESENT, &page) ||
-            charge(worker, space, area, address))
+        const uint64_t place = (address - start) >> PAGE_SHIFT;
+        if (present[place] || !pages[place] || charge(worker, space, area, address))
             continue;
         if (area->flags & VMA_EXECUTE)
-            machine_sync_code(page_window(page), PAGE_SIZE);
-        items[count++] =
-            (struct map_item){address | MAP_ITEM_MAP, page_address(page) | own_rights(area, page, VMA_READ)};
+            machine_sync_code(page_window(pages[place]), PAGE_SIZE);
+        items[count++] = (struct map_item){address | MAP_ITEM_MAP,
+                                           page_address(pages[place]) | own_rights(area, pages[place], VMA_READ)};
     }
     return count;
 }

@@ -147,6 +147,7 @@ static void failing_nodes(void)
 /* --- The random run ----------------------------------------------------------------------------------------------- */
 
 #define MODEL_KEYS 440u
+#define RUN_MAX    200u
 static struct {
     void *entry;
     bool marks[INDEX_MARK_COUNT];
@@ -184,12 +185,25 @@ static void step_next(void)
         EXPECT(entry == model[place].entry && found == key_of(place));
 }
 
+/* Reads a run that begins a little below a key of the model, and asks for each key alone, too. */
+static void step_read(void)
+{
+    void *entries[RUN_MAX];
+    const uint64_t key = key_of(random_below(MODEL_KEYS - 1)), below = random_below(RUN_MAX),
+                   count = random_below(RUN_MAX + 1);
+    const uint64_t first = key > below ? key - below : 0;
+
+    index_read(&tree, first, count, entries);
+    for (uint64_t i = 0; i < count; i++)
+        EXPECT(entries[i] == index_find(&tree, first + i));
+}
+
 static void step(void)
 {
     uint64_t place = random_below(MODEL_KEYS), key = key_of(place);
     unsigned mark = (unsigned)random_below(INDEX_MARK_COUNT);
     fail_at = random_chance(10) ? nodes_asked + random_below(3) : UINT64_MAX;
-    switch (random_below(6)) {
+    switch (random_below(7)) {
     case 0:
     case 1: {
         void *entry = entry_of(random_next());
@@ -212,6 +226,9 @@ static void step(void)
     case 4:
         EXPECT(index_clear_mark(&tree, key, (enum index_mark)mark) == (model[place].entry != NULL));
         model[place].marks[mark] = false;
+        break;
+    case 5:
+        step_read();
         break;
     default:
         step_next();

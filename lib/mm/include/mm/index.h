@@ -50,6 +50,9 @@ void index_init(struct radix_index *index, const struct index_source *source);
 /* The entry at `key`, or NULL. */
 void *index_find(const struct radix_index *index, uint64_t key);
 
+/* The entries at [first, first + count), which does not pass the last key; NULL where there is none. */
+void index_read(const struct radix_index *index, uint64_t first, uint64_t count, void *entries[]);
+
 /* Puts an entry, not NULL, without marks. EINVAL: NULL; EEXIST: there is one; ENOMEM: no node to be had. */
 MUST_CHECK int index_insert(struct radix_index *index, uint64_t key, void *entry);
 
