@@ -2,11 +2,6 @@
 /* Address spaces come and go, and what becomes of a single map item. The tables themselves are space_tables.c. */
 #include <errno.h>
 
-#include <arch/cpu.h>
-#include <arch/mmu.h>
-#include <arch/pagetable.h>
-#include <arch/zero.h>
-
 #include "kernel.h"
 #include "panic.h"
 #include "space_tables.h"

@@ -3,8 +3,7 @@
  * Memory at boot: the machine's memory cut into regions by use, and the only allocations that the kernel ever makes:
  * its frame table, the window's tables and the first frames of root. All of it is over before root starts.
  */
-#include <arch/mmu.h>
-
+#include "arch.h"
 #include "boot.h"
 #include "kernel.h"
 #include "panic.h"

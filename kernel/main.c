@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The C side of boot: from a machine that platform_discover() described to root running and every CPU on line. */
-#include <arch/cpu.h>
-#include <arch/mmu.h>
 
 #include "boot.h"
 #include "kernel.h"
@@ -28,7 +26,7 @@ _Noreturn void kernel_secondary_main(uint32_t index)
     /* The boot CPU holds the lock until all are started. */
     kernel_lock();
     init_cpu(index);
-    arch_run_next(NULL);
+    trap_run(NULL);
 }
 
 static void start_cpus(void)
@@ -55,5 +53,5 @@ _Noreturn void kernel_main(void)
     struct thread *root = boot_create_root(root_base);
     log_printf("quire: %lu MiB, %u CPUs\n", boot_memory_pages() >> (20 - PAGE_SHIFT), machine.cpu_count);
     sched_wake(root);
-    arch_run_next(sched_next(NULL));
+    trap_run(sched_next(NULL));
 }

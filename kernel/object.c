@@ -2,9 +2,6 @@
 /* Objects come and go: SYS_OBJECT_CREATE and SYS_OBJECT_DESTROY. */
 #include <errno.h>
 
-#include <arch/mmu.h>
-#include <arch/zero.h>
-
 #include "kernel.h"
 
 /* Waiters woken or capabilities emptied in one call. */

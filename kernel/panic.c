@@ -5,11 +5,10 @@
  */
 #include "panic.h"
 
-#include <arch/panic_frame.h>
-#include <arch/registers.h>
 #include <quire/abi.h>
 #include <stddef.h>
 
+#include "arch.h"
 #include "log.h"
 #include "platform.h"
 #include "start.h"

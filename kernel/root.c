@@ -4,8 +4,6 @@
  * frames set aside at boot. What it finds is in docs/abi.md: its capabilities in the standard slots, boot information,
  * a stack, and the rest of memory under its authority.
  */
-#include <arch/cpu.h>
-#include <arch/mmu.h>
 
 #include "boot.h"
 #include "kernel.h"

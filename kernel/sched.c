@@ -7,8 +7,6 @@
  */
 #include <errno.h>
 
-#include <arch/cpu.h>
-
 #include "kernel.h"
 #include "panic.h"
 

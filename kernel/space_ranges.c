@@ -6,8 +6,6 @@
  */
 #include <errno.h>
 
-#include <arch/pagetable.h>
-
 #include "space_tables.h"
 
 #define RANGE_STEPS 512u

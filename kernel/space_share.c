@@ -5,8 +5,6 @@
  */
 #include <errno.h>
 
-#include <arch/pagetable.h>
-
 #include "space_tables.h"
 
 /* Tables, huge pages or empty spans looked at in one call. */

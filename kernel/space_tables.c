@@ -4,9 +4,6 @@
 
 #include <errno.h>
 
-#include <arch/cpu.h>
-#include <arch/zero.h>
-
 #include "panic.h"
 
 /* --- Spare tables ------------------------------------------------------------------------------------------------- */

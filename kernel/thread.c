@@ -2,8 +2,6 @@
 /* Threads as objects: SYS_THREAD_CONTROL. Scheduling is in sched.c, what they wait for in ipc.c. */
 #include <errno.h>
 
-#include <arch/mmu.h>
-
 #include "kernel.h"
 
 _Static_assert(sizeof(struct thread_registers) <= PAGE_SIZE / 2, "registers fit the buffer");

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 
-#include <arch/cpu.h>
 #include <base/trace_ring.h>
 
+#include "arch.h"
 #include "platform.h"
 
 static struct trace_event events[CPUS_MAX][TRACE_RING_EVENTS];

@@ -6,9 +6,6 @@
  */
 #include <errno.h>
 
-#include <arch/mmu.h>
-#include <arch/pagetable.h>
-
 #include "kernel.h"
 #include "panic.h"
 

@@ -206,6 +206,39 @@ def difference(what, documented, there):
             ["docs/porting.md lacks %s `%s`" % (what, name) for name in sorted(there - documented)])
 
 
+def functions_declared_in(path):
+    """The functions that a header of the kernel's declares and does not define."""
+    text = re.sub(r"/\*.*?\*/", "", "\n".join(lines_of(path)), flags=re.DOTALL)
+    return set(re.findall(r"^(?!struct \w+ *\{|enum|#|ARCH_)[\w(){} *]*?\b(\w+)\([^(){}]*\);", text, re.MULTILINE))
+
+
+def architecture_text(folder):
+    """All sources of an architecture, by path."""
+    return {path: "\n".join(lines_of(path)) for path in sources(".c", ".h", ".S") if path.startswith(folder + "/")}
+
+
+def check_architectures(build):
+    """each architecture defines what kernel/include/arch.h declares, and shared code uses nothing else of one"""
+    contract = "kernel/include/arch.h"
+    declared, named = functions_declared_in(contract), set(re.findall(r"\w+", "\n".join(lines_of(contract))))
+    shared = {path: lines_of(path) for path in sources(".c", ".h")
+              if re.match(r"kernel/(include/)?\w+\.[ch]$|platform/common/", path) and path != contract}
+    problems = ["%s: %s" % (path, line) for path, lines in shared.items() for line in lines
+                if re.match(r"#include <arch/", line) and (path, line) != ("kernel/include/thread.h", "#include <arch/context.h>")]
+    core = {word for path, lines in shared.items() if path.startswith("kernel/")
+            for word in re.findall(r"\w+", re.sub(r"/\*.*?\*/", "", "\n".join(lines), flags=re.DOTALL))}
+    for folder in sorted("kernel/arch/" + name for name in os.listdir(os.path.join(SOURCE, "kernel", "arch"))):
+        texts = architecture_text(folder)
+        every = "\n".join(texts.values())
+        problems += ["%s does not define %s()" % (folder, name) for name in sorted(declared)
+                     if not re.search(r"\b%s\([^;{}]*\)\s*\{|^%s:" % (name, name), every, re.MULTILINE)]
+        headers = "\n".join(text for path, text in texts.items() if "/include/arch/" in path)
+        own = set(re.findall(r"^#define (\w+)|^static inline [^(]*?\b(\w+)\(", headers, re.MULTILINE))
+        problems += ["%s: %s is used outside, and not in %s" % (folder, name, contract)
+                     for name in sorted({name for pair in own for name in pair if name} & core - named)]
+    return problems
+
+
 def check_porting(build):
     """docs/porting.md says what platforms supply, and each of them does"""
     names, problems = re.compile(r"`([\w.]+)(?:\(\))?`"), []
@@ -217,10 +250,10 @@ def check_porting(build):
         there = {name for name in os.listdir(os.path.join(folder, platform)) if name != "__pycache__"}
         problems += difference("for %s" % platform, documented, there)
     groups = table_rows(document, "| group | functions |")
-    contract = re.sub(r"/\*.*?\*/", "", "\n".join(lines_of("kernel/include/platform.h")), flags=re.DOTALL)
-    declared = set(re.findall(r"^(?!struct|enum|#)[\w(){} ]*?\b(\w+)\([^()]*\);", contract, re.MULTILINE))
-    problems += difference("the function", {name for row in groups for name in re.findall(r"`(\w+)\(\)`", row[1])},
-                           declared)
+    arch_groups = table_rows(document, "| group | functions of `arch.h` |")
+    for header, rows in (("platform.h", groups), ("arch.h", arch_groups)):
+        problems += difference("the function", {name for row in rows for name in re.findall(r"`(\w+)\(\)`", row[1])},
+                               functions_declared_in("kernel/include/" + header))
     problems += difference("the common file", {name for row in groups for name in names.findall(row[2])},
                            {name for name in os.listdir(os.path.join(folder, "common")) if name.endswith(".c")})
     return problems
@@ -260,7 +293,8 @@ def check_setup(build):
 
 
 CHECKS = (check_format, check_second_compiler, check_tidy, check_documents, check_figures, check_shell,
-          check_python, check_file_sizes, check_function_sizes, check_arch_conditions, check_licences, check_porting,
+          check_python, check_file_sizes, check_function_sizes, check_arch_conditions, check_licences,
+          check_architectures, check_porting,
           check_setup)
 
 

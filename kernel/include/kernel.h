@@ -6,8 +6,7 @@
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
 
-#include <arch/cpu.h>
-
+#include "arch.h"
 #include "frame.h"
 #include "objects.h"
 
@@ -191,8 +190,11 @@ struct thread *fast_fault(struct thread *thread);
 struct thread *trap_call(struct thread *thread);
 struct thread *trap_reply_recv(struct thread *thread);
 
-/* trap.c of the architecture: before user mode. Idles if `next` is NULL, and lets go of the kernel lock. */
+/* trap.c: before user mode. Idles if `next` is NULL, and lets go of the kernel lock. */
 struct thread *trap_leave(struct thread *next);
+
+/* The same, and to user mode: it never returns. */
+__attribute__((noreturn)) void trap_run(struct thread *next);
 
 /* syscall.c: carries out system call `number` (untrusted) of the running thread; returns the thread to run. */
 struct thread *syscall(struct thread *caller, uint32_t number);

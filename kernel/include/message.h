@@ -6,8 +6,6 @@
 #ifndef KERNEL_MESSAGE_H
 #define KERNEL_MESSAGE_H
 
-#include <arch/cpu.h>
-
 #include "kernel.h"
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)

@@ -12,9 +12,6 @@
 #ifndef KERNEL_SPACE_TABLES_H
 #define KERNEL_SPACE_TABLES_H
 
-#include <arch/mmu.h>
-#include <arch/pagetable.h>
-
 #include "kernel.h"
 
 #define ENTRIES     512u /* of a table */

@@ -6,8 +6,6 @@
 #ifndef KERNEL_TRAP_H
 #define KERNEL_TRAP_H
 
-#include <arch/cpu.h>
-
 #include "kernel.h"
 #include "trace.h"
 

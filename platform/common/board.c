@@ -2,8 +2,7 @@
 /* From the device tree's address to a known machine, and to its end: alike on all boards, but for what board.h names. */
 #include "board.h"
 
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "cpus.h"
 #include "device_tree.h"
 #include "discover.h"

@@ -5,9 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "device_tree.h"
 #include "panic.h"
 #include "psci.h"

@@ -5,8 +5,7 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include <arch/mmu.h>
-
+#include "arch.h"
 #include "panic.h"
 
 #define DEPTH_MAX      16

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include <arch/mmu.h>
-
+#include "arch.h"
 #include "board.h"
 #include "device_tree.h"
 #include "panic.h"

@@ -2,8 +2,7 @@
 /* The timer functions of platform.h by the virtual timer, which is EL1's whether or not there is a hypervisor. */
 #include "generic_timer.h"
 
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "device_tree.h"
 #include "panic.h"
 

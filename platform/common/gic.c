@@ -4,9 +4,7 @@
 
 #include <errno.h>
 
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "cpus.h"
 #include "device_tree.h"
 #include "discover.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* GIC version 2, registers from Arm IHI 0048: a memory-mapped interface for each CPU, targets as a mask of interfaces. */
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "gic.h"
 #include "panic.h"
 

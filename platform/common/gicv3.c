@@ -3,9 +3,7 @@
  * GIC version 3, registers from Arm IHI 0069: system registers as CPU interface, a redistributor for each CPU's own
  * lines. All interrupts are in group 1, and affinity routing sends each shared line to one CPU.
  */
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "cpus.h"
 #include "gic.h"
 #include "panic.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* PL011 registers, from Arm's technical reference manual of PrimeCell UART PL011. */
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "uart.h"
 
 #define DATA                0x00

@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "device_tree.h"
 #include "panic.h"
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include <arch/registers.h>
+#include "arch.h"
 
 #define EXIT_EXTENDED           0x20u
 #define REASON_APPLICATION_EXIT 0x20026u

@@ -5,9 +5,7 @@
  */
 #include "spin_table.h"
 
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "device_tree.h"
 #include "discover.h"
 #include "panic.h"

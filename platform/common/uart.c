@@ -2,9 +2,7 @@
 /* The log function of platform.h over whichever UART the device tree names. */
 #include "board.h"
 
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "device_tree.h"
 #include "platform.h"
 

@@ -6,9 +6,7 @@
 #include <base/little_endian.h>
 #include <string.h>
 
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "panic.h"
 #include "pc.h"
 

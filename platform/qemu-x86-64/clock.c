@@ -4,8 +4,8 @@
  * are is measured against the PC's interval timer (8254), whose frequency is the one that is known.
  */
 #include <arch/ipi.h>
-#include <arch/registers.h>
 
+#include "arch.h"
 #include "panic.h"
 #include "pc.h"
 

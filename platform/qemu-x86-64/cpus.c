@@ -5,9 +5,8 @@
 
 #include <arch/boot.h>
 #include <arch/ipi.h>
-#include <arch/mmu.h>
-#include <arch/registers.h>
 
+#include "arch.h"
 #include "pc.h"
 
 #define RESET_US   10000u

@@ -7,11 +7,9 @@
 #include <string.h>
 
 #include <arch/boot.h>
-#include <arch/cpu.h>
 #include <arch/ipi.h>
-#include <arch/mmu.h>
-#include <arch/registers.h>
 
+#include "arch.h"
 #include "loader.h"
 #include "panic.h"
 #include "pc.h"

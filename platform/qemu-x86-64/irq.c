@@ -7,11 +7,9 @@
  */
 #include <errno.h>
 
-#include <arch/cpu.h>
 #include <arch/ipi.h>
-#include <arch/mmu.h>
-#include <arch/registers.h>
 
+#include "arch.h"
 #include "panic.h"
 #include "pc.h"
 

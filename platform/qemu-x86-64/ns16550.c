@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The 16550 at a PC's ports, from National Semiconductor's data sheet of the PC16550D. */
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "uart.h"
 
 #define DATA                0u

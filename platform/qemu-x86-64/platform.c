@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* QEMU's PCs, put together. */
 #include <arch/ipi.h>
-#include <arch/registers.h>
 
+#include "arch.h"
 #include "board.h"
 #include "device_tree.h"
 #include "discover.h"

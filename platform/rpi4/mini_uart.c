@@ -2,7 +2,7 @@
 /* Registers from the manual of BCM2711's peripherals, 2.2, Auxiliaries. Speed and pins are the firmware's choice. */
 #include "mini_uart.h"
 
-#include <arch/registers.h>
+#include "arch.h"
 
 #define DATA                     0x00
 #define LINE_STATUS              0x14

@@ -5,9 +5,7 @@
  */
 #include "power.h"
 
-#include <arch/mmu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "device_tree.h"
 #include "discover.h"
 

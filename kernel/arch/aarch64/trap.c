@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions from user mode, as vectors.S hands them over: what they mean, and who goes on. */
-#include <arch/cpu.h>
-#include <arch/mmu.h>
-#include <arch/panic_frame.h>
-
-#include "panic.h"
 #include "trap.h"
+#include "arch.h"
+#include "panic.h"
 
 /* Exception classes of ESR_EL1. */
 #define CLASS_FP                0x07u
@@ -27,6 +24,7 @@
 _Static_assert(sizeof(struct panic_frame) == 288, "vectors.S sets this much aside");
 
 extern char arch_vectors[];
+extern uint64_t empty_table[512]; /* boot.S: what TTBR0_EL1 holds while no user address space is in use */
 
 /* For vectors.S alone: each takes the thread that was interrupted, and returns the one that goes on. */
 struct thread *trap_sync(struct thread *thread, uint64_t esr);
@@ -42,16 +40,6 @@ void arch_cpu_init(struct cpu *cpu)
 uint64_t arch_empty_table(void)
 {
     return kernel_virtual_to_physical(empty_table);
-}
-
-struct thread *trap_leave(struct thread *next)
-{
-    return trap_end(next);
-}
-
-void arch_run_next(struct thread *next)
-{
-    arch_run(trap_end(next));
 }
 
 static struct thread *memory_abort(struct thread *thread, uint64_t esr)

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Zeroing whole pages. */
-#include <arch/zero.h>
-
-#include <stdint.h>
-
-#include <quire/abi.h>
+#include "arch.h"
 
 #define ZERO_BLOCK 64u /* bytes that one DC ZVA zeroes where it is used */
 _Static_assert(PAGE_SIZE % (16 * ZERO_BLOCK) == 0, "a page is whole turns of the loop");

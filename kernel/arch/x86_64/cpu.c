@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What each CPU is set up with before it runs anything: descriptors, vectors, control registers, system call entry. */
-#include <arch/cpu.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "panic.h"
 #include "platform.h"
 #include "start.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The local interrupt controllers, as x2APIC where the CPU has it and through registers in memory elsewhere. */
 #include <arch/ipi.h>
-#include <arch/mmu.h>
-#include <arch/registers.h>
 
+#include "arch.h"
 #include "panic.h"
 #include "platform.h"
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Panic reports: what is the machine's in them. */
-#include <arch/panic_frame.h>
-#include <arch/registers.h>
-
+#include "arch.h"
 #include "log.h"
 #include "panic.h"
 

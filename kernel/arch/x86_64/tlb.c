@@ -27,10 +27,7 @@
  * after the drop makes again. All other entries have the bit already. They never set PTE_MACHINE_DIRTY, as no leaf that can
  * be written is without it: notes of writes are the kernel's, under the lock, and none is lost.
  */
-#include <arch/cpu.h>
 #include <arch/ipi.h>
-#include <arch/pagetable.h>
-#include <arch/registers.h>
 
 #include "kernel.h"
 

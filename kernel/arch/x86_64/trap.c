@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Traps from user mode, as entry.S hands them over: what they mean, and who goes on. */
-#include <arch/cpu.h>
 #include <arch/ipi.h>
-#include <arch/mmu.h>
 
 #include "space_tables.h"
 #include "trap.h"
@@ -22,16 +20,6 @@
 /* For entry.S alone: each takes the thread that was interrupted, and returns the one that goes on. */
 struct thread *trap_vector(struct thread *thread);
 struct thread *trap_syscall(struct thread *thread, uint32_t number);
-
-struct thread *trap_leave(struct thread *next)
-{
-    return trap_end(next);
-}
-
-void arch_run_next(struct thread *next)
-{
-    arch_run(trap_end(next));
-}
 
 /* The level of the table that has no entry for an address. */
 static uint32_t missing_level(struct aspace *aspace, uint64_t address)

@@ -8,10 +8,31 @@
 
 #include <quire/abi.h>
 
-/* Architecture stubs: sys_trap1..6, sys_ipc, ipc_buffer(), clock_ticks(). */
+/* Architecture stubs: sys_trap0, 2 and 7, sys_trap_out2, sys_ipc, ipc_buffer(), clock_ticks(). */
 #include <quire/arch/syscall.h>
 
 #define SYS_MUST_CHECK __attribute__((warn_unused_result))
+
+/* Those with other numbers of arguments. */
+SYS_STUB long sys_trap1(int number, uint64_t a)
+{
+    return sys_trap2(number, a, 0);
+}
+
+SYS_STUB long sys_trap3(int number, uint64_t a, uint64_t b, uint64_t c)
+{
+    return sys_trap_out2(number, a, b, c, 0, 0, 0);
+}
+
+SYS_STUB long sys_trap5(int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+{
+    return sys_trap_out2(number, a, b, c, d, e, 0);
+}
+
+SYS_STUB long sys_trap6(int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+    return sys_trap7(number, a, b, c, d, e, f, 0);
+}
 
 /* The CPU this thread runs on now. The cheapest call there is. */
 static inline long sys_getcpu(void)

@@ -34,47 +34,11 @@ struct fp_state {
     uint64_t control, status;
 } __attribute__((aligned(16)));
 
-/* Registers of a message: the result and then the tag, the words, badge and origin. */
-#define CONTEXT_RESULT 0
-#define CONTEXT_TAG    1
-#define CONTEXT_WORDS  2
-#define CONTEXT_BADGE  8
-#define CONTEXT_ORIGIN 9
-
 /* So many of struct thread_registers' general ones the machine has. */
 #define CONTEXT_GENERAL 31u
 
-static inline uint64_t context_argument(const struct context *context, unsigned index)
-{
-    return context->x[index];
-}
+#define CONTEXT_CALL_BYTES 4u
 
-static inline void context_set_result(struct context *context, long result)
-{
-    context->x[CONTEXT_RESULT] = (uint64_t)result;
-}
-
-/* The second result of calls that have two. */
-static inline void context_set_second(struct context *context, uint64_t value)
-{
-    context->x[1] = value;
-}
-
-/* A thread that is in a call, whose first argument was `first`, is going to make it once more. */
-static inline void context_repeat_call(struct context *context, uint64_t first)
-{
-    context->x[CONTEXT_RESULT] = first;
-    context->pc -= 4;
-}
-
-/* A thread that starts: user mode, interrupts on, everything else zero. */
-static inline void context_start(struct context *context, uint64_t pc, uint64_t sp, uint64_t argument)
-{
-    *context = (struct context){.sp = sp, .pc = pc, .flags = 0};
-    context->x[0] = argument;
-}
-
-/* Registers of a thread were set by another one: all are to be loaded, and none may do harm. */
 static inline void context_written(struct context *context)
 {
     (void)context;

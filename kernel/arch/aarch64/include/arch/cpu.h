@@ -17,9 +17,6 @@ static inline struct cpu *arch_this_cpu(void)
     return cpu;
 }
 
-/* Vectors, the pointer to `cpu`, and FP trapping for this CPU. Once, before it runs any thread. */
-void arch_cpu_init(struct cpu *cpu);
-
 static inline void arch_set_table(uint64_t table_register)
 {
     __asm__ volatile("msr ttbr0_el1, %0" ::"r"(table_register) : "memory");
@@ -44,9 +41,6 @@ static inline void arch_fp_allow(uint64_t allow)
     __asm__ volatile("msr cpacr_el1, %0" ::"r"(allow ? 3UL << 20 : 1UL << 20));
 }
 
-void arch_fp_save(struct fp_state *state);
-void arch_fp_load(const struct fp_state *state);
-
 /* One turn of waiting for the kernel lock. Whoever holds that waits for no other CPU. */
 static inline void arch_lock_wait(void)
 {
@@ -57,14 +51,5 @@ static inline void arch_wait_for_interrupt(void)
 {
     __asm__ volatile("dsb sy\n\twfi" ::: "memory");
 }
-
-/* The register value of the translation table with nothing in it. */
-uint64_t arch_empty_table(void);
-
-/* Goes to user mode with `next` (NULL: idles until there is one), letting go of the kernel lock. Never returns. */
-__attribute__((noreturn)) void arch_run_next(struct thread *next);
-
-/* vectors.S: to user mode with this thread. */
-__attribute__((noreturn)) void arch_run(struct thread *thread);
 
 #endif

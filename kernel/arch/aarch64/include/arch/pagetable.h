@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Translation table entries of AArch64 (4 KiB granule, 48 bits) to and from the ABI's entries, and the TLB.
- * The tables are four levels of 512 entries; level 0 is the top, a leaf is at level 3 (4 KiB) or level 2 (2 MiB).
  *
  * This machine's tables have no dirty bit (before Armv8.1), so a writable page that was not written yet is mapped
  * read-only and PTE_WRITE, a bit the hardware ignores, says so: aspace_note_access() grants the write.
@@ -13,6 +12,8 @@
 #include <stdint.h>
 
 #include <quire/abi.h>
+
+#include "table_levels.h"
 
 #define PTE_VALID             (1UL << 0)
 #define PTE_TABLE             (1UL << 1) /* levels 0..2: a table; level 3: always set */
@@ -27,21 +28,6 @@
 #define PTE_WRITE             (1UL << 55) /* ours: writable, once it is dirty */
 #define PTE_DIRTY             (1UL << 56) /* ours */
 #define PTE_ADDRESS           0x0000fffffffff000UL
-
-#define TABLE_LEVELS 4u
-#define LEAF_LEVEL   3u
-#define HUGE_LEVEL   2u
-
-static inline unsigned pte_index(uint64_t address, unsigned level)
-{
-    return (unsigned)(address >> (39 - 9 * level)) & 511;
-}
-
-/* Bytes that one entry of a level covers. */
-static inline uint64_t pte_span(unsigned level)
-{
-    return 1UL << (39 - 9 * level);
-}
 
 static inline uint64_t pte_for_table(uint64_t physical)
 {
@@ -76,16 +62,6 @@ static inline uint64_t pte_write_protect(uint64_t pte)
 static inline uint64_t pte_part_of_huge(uint64_t pte, unsigned index)
 {
     return (pte | PTE_TABLE) + ((uint64_t)index << PAGE_SHIFT);
-}
-
-static inline bool pte_is_table(uint64_t pte)
-{
-    return (pte & (PTE_VALID | PTE_TABLE)) == (PTE_VALID | PTE_TABLE);
-}
-
-static inline bool pte_is_present(uint64_t pte)
-{
-    return pte & PTE_VALID;
 }
 
 /* What the rights of an ABI entry are in a leaf. */
@@ -150,10 +126,25 @@ static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
     return level == HUGE_LEVEL ? entry | ENTRY_HUGE : entry;
 }
 
-/* Makes table writes visible to the walkers of all CPUs. */
+/* The kernel's own leaves: with level 1 as well, 1 GiB. */
+#define PTE_KERNEL_DATA   (PTE_VALID | PTE_ACCESSED | PTE_KERNEL_NO_EXECUTE | PTE_USER_NO_EXECUTE)
+#define PTE_KERNEL_MEMORY (PTE_KERNEL_DATA | PTE_SHAREABLE)
+#define PTE_KERNEL_DEVICE (PTE_KERNEL_DATA | PTE_DEVICE)
+#define KERNEL_LEAF_TOP   1u
+
+static inline uint64_t pte_kernel_leaf(uint64_t physical, unsigned level, uint64_t attributes)
+{
+    return physical | attributes | (level == LEAF_LEVEL ? PTE_TABLE : 0);
+}
+
 static inline void table_write_barrier(void)
 {
     __asm__ volatile("dsb ishst" ::: "memory");
+}
+
+static inline void table_use_barrier(void)
+{
+    __asm__ volatile("dsb ishst\n\tisb" ::: "memory");
 }
 
 /* Drops what the TLBs of all CPUs hold of a page, walk caches included; tlb_finish() waits for that. */

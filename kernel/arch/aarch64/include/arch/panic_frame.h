@@ -28,8 +28,4 @@ static inline uint64_t panic_frame_link(const struct panic_frame *frame)
     return frame->x[30];
 }
 
-/* Print, by log_printf(): what happened, a line or two, and the registers. */
-void panic_print_cause(const struct panic_frame *frame);
-void panic_print_registers(const struct panic_frame *frame);
-
 #endif

@@ -52,57 +52,20 @@ struct fp_state {
 } __attribute__((aligned(16)));
 _Static_assert(sizeof(struct fp_state) == 512, "FXSAVE");
 
-/* Registers of a message: the result and then the tag, the words, badge and origin. */
-#define CONTEXT_RESULT 0
-#define CONTEXT_TAG    1
-#define CONTEXT_WORDS  2
-#define CONTEXT_BADGE  8
-#define CONTEXT_ORIGIN 9
-
 /* So many of struct thread_registers' general ones the machine has. */
 #define CONTEXT_GENERAL 15u
+
+#define CONTEXT_CALL_BYTES 2u
 
 /* Interrupts are on in user mode; bit 1 is always set. */
 #define FLAGS_USER 0x202UL
 
-static inline uint64_t context_argument(const struct context *context, unsigned index)
-{
-    return context->x[index];
-}
-
-static inline void context_set_result(struct context *context, long result)
-{
-    context->x[CONTEXT_RESULT] = (uint64_t)result;
-}
-
-/* The second result of calls that have two. */
-static inline void context_set_second(struct context *context, uint64_t value)
-{
-    context->x[1] = value;
-}
-
-/* A thread that is in a call, whose first argument was `first`, is going to make it once more. */
-static inline void context_repeat_call(struct context *context, uint64_t first)
-{
-    context->x[CONTEXT_RESULT] = first;
-    context->pc -= 2;
-}
-
-/* Registers of a thread were set by another one: all are to be loaded, and none may do harm. */
 static inline void context_written(struct context *context)
 {
     context->vector = 0;
     context->cs = SELECTOR_USER_CODE;
     context->ss = SELECTOR_USER_DATA;
     context->flags |= FLAGS_USER;
-}
-
-/* A thread that starts: user mode, interrupts on, everything else zero. */
-static inline void context_start(struct context *context, uint64_t pc, uint64_t sp, uint64_t argument)
-{
-    *context = (struct context){.sp = sp, .pc = pc};
-    context->x[0] = argument;
-    context_written(context);
 }
 
 /* What a user may set of the saved flags: carry, parity, adjust, zero, sign, direction, overflow. */

@@ -79,9 +79,6 @@ static inline uint64_t arch_this_index(void)
  * kernel's; everything else of this header may be used. */
 void arch_cpu_begin(uint32_t index);
 
-/* The pointer to `cpu`, and FP trapping for this CPU. Once, before it runs any thread. */
-void arch_cpu_init(struct cpu *cpu);
-
 /* User threads whose address space has the page of these ports may use them; others may use none. Boot CPU, before any
  * other starts; `first` + `count` is at most PORT_MAP_PORTS. */
 void arch_allow_ports(uint32_t first, uint32_t count);
@@ -128,10 +125,6 @@ static inline void arch_fp_allow(uint64_t allow)
     __asm__ volatile("mov %0, %%cr0" ::"r"(value | CR0_TASK_SWITCHED));
 }
 
-/* Both leave user mode allowed to use them. */
-void arch_fp_save(struct fp_state *state);
-void arch_fp_load(const struct fp_state *state);
-
 /* CPUs that are to forget translations before the one that asks goes on; tlb.c. */
 extern uint32_t tlb_waiting;
 
@@ -154,15 +147,6 @@ static inline void arch_wait_for_interrupt(void)
 
 /* The vector of the interrupt that this CPU took last, once; 0: none. For irq_take() alone. */
 uint64_t arch_take_vector(void);
-
-/* The register value of the translation table with nothing of a user's in it. */
-uint64_t arch_empty_table(void);
-
-/* Goes to user mode with `next` (NULL: idles until there is one), letting go of the kernel lock. Never returns. */
-__attribute__((noreturn)) void arch_run_next(struct thread *next);
-
-/* entry.S: to user mode with this thread. */
-__attribute__((noreturn)) void arch_run(struct thread *thread);
 
 #endif
 #endif

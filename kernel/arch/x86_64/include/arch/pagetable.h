@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Translation table entries of x86-64 (4 levels) to and from the ABI's entries, and the TLB.
- * The tables are four levels of 512 entries; level 0 is the top, a leaf is at level 3 (4 KiB) or level 2 (2 MiB).
  *
  * The machine notes accesses. It would note writes as well, but an entry that the kernel changes at the same time could
  * lose them; so a writable page that was not written yet is mapped read-only, and PTE_WRITE, a bit the machine ignores,
@@ -20,6 +19,9 @@
 #include <arch/mmu.h>
 #include <quire/abi.h>
 
+#include "memory_map.h"
+#include "table_levels.h"
+
 #define PTE_VALID           (1UL << 0)
 #define PTE_MACHINE_WRITE   (1UL << 1)
 #define PTE_USER            (1UL << 2)
@@ -35,29 +37,9 @@
 #define PTE_ADDRESS         0x0000fffffffff000UL
 #define PTE_USER_NO_EXECUTE (1UL << 63)
 
-#define TABLE_LEVELS 4u
-#define LEAF_LEVEL   3u
-#define HUGE_LEVEL   2u
-
-static inline unsigned pte_index(uint64_t address, unsigned level)
-{
-    return (unsigned)(address >> (39 - 9 * level)) & 511;
-}
-
-/* Bytes that one entry of a level covers. */
-static inline uint64_t pte_span(unsigned level)
-{
-    return 1UL << (39 - 9 * level);
-}
-
 static inline uint64_t pte_for_table(uint64_t physical)
 {
     return physical | PTE_TABLE | PTE_ACCESSED | PTE_USER | PTE_MACHINE_WRITE | PTE_VALID;
-}
-
-static inline bool pte_is_table(uint64_t pte)
-{
-    return (pte & (PTE_VALID | PTE_TABLE)) == (PTE_VALID | PTE_TABLE);
 }
 
 /* The entry of a table that several spaces may use: nothing below can be written. */
@@ -86,11 +68,6 @@ static inline uint64_t pte_write_protect(uint64_t pte)
 static inline uint64_t pte_part_of_huge(uint64_t pte, unsigned index)
 {
     return (pte & ~PTE_HUGE) + ((uint64_t)index << PAGE_SHIFT);
-}
-
-static inline bool pte_is_present(uint64_t pte)
-{
-    return pte & PTE_VALID;
 }
 
 /* What the rights of an ABI entry are in a leaf. */
@@ -156,24 +133,29 @@ static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
     return level == HUGE_LEVEL ? entry | ENTRY_HUGE : entry;
 }
 
+/* The kernel's own leaves. */
+#define PTE_KERNEL_MEMORY                                                                                              \
+    (PTE_VALID | PTE_ACCESSED | PTE_MACHINE_WRITE | PTE_MACHINE_DIRTY | PTE_GLOBAL | PTE_USER_NO_EXECUTE)
+#define PTE_KERNEL_RODATA (PTE_VALID | PTE_ACCESSED | PTE_GLOBAL | PTE_USER_NO_EXECUTE)
+#define PTE_KERNEL_TEXT   (PTE_VALID | PTE_ACCESSED | PTE_GLOBAL)
+#define PTE_KERNEL_DEVICE (PTE_KERNEL_MEMORY | PTE_DEVICE | PTE_WRITE_THROUGH)
+#define KERNEL_LEAF_TOP   HUGE_LEVEL
+
+static inline uint64_t pte_kernel_leaf(uint64_t physical, unsigned level, uint64_t attributes)
+{
+    return physical | attributes | (level == LEAF_LEVEL ? 0 : PTE_HUGE);
+}
+
 /* The machine keeps writes in order, and its walkers see them. */
 static inline void table_write_barrier(void)
 {
     __asm__ volatile("" ::: "memory");
 }
 
-/* Drops what the TLBs of all CPUs hold of a page, walk caches included; tlb_finish() waits for that. Lock: the kernel's. */
-void tlb_drop_page(uint64_t identifier, uint64_t address);
-
-/* The same in every address space. */
-void tlb_drop_page_everywhere(uint64_t address);
-
-void tlb_drop_space(uint64_t identifier);
-
-/* All that the TLBs of all CPUs hold of users. */
-void tlb_drop_everything(void);
-
-void tlb_finish(void);
+static inline void table_use_barrier(void)
+{
+    table_write_barrier();
+}
 
 /* What the machine's table register takes for a top table and an identifier. */
 static inline uint64_t table_register(uint64_t top_physical, uint64_t identifier)

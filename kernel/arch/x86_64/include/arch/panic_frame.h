@@ -29,8 +29,4 @@ static inline uint64_t panic_frame_link(const struct panic_frame *frame)
     return 0;
 }
 
-/* Print, by log_printf(): what happened, a line or two, and the registers. */
-void panic_print_cause(const struct panic_frame *frame);
-void panic_print_registers(const struct panic_frame *frame);
-
 #endif

@@ -5,7 +5,6 @@
 
 #include <quire/abi.h>
 
-/* Zeroes the page of memory at `page` in the direct map, page-aligned. */
 static inline void arch_zero_page(void *page)
 {
     uint64_t words = PAGE_SIZE / sizeof(uint64_t);

@@ -81,26 +81,6 @@ SYS_STUB long sys_trap0(int number)
     return sys_trap2(number, 0, 0);
 }
 
-SYS_STUB long sys_trap1(int number, uint64_t a)
-{
-    return sys_trap2(number, a, 0);
-}
-
-SYS_STUB long sys_trap3(int number, uint64_t a, uint64_t b, uint64_t c)
-{
-    return sys_trap_out2(number, a, b, c, 0, 0, 0);
-}
-
-SYS_STUB long sys_trap5(int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
-{
-    return sys_trap_out2(number, a, b, c, d, e, 0);
-}
-
-SYS_STUB long sys_trap6(int number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
-{
-    return sys_trap7(number, a, b, c, d, e, f, 0);
-}
-
 SYS_STUB long sys_ipc(int number, uint64_t slot, uint64_t endpoint, struct message *m)
 {
     register uint64_t rdi __asm__("rdi") = slot;
