@@ -23,7 +23,8 @@ ARCH_FOLDERS = re.compile(r"^(platform/|(\w+/)+arch/|lib/abi/include/(aarch64|x8
 ARCH_CONDITION = re.compile(r"^\s*#\s*(el)?if.*(__aarch64__|__arm__|__x86_64__|__i386__|__riscv|\bARCH_|\bBOARD_)")
 # Only gcc knows these; clang is run as a second opinion on the same command line.
 GCC_ONLY = ("-fno-aggressive-loop-optimizations", "-Winvalid-pch", "-fsanitize=kernel-address", "--param=asan-globals=0",
-            "--param=asan-stack=0", "--param=asan-instrumentation-with-call-threshold=0")
+            "--param=asan-globals=1", "--param=asan-stack=0", "--param=asan-stack=1", "-fsanitize-address-use-after-scope",
+            "-fasan-shadow-offset=0x100000000000", "--param=asan-instrumentation-with-call-threshold=0")
 
 
 def sources(*endings):

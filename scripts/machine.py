@@ -18,6 +18,7 @@ def add_arguments(parser, memory="1G"):
     parser.set_defaults(usual_memory=memory)
     parser.add_argument("--build", required=True, metavar="DIRECTORY", help="build directory")
     parser.add_argument("--platform", default="qemu-virt")
+    parser.add_argument("--archive", metavar="FILE", help="another boot archive than the build's boot.cpio; not with U-Boot")
     parser.add_argument("--memory", "--mem", metavar="SIZE", help="128M, 4G ... (default %s, or what the board has)" % memory)
     parser.add_argument("--memory-map", metavar="SIZE@BASE,...",
                         help="the parts of the memory that the device tree tells of, in GiB; not with U-Boot")
@@ -102,7 +103,7 @@ def command(options, directory, program, exit_with_status):
     if options.grant:
         bootargs.append("quire.grant=physical")
     options.framed = getattr(options, "framed", False)
-    options.archive = getattr(options, "archive", os.path.join(options.build, "boot.cpio"))
+    options.archive = getattr(options, "archive", None) or os.path.join(options.build, "boot.cpio")
     if options.framed:
         bootargs.append("quire.console=framed")
     if program:

@@ -5,6 +5,7 @@
 #include <base/bits.h>
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
+#include <proto/server_memory.h>
 #include <quire/clock.h>
 #include <quire/slots.h>
 #include <quire/thread.h>
@@ -172,7 +173,7 @@ void server_start(struct blk_context *context, int argument_count, char **argume
     if (thread_create(&ticker, tick, NULL) < 0)
         fail("blk: no second thread\n");
     /* Memory is written back through this server: so none of its own may ever be away. */
-    if (memsrv_lock_all(SLOT_MEMSRV, MEMSRV_LOCK_CURRENT | MEMSRV_LOCK_FUTURE) < 0)
+    if (memsrv_lock_all(SLOT_MEMSRV, MEMSRV_LOCK_CURRENT | MEMSRV_LOCK_FUTURE | SERVER_LOCK_FLAGS) < 0)
         fail("blk: its memory cannot be locked\n");
     programs_settle(context);
 }

@@ -2,12 +2,13 @@
 /* What the compiler calls before each access in sbin/memsrv-kasan, see kasan.h. This file is not looked at itself. */
 #include "kasan.h"
 
+#include <base/asan_calls.h>
+
 #include "caches.h"
 #include "log.h"
 #include "memory.h"
 
-/* What the compiler calls must not call it in turn. */
-#define UNWATCHED __attribute__((no_sanitize_address))
+#define UNWATCHED ASAN_UNWATCHED
 
 #define GRANULE       8u
 #define PAGE_GRANULES (PAGE_SIZE / GRANULE)
@@ -137,7 +138,7 @@ UNWATCHED static void report(uint64_t address, uint64_t size, bool write, uint8_
 
 /* --- What the compiler calls -------------------------------------------------------------------------------------- */
 
-static inline UNWATCHED void check(const void *pointer, uint64_t size, bool write, uint64_t caller)
+static inline UNWATCHED void check(const void *pointer, uint64_t size, bool write, const uint64_t *frame)
 {
     const uint64_t address = (uint64_t)pointer, end = address + size;
 
@@ -147,45 +148,14 @@ static inline UNWATCHED void check(const void *pointer, uint64_t size, bool writ
         const uint8_t *shadow = shadow_find((at - WINDOW_BASE) >> PAGE_SHIFT);
         const uint8_t value = shadow ? shadow[at % PAGE_SIZE / GRANULE] : 0;
         if (value && (value > GRANULE || end - at > value)) {
-            report(address, size, write, value, caller);
+            report(address, size, write, value, frame[1]);
             return;
         }
     }
 }
 
-#define CALLER ((uint64_t)__builtin_return_address(0))
+ASAN_CALLS(check)
 
-#define CHECKS_OF_SIZE(size)                                                                                           \
-    void __asan_load##size##_noabort(void *address);                                                                   \
-    UNWATCHED void __asan_load##size##_noabort(void *address)                                                          \
-    {                                                                                                                  \
-        check(address, (uint64_t)size, false, CALLER);                                                                 \
-    }                                                                                                                  \
-    void __asan_store##size##_noabort(void *address);                                                                  \
-    UNWATCHED void __asan_store##size##_noabort(void *address)                                                         \
-    {                                                                                                                  \
-        check(address, (uint64_t)size, true, CALLER);                                                                  \
-    }
-
-CHECKS_OF_SIZE(1)
-CHECKS_OF_SIZE(2)
-CHECKS_OF_SIZE(4)
-CHECKS_OF_SIZE(8)
-CHECKS_OF_SIZE(16)
-
-void __asan_loadN_noabort(void *address, long size);
-UNWATCHED void __asan_loadN_noabort(void *address, long size)
-{
-    check(address, (uint64_t)size, false, CALLER);
-}
-
-void __asan_storeN_noabort(void *address, long size);
-UNWATCHED void __asan_storeN_noabort(void *address, long size)
-{
-    check(address, (uint64_t)size, true, CALLER);
-}
-
-void __asan_handle_no_return(void);
 void __asan_handle_no_return(void)
 {
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A build of memsrv in which the compiler has each access to memory looked at (-fsanitize=kernel-address, MEMSRV_KASAN):
- * sbin/memsrv-kasan, which root starts in memsrv's place with quire.kasan on the command line. Records that have come from a cache
+ * A build of memsrv in which the compiler has each access to memory looked at (-fsanitize=kernel-address, MEMSRV_KASAN), as
+ * the other servers' in the archive boot-kasan.cpio (../kasan/kasan.h). Records that have come from a cache
  * have a shadow, a byte for each 8 bytes: 0, all may be used; 1 to 7, so many of them; above, none.
  *
  * In the usual build all of this is nothing.

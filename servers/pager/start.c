@@ -2,6 +2,7 @@
 /* How the pager comes to serve: its memory, memsrv, the disks, and what an earlier pager left. */
 #include <proto/memsrv_client.h>
 #include <proto/root_client.h>
+#include <proto/server_memory.h>
 #include <quire/clock.h>
 #include <quire/slots.h>
 #include <quire/thread.h>
@@ -202,7 +203,7 @@ void server_start(struct pager_context *context)
     if (error < 0)
         fail("no thread", error);
     /* What brings pages back must never be away itself. */
-    error = memsrv_lock_all(SLOT_MEMSRV, MEMSRV_LOCK_CURRENT | MEMSRV_LOCK_FUTURE);
+    error = memsrv_lock_all(SLOT_MEMSRV, MEMSRV_LOCK_CURRENT | MEMSRV_LOCK_FUTURE | SERVER_LOCK_FLAGS);
     if (error < 0)
         fail("its memory cannot be locked", error);
     context->more = true;

@@ -19,8 +19,6 @@
 #include "stack.h"
 
 #define MEMSRV_PATH "sbin/memsrv"
-/* Started instead with quire.kasan on the command line: the same with each access looked at. */
-#define KASAN_PATH "sbin/memsrv-kasan"
 
 /* memsrv's memory besides its image: it must never fault, so all of its stack is there from the start. */
 #define MEMSRV_STACK_PAGES    16u
@@ -169,10 +167,9 @@ void memsrv_start(const struct boot_info *info)
     uint64_t thread = process_thread_slot(memsrv);
     static struct program program;
 
-    const char *const path = arguments_has(info->arguments, "quire.kasan") ? KASAN_PATH : MEMSRV_PATH;
-    int status = archive_program(path, &program);
+    int status = archive_program(MEMSRV_PATH, &program);
     if (status < 0)
-        fatal("%s in the boot archive: error %ld", path, (long)status);
+        fatal(MEMSRV_PATH " in the boot archive: error %ld", (long)status);
     scratch_open();
     uint64_t pointer = build_space(&program, table, thread);
     give_capabilities(table, thread);

@@ -171,6 +171,15 @@ int root_handle_machine(struct root_context *context, const struct message *requ
     return 0;
 }
 
+int root_handle_command_line(struct root_context *context, const struct message *request, void *text,
+                             size_t text_capacity, size_t *text_count)
+{
+    _Static_assert(ROOT_COMMAND_LINE_MAX == BOOT_ARGUMENTS_MAX, "all of it fits");
+    *text_count = strnlen(context->info->arguments, text_capacity);
+    memcpy(text, context->info->arguments, *text_count);
+    return 0;
+}
+
 int root_handle_entropy(struct root_context *context, const struct message *request, void *content,
                         size_t content_capacity, size_t *content_count)
 {

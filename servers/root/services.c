@@ -132,13 +132,18 @@ static int set_roles(const struct process *process, uint64_t roles)
     return memsrv_space_roles(SLOT_MEMSRV, process->pid, roles | MEMSRV_ROLE_RESERVE | MEMSRV_ROLE_UNEVICTABLE);
 }
 
-/* The pager can end programs, and reads and writes disks. Its lists, all of them locked, grow with the machine. */
+/* Servers on the way to the disk have all their memory locked. */
+static int allow_locking(const struct process *process)
+{
+    return memsrv_space_limit_set(SLOT_MEMSRV, process->pid, MEMSRV_RESOURCE_LOCKED_MEMORY, UINT64_MAX, UINT64_MAX);
+}
+
+/* The pager can end programs, and reads and writes disks. Its lists grow with the machine. */
 static int endow_pager(const struct process *process)
 {
     int status = set_roles(process, MEMSRV_ROLE_PAGER);
     if (status == 0)
-        status =
-            memsrv_space_limit_set(SLOT_MEMSRV, process->pid, MEMSRV_RESOURCE_LOCKED_MEMORY, UINT64_MAX, UINT64_MAX);
+        status = allow_locking(process);
     if (status == 0)
         status = give_disks(process, BADGE_DMA);
     if (status == 0)
@@ -169,6 +174,8 @@ static int endow_fs(const struct process *process)
 static int endow_blk(const struct process *process)
 {
     int status = set_roles(process, 0);
+    if (status == 0)
+        status = allow_locking(process);
     if (status == 0)
         status = devices_endow_blk(process);
     if (status == 0)
