@@ -81,9 +81,12 @@ static void print_group_json(const struct memsrv_memgroup *group)
     json_number("processes", group->processes);
     if (group->limit != UINT64_MAX)
         json_number("limit", group->limit * KIB_PER_PAGE);
+    if (group->swap_limit != UINT64_MAX)
+        json_number("swap_limit", group->swap_limit * KIB_PER_PAGE);
     json_number("all", group->memory * KIB_PER_PAGE);
     json_number("anon", group->anonymous * KIB_PER_PAGE);
     json_number("file", group->file * KIB_PER_PAGE);
+    json_number("swap", group->swap * KIB_PER_PAGE);
     json_number("most", group->most * KIB_PER_PAGE);
     json_number("refusals", group->refusals);
     json_number("kills", group->kills);
@@ -95,9 +98,11 @@ static void print_group(const struct memsrv_memgroup *group)
     printf("%5lu %6lu %9lu", (unsigned long)group->group, (unsigned long)group->parent,
            (unsigned long)group->processes);
     print_limit(group->limit);
-    printf(" %10lu %10lu %10lu %10lu %8lu %5lu\n", (unsigned long)(group->memory * KIB_PER_PAGE),
+    print_limit(group->swap_limit);
+    printf(" %10lu %10lu %10lu %10lu %10lu %8lu %5lu\n", (unsigned long)(group->memory * KIB_PER_PAGE),
            (unsigned long)(group->anonymous * KIB_PER_PAGE), (unsigned long)(group->file * KIB_PER_PAGE),
-           (unsigned long)(group->most * KIB_PER_PAGE), (unsigned long)group->refusals, (unsigned long)group->kills);
+           (unsigned long)(group->swap * KIB_PER_PAGE), (unsigned long)(group->most * KIB_PER_PAGE),
+           (unsigned long)group->refusals, (unsigned long)group->kills);
 }
 
 static int command_memgroups(int count, char **arguments)
@@ -110,7 +115,8 @@ static int command_memgroups(int count, char **arguments)
     if (output_json)
         json_open(NULL, '[');
     else
-        printf("GROUP PARENT PROCESSES  LIMIT KIB    ALL KIB   ANON KIB   FILE KIB   MOST KIB REFUSALS KILLS\n");
+        printf("GROUP PARENT PROCESSES  LIMIT KIB SWAP LIMIT    ALL KIB   ANON KIB   FILE KIB   SWAP KIB   MOST KIB "
+               "REFUSALS KILLS\n");
     do {
         size_t number = 0;
         error =
@@ -135,8 +141,8 @@ static int create(int count, const unsigned long *numbers)
 
 static int limit(int count, const unsigned long *numbers)
 {
-    (void)count;
-    return root_memgroup_limit(SLOT_ROOT, numbers[0], count > 1 ? numbers[1] / KIB_PER_PAGE : UINT64_MAX, UINT64_MAX);
+    return root_memgroup_limit(SLOT_ROOT, numbers[0], count > 1 ? numbers[1] / KIB_PER_PAGE : UINT64_MAX,
+                               count > 2 ? numbers[2] / KIB_PER_PAGE : UINT64_MAX);
 }
 
 static int move(int count, const unsigned long *numbers)
@@ -157,8 +163,8 @@ static int command_memgroup(int count, char **arguments)
         const char *word;
         int least, most; /* numbers */
         int (*function)(int count, const unsigned long *numbers);
-    } words[] = {{"create", 0, 1, create}, {"limit", 1, 2, limit}, {"move", 2, 2, move}, {"remove", 1, 1, end}};
-    unsigned long numbers[2];
+    } words[] = {{"create", 0, 1, create}, {"limit", 1, 3, limit}, {"move", 2, 2, move}, {"remove", 1, 1, end}};
+    unsigned long numbers[3];
 
     for (int i = 2; i < count; i++) {
         if (parse_number(arguments[i], &numbers[i - 2]) < 0)
@@ -175,7 +181,7 @@ const struct command shortage_commands[] = {
     {"oom", "--dry-run | PID [ADJ] [--json]", "tells who would be ended if memory were gone; who rather, who never", 1,
      2, command_oom},
     {"memgroups", "[--json]", "lists the memory groups and what is charged to them", 0, 0, command_memgroups},
-    {"memgroup", "create [PARENT] | limit GROUP [KIB] | move PID GROUP | remove GROUP",
-     "makes groups of processes that have only so much memory together", 1, 3, command_memgroup},
+    {"memgroup", "create [PARENT] | limit GROUP [KIB [SWAP_KIB]] | move PID GROUP | remove GROUP",
+     "makes groups of processes that have only so much memory together", 1, 4, command_memgroup},
     {0},
 };

@@ -34,7 +34,7 @@ struct member *space_thread_find_locked(struct space *space, uint64_t number)
 static struct page *map_buffer(struct memsrv_context *worker, struct space *space, struct vma *area)
     REQUIRES(space->lock)
 {
-    struct page *page = space_page_take(worker, space);
+    struct page *page = memgroups_take_always(worker, space);
     if (!page)
         return NULL;
     page_zero(page);

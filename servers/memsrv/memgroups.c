@@ -7,6 +7,7 @@
 #include <proto/memsrv_dispatch.h>
 
 #include "space_pages.h"
+#include "swap.h"
 
 #define STOCK_PAGES 32u /* that a worker charges at a time */
 #define STOCK_MOST  64u
@@ -127,7 +128,7 @@ int memgroups_charge_page(struct memsrv_context *worker, uint32_t group, enum me
 
 void memgroups_uncharge_page(struct memsrv_context *worker, struct page *page)
 {
-    const uint32_t group = (page->flags & PAGE_CHARGED_GROUP) >> PAGE_CHARGED_SHIFT;
+    const uint32_t group = memgroups_group_of(page);
     const enum memgroup_kind kind = page->flags & PAGE_CHARGED_FILE ? MEMGROUP_FILE : MEMGROUP_ANON;
 
     page->flags &= ~PAGE_CHARGED;
@@ -146,6 +147,39 @@ struct page *memgroups_take_charged(struct memsrv_context *worker, const struct 
         return page;
     user_page_give(worker, page);
     return NULL;
+}
+
+struct page *memgroups_take_always(struct memsrv_context *worker, const struct space *space) NO_THREAD_SAFETY_ANALYSIS
+{
+    struct page *page = user_page_take(worker);
+    const uint32_t group = space->standing.group;
+
+    if (!page || group == MEMGROUP_ROOT)
+        return page;
+    spinlock_acquire(&memgroups_lock);
+    memgroup_charge_always(&groups, group, MEMGROUP_ANON, 1);
+    spinlock_release(&memgroups_lock);
+    mark(page, group, MEMGROUP_ANON);
+    return page;
+}
+
+int memgroups_charge_slot(uint32_t group)
+{
+    if (group == MEMGROUP_ROOT)
+        return 0;
+    spinlock_acquire(&memgroups_lock);
+    int error = memgroup_charge(&groups, group, MEMGROUP_SWAP, 1, NULL);
+    spinlock_release(&memgroups_lock);
+    return error;
+}
+
+void memgroups_uncharge_slot(uint32_t group)
+{
+    if (group == MEMGROUP_ROOT)
+        return;
+    spinlock_acquire(&memgroups_lock);
+    memgroup_uncharge(&groups, group, MEMGROUP_SWAP, 1);
+    spinlock_release(&memgroups_lock);
 }
 
 bool memgroups_have_room(struct memsrv_context *worker, uint32_t group)
@@ -311,8 +345,9 @@ static void count_pages(uint64_t pages[MEMGROUPS_MAX][2])
 
 int memgroups_check(void)
 {
-    static uint64_t pages[MEMGROUPS_MAX][2];
+    static uint64_t pages[MEMGROUPS_MAX][2], slots[MEMGROUPS_MAX];
 
+    swap_count_groups(slots);
     spinlock_acquire(&memgroups_lock);
     drain_stocks();
     int error = memgroup_check(&groups);
@@ -320,7 +355,8 @@ int memgroups_check(void)
         memset(pages, 0, sizeof(pages));
         count_pages(pages);
         for (uint32_t i = 1; i < MEMGROUPS_MAX; i++) {
-            if (pages[i][0] != records[i].own[MEMGROUP_ANON] || pages[i][1] != records[i].own[MEMGROUP_FILE])
+            if (pages[i][0] != records[i].own[MEMGROUP_ANON] || pages[i][1] != records[i].own[MEMGROUP_FILE] ||
+                slots[i] != records[i].own[MEMGROUP_SWAP])
                 error = -EIO;
         }
     }

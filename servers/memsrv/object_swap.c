@@ -26,7 +26,7 @@ static int enter(struct object *object, struct page *page, struct swap_record *r
     spinlock_acquire(&swap_lock);
     error = transit_begin(page, &about);
     if (!error) {
-        error = swap_enter_locked(record, NULL);
+        error = swap_enter_charged_locked(record, page, false);
         if (error)
             transit_end(page);
     }

@@ -35,6 +35,9 @@ MUST_CHECK static inline struct page *user_page_take(struct memsrv_context *work
 /* As memgroups_take_charged(), for a space in any group. */
 MUST_CHECK struct page *memgroups_take_charged(struct memsrv_context *worker, const struct space *space);
 
+/* The same even if the group may have no more: for one page of each thread, with which root must not have to wait. */
+MUST_CHECK struct page *memgroups_take_always(struct memsrv_context *worker, const struct space *space);
+
 /* The same for a space, to whose memory group it is charged. NULL: worker->group_full says why. */
 MUST_CHECK static inline struct page *space_page_take(struct memsrv_context *worker,
                                                       const struct space *space) NO_THREAD_SAFETY_ANALYSIS

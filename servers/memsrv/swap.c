@@ -7,6 +7,7 @@
 #include <quire/syscall.h>
 
 #include "caches.h"
+#include "memgroups.h"
 #include "pager.h"
 #include "records.h"
 #include "space_pages.h"
@@ -130,11 +131,39 @@ int swap_enter_locked(struct swap_record *record, struct page *page)
     return 0;
 }
 
+int swap_enter_charged_locked(struct swap_record *record, struct page *page, bool cache)
+{
+    const uint32_t group = memgroups_group_of(page);
+
+    if (memgroups_charge_slot(group))
+        return -EBUSY;
+    record->group = (uint8_t)group;
+    int error = swap_enter_locked(record, cache ? page : NULL);
+    if (error)
+        memgroups_uncharge_slot(group);
+    return error;
+}
+
+void swap_count_groups(uint64_t counts[])
+{
+    const struct swap_record *record;
+    uint64_t slot = 0;
+
+    memset(counts, 0, MEMGROUPS_MAX * sizeof(*counts));
+    spinlock_acquire(&swap_lock);
+    while ((record = index_next(&slots, &slot, UINT64_MAX))) {
+        counts[record->group] += record->state != SWAP_FREE;
+        slot++;
+    }
+    spinlock_release(&swap_lock);
+}
+
 /* The slot is free, and its page goes. */
 static void finish(struct memsrv_context *worker, struct swap_record *record) REQUIRES(swap_lock)
 {
     if (record->page)
         swap_uncache_locked(worker, record);
+    memgroups_uncharge_slot(record->group);
     record->state = SWAP_FREE;
     list_push_back(&free_records, &record->link);
     free_count++;

@@ -130,6 +130,9 @@ struct swap_figures swap_read_figures(void);
 /* Counts, for each number of a family, slots whose page is not in memory. */
 void swap_count_families(uint32_t counts[SPACES_MAX]);
 
+/* Counts, for each memory group, the slots that are charged to it; MEMGROUPS_MAX of them. */
+void swap_count_groups(uint64_t counts[]);
+
 /* True if a soft entry at that index of the space's family is one that may be there. */
 MUST_CHECK bool swap_entry_is_right(const struct space *space, uint64_t entry, uint64_t index);
 

@@ -50,7 +50,7 @@ static int enter(struct leaving *leaving)
     if (!error)
         error = transit_begin(leaving->page, &about);
     if (!error) {
-        error = swap_enter_locked(record, leaving->page);
+        error = swap_enter_charged_locked(record, leaving->page, true);
         if (error)
             transit_end(leaving->page);
     }

@@ -20,6 +20,7 @@ struct swap_record {
     struct page *page;  /* in the swap cache; NULL: not in memory */
     uint32_t pins;      /* those who work with record and page: neither goes */
     uint8_t state;      /* enum swap_state */
+    uint8_t group;      /* memory group that the slot is charged to, until it is free; MEMGROUP_ROOT: none */
     uint32_t zero_from; /* of an object's page: bytes from there on are zeros when it comes back; that object's lock */
     bool dirty;         /* the slot does not hold the page's content */
 };
@@ -39,6 +40,10 @@ struct swap_record *swap_find_page_locked(const struct page *page) REQUIRES(swap
 /* Enters a record, whose slot and place are set, and puts a page into the swap cache for it, if there is one. ENOMEM;
  * EEXIST: the slot is used. */
 MUST_CHECK int swap_enter_locked(struct swap_record *record, struct page *page) REQUIRES(swap_lock);
+
+/* Enters a record as above, and charges its slot to the group that the page is charged to. Also EBUSY: that may have no more
+ * slots. `page` is put into the swap cache only if `cache`. */
+MUST_CHECK int swap_enter_charged_locked(struct swap_record *record, struct page *page, bool cache) REQUIRES(swap_lock);
 
 /* Puts a page, which is nobody's, into the swap cache; takes one out again, which is freed unless something maps it. */
 void swap_cache_locked(struct swap_record *record, struct page *page) REQUIRES(swap_lock);
