@@ -312,7 +312,7 @@ static void test_once(void)
 
 /* --- Cancellation ------------------------------------------------------------------------------------------------- */
 
-static _Atomic int cleaned, going;
+static _Atomic int cleaned, going, asked;
 static pthread_mutex_t cancel_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cancel_cond = PTHREAD_COND_INITIALIZER;
 
@@ -364,7 +364,8 @@ static void *refuse_for_a_while(void *argument)
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
     atomic_store(&going, 1);
-    usleep(20000);
+    while (!atomic_load(&asked))
+        usleep(1000);
     pthread_testcancel();
     atomic_store(&cleaned, old == PTHREAD_CANCEL_ENABLE ? 7 : 8);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
@@ -379,12 +380,15 @@ static bool cancelled(void *(*routine)(void *), void *argument)
     void *result = NULL;
 
     atomic_store(&going, 0);
+    atomic_store(&asked, 0);
     if (pthread_create(&thread, NULL, routine, argument) != 0)
         return false;
     while (!atomic_load(&going))
         sched_yield();
     usleep(5000);
-    return pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED;
+    const int error = pthread_cancel(thread);
+    atomic_store(&asked, 1);
+    return error == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED;
 }
 
 static void test_cancel(void)
