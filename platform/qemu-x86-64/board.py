@@ -17,8 +17,9 @@ BOARDS = {
     "q35": "q35,memory-backend=ram",
 }
 FIRST_SLOT = 4 # on PCI
-# The one that is started.
+# The one that is started, and its processor, with what it is to lack, as in max,smap=off.
 BOARD = os.environ.get("QUIRE_PC", "microvm")
+CPU = os.environ.get("QUIRE_CPU", "max")
 
 
 # Where microvm has virtio's transports. QEMU leaves these words out where there is ACPI, which would need an interpreter.
@@ -59,7 +60,7 @@ def command(machine, build, directory, bootargs):
     check_machine(machine)
     # The host gives memory when the guest touches it, so a guest may have more than the host.
     # Where it counts instructions, QEMU cannot tell the time in a write to a register of the x2APIC.
-    cpu = "max,x2apic=off" if machine.icount else "max"
+    cpu = CPU + (",x2apic=off" if machine.icount else "")
     line = [QEMU, "-M", BOARDS[BOARD], "-cpu", cpu, "-smp", str(machine.smp), "-m", machine.memory,
             "-accel", "tcg,thread=single" if machine.icount else "tcg",
             "-nodefaults", "-no-reboot", "-nic", "none",

@@ -32,10 +32,10 @@
 #define HEADER_ALIGN       6 /* modules begin on pages */
 #define INFORMATION_MEMORY 6
 
-    /* Goes on in long mode at `target`, less KERNEL_BASE. */
+    /* Goes on in long mode at `target`, less KERNEL_BASE. Whatever the loader has turned on is off then, five levels of tables
+     * among it. */
     .macro enter_long target
-    mov %cr4, %eax
-    or $CR4_PAE, %eax
+    mov $CR4_PAE, %eax
     mov %eax, %cr4
     mov $PHYSICAL(boot_top), %eax
     mov %eax, %cr3

@@ -7,6 +7,8 @@
 #include <arch/cpu.h>
 
 #define VECTOR_IRQ_FIRST 32
+#define VECTOR_DEBUG     1
+#define FLAG_TRAP        0x100
 #define FLAG_INTERRUPTS  0x200
 #define NOT_CANONICAL    0xffff800000000000
 
@@ -126,6 +128,9 @@ arch_vector_stubs:
     .if vector == 2 || vector == 8 || vector == 18
     push $vector
     jmp fatal_entry
+    .elseif vector == VECTOR_DEBUG
+    push $vector
+    jmp debug_entry
     .else
     push $vector
     jmp vector_entry
@@ -137,11 +142,39 @@ vector_entry:
     testb $3, 24(%rsp)
     jz from_kernel
     swapgs
+user_vector:
     push_registers
     enter_kernel
+    /* Nops where the machine has no SMAP. */
+    .global arch_clac
+arch_clac:
     clac
     call trap_vector
     jmp run
+
+    /* On a stack of its own. From user mode: the stack is changed for the one of all other vectors. From the kernel: a user has
+     * managed that what he asked to be told of, a step or an access, is told of at the kernel's first instruction, whose stack and
+     * GS are still his. Nothing of that is looked at, and no more is told. */
+debug_entry:
+    testb $3, 24(%rsp)
+    jz 1f
+    swapgs
+    mov %rax, %gs:ARCH_CPU_USER_SP
+    mov %rsp, %rax
+    mov %gs:(ARCH_CPU_TASK + TASK_STACK), %rsp
+    .irp place, 48, 40, 32, 24, 16, 8, 0
+    push \place(%rax)
+    .endr
+    mov %gs:ARCH_CPU_USER_SP, %rax
+    jmp user_vector
+1:  push %rax
+    xor %eax, %eax
+    mov %rax, %dr7
+    mov %rax, %dr6
+    andq $~FLAG_TRAP, 40(%rsp)
+    pop %rax
+    add $16, %rsp
+    iretq
 
     /* The kernel lets interrupts in where it idles, and nowhere else: the vector is noted, and they are out again. */
 from_kernel:
@@ -155,20 +188,24 @@ from_kernel:
     add $16, %rsp
     iretq
 
-    /* On a stack of its own, and from anywhere: whose GS it is does not matter any more but to the report. */
+    /* On a stack of its own, and from anywhere, the kernel's ways in and out included, where GS is still or already the user's,
+     * who may have put any address there: so neither CS nor GS tell, but the stack does. */
 fatal_entry:
-    testb $3, 24(%rsp)
-    jz kernel_exception
-    swapgs
+    push_registers
+    mov %rsp, %rax
+    and $-FATAL_STACK_SIZE, %rax
+    mov FATAL_STACK_CPU(%rax), %rax
+    wrgsbase %rax
+    jmp 1f
 kernel_exception:
     push_registers
-    mov %cr2, %rax
+1:  mov %cr2, %rax
     push %rax
     mov %rsp, %rdi
     and $-16, %rsp
     cld
     call panic_trap
-1:  jmp 1b
+2:  jmp 2b
 
     /* panic(format, ...): the registers as the caller left them, in a struct panic_frame, and a va_list for the
      * arguments. */

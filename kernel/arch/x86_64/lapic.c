@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The local interrupt controllers, as x2APIC where the CPU has it and through registers in memory elsewhere. */
+#include <arch/cpu.h>
 #include <arch/ipi.h>
 
 #include "arch.h"
@@ -26,6 +27,7 @@
 
 #define SPURIOUS_ENABLE 0x100u
 #define LINE_MASKED     0x10000u
+#define LINE_NMI        0x400u
 #define DIVIDE_BY_16    3u
 #define COMMAND_FIXED   0x4000u
 #define COMMAND_INIT    0x4500u
@@ -80,7 +82,8 @@ void lapic_init_cpu(void)
     write(REGISTER_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
     write(REGISTER_TASK_PRIORITY, 0);
     write(REGISTER_LINE_0, LINE_MASKED);
-    write(REGISTER_LINE_1, LINE_MASKED);
+    /* Where a PC has its NMI: one CPU is enough to report that. */
+    write(REGISTER_LINE_1, arch_this_index() == 0 ? LINE_NMI : LINE_MASKED);
     write(REGISTER_LINE_ERROR, LINE_MASKED);
     write(REGISTER_TIMER_DIVIDE, DIVIDE_BY_16);
     write(REGISTER_LINE_TIMER, VECTOR_TIMER);

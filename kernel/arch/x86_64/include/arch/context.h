@@ -44,13 +44,16 @@ _Static_assert(__builtin_offsetof(struct context, pc) == CONTEXT_PC, "entry.S");
 _Static_assert(sizeof(struct context) == CONTEXT_BYTES, "entry.S");
 _Static_assert(THREAD_CONTEXT_END % 16 == 0, "the machine aligns its stack");
 
-/* What FXSAVE stores; the machine leaves the last words to software. */
+/* What XSAVE stores of x87, SSE and AVX; FXSAVE, on machines without it, only what is before the header. The machine leaves
+ * the last words there to software. The header is zero before XSAVE writes to it for the first time. */
 struct fp_state {
     uint8_t legacy[464];
     uint64_t saved; /* 0: never yet, the registers are as at reset */
     uint64_t unused[5];
-} __attribute__((aligned(16)));
-_Static_assert(sizeof(struct fp_state) == 512, "FXSAVE");
+    uint64_t header[8];
+    uint8_t upper_halves[256];
+} __attribute__((aligned(64)));
+_Static_assert(__builtin_offsetof(struct fp_state, header) == 512 && sizeof(struct fp_state) == 832, "XSAVE");
 
 /* So many of struct thread_registers' general ones the machine has. */
 #define CONTEXT_GENERAL 15u

@@ -24,6 +24,11 @@
 #define PORT_MAP_PORTS 0x400
 #define PORT_MAP_BYTES (PORT_MAP_PORTS / 8 + 1)
 
+/* The stack that NMI, double fault and machine check have, on a boundary of its size. At its end is the address of the CPU's
+ * struct arch_cpu: where those come from, GS may be anybody's. */
+#define FATAL_STACK_SIZE 4096
+#define FATAL_STACK_CPU  (FATAL_STACK_SIZE - 16)
+
 #ifndef __ASSEMBLER__
 
 #include <stdbool.h>
@@ -111,18 +116,46 @@ static inline void arch_set_tls(uint64_t tls, uint64_t buffer_address)
     __asm__ volatile("wrfsbase %0\n\tswapgs\n\twrgsbase %1\n\tswapgs" ::"r"(base), "r"(buffer_address));
 }
 
+/* Paging, write protection, alignment, numeric errors, monitor, protected mode: as it always is, but for the other bit. */
+#define CR0_ON            0x80050033UL
 #define CR0_TASK_SWITCHED (1UL << 3)
 
 /* User mode may use FP and SIMD, or traps when it does. The kernel itself never does but to save and load. */
 static inline void arch_fp_allow(uint64_t allow)
 {
-    uint64_t value;
-
-    __asm__ volatile("clts");
     if (allow)
-        return;
-    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
-    __asm__ volatile("mov %0, %%cr0" ::"r"(value | CR0_TASK_SWITCHED));
+        __asm__ volatile("clts");
+    else
+        __asm__ volatile("mov %0, %%cr0" ::"r"(CR0_ON | CR0_TASK_SWITCHED));
+}
+
+/* What XSAVE stores, as in XCR0, the same on all CPUs; 0: there is none, and FXSAVE is used. */
+extern uint32_t arch_fp_components;
+
+/* What a thread begins with. */
+extern const struct fp_state arch_fp_reset;
+
+static inline void arch_fp_save(struct fp_state *state)
+{
+    const uint32_t components = arch_fp_components;
+
+    if (__builtin_expect(components != 0, 1))
+        __asm__ volatile("xsave64 %0" : "+m"(*state) : "a"(components), "d"(0));
+    else
+        __asm__ volatile("fxsave64 %0" : "+m"(*state));
+    state->saved = 1;
+}
+
+static inline void arch_fp_load(const struct fp_state *state)
+{
+    const uint32_t components = arch_fp_components;
+
+    if (__builtin_expect(!state->saved, 0))
+        state = &arch_fp_reset;
+    if (__builtin_expect(components != 0, 1))
+        __asm__ volatile("clts\n\txrstor64 %0" ::"m"(*state), "a"(components), "d"(0) : "memory");
+    else
+        __asm__ volatile("clts\n\tfxrstor64 %0" ::"m"(*state) : "memory");
 }
 
 /* CPUs that are to forget translations before the one that asks goes on; tlb.c. */

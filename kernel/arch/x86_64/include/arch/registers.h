@@ -27,6 +27,12 @@ static inline void msr_write(uint32_t number, uint64_t value)
     __asm__ volatile("wrmsr" ::"c"(number), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
 }
 
+/* Which parts of a user's FP and SIMD registers the machine has on, and XSAVE stores. Only with CR4's XSAVE. */
+static inline void xcr0_write(uint32_t components)
+{
+    __asm__ volatile("xsetbv" ::"a"(components), "d"(0), "c"(0) : "memory");
+}
+
 struct cpuid {
     uint32_t a, b, c, d;
 };

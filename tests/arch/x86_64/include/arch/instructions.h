@@ -3,6 +3,20 @@
 #ifndef TEST_ARCH_INSTRUCTIONS_H
 #define TEST_ARCH_INSTRUCTIONS_H
 
+#include <stdbool.h>
+
+/* The processor has AVX, and the kernel has turned it on. */
+static inline bool has_avx(void)
+{
+    unsigned a = 1, b, c = 0, d;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    if ((c >> 27 & 3) != 3)
+        return false;
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & 6) == 6;
+}
+
 /* Each of these is the one that a thread never comes past. The breakpoint is the kind that is told of before it. */
 #define INSTRUCTION_UNDEFINED()  __asm__ volatile("ud2")
 #define INSTRUCTION_BREAK()      __asm__ volatile("int3")
