@@ -4,8 +4,8 @@
 #include "panic.h"
 #include "platform.h"
 
-#define LEVEL_DIRECT 1u /* the direct map and the device map have one level 1 table each: 512 GiB */
-#define TABLES_MAX   64u
+#define LEVEL_DIRECT 1u  /* the direct map and the device map have one level 1 table each: 512 GiB */
+#define TABLES_MAX   64u /* where leaves are of 2 MiB, a table for each GiB */
 
 _Static_assert(DIRECT_SIZE == 512UL << 30, "one entry of the top table");
 
@@ -37,6 +37,8 @@ static uint64_t *table_below(uint64_t *entry)
 
 void map_pages(uint64_t *table, unsigned level, uint64_t base, uint64_t end, uint64_t physical, uint64_t attributes)
 {
+    const unsigned top = kernel_leaf_top();
+
     while (base < end) {
         uint64_t span = pte_span(level);
         uint64_t next = (base & ~(span - 1)) + span;
@@ -46,7 +48,7 @@ void map_pages(uint64_t *table, unsigned level, uint64_t base, uint64_t end, uin
             next = end;
         if (level == LEAF_LEVEL)
             *entry = pte_kernel_leaf(physical, level, attributes);
-        else if (level >= KERNEL_LEAF_TOP && !*entry && next - base == span && physical % span == 0)
+        else if (level >= top && !*entry && next - base == span && physical % span == 0)
             *entry = pte_kernel_leaf(physical, level, attributes);
         else if (!*entry || pte_is_table(*entry))
             map_pages(table_below(entry), level + 1, base, next, physical, attributes);

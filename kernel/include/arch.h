@@ -208,9 +208,11 @@ void tlb_finish(void);
 
 ARCH_CONSTANT(PTE_KERNEL_MEMORY); /* attributes of leaves: RAM in the direct map, never executable */
 ARCH_CONSTANT(PTE_KERNEL_DEVICE); /* device registers */
-ARCH_CONSTANT(KERNEL_LEAF_TOP);   /* the first level where the kernel's own leaves may be */
 
-/* A leaf of the kernel's half at a level. */
+/* The first level where the machine can have leaves, 1 or HUGE_LEVEL. Boot CPU. */
+unsigned kernel_leaf_top(void);
+
+/* A leaf of the kernel's half at a level, not above that. */
 uint64_t pte_kernel_leaf(uint64_t physical, unsigned level, uint64_t attributes);
 
 /* Table writes before it are in use after it. Boot CPU, while it is alone. */

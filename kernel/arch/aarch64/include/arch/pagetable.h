@@ -126,11 +126,15 @@ static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
     return level == HUGE_LEVEL ? entry | ENTRY_HUGE : entry;
 }
 
-/* The kernel's own leaves: with level 1 as well, 1 GiB. */
+/* The kernel's own leaves. */
 #define PTE_KERNEL_DATA   (PTE_VALID | PTE_ACCESSED | PTE_KERNEL_NO_EXECUTE | PTE_USER_NO_EXECUTE)
 #define PTE_KERNEL_MEMORY (PTE_KERNEL_DATA | PTE_SHAREABLE)
 #define PTE_KERNEL_DEVICE (PTE_KERNEL_DATA | PTE_DEVICE)
-#define KERNEL_LEAF_TOP   1u
+
+static inline unsigned kernel_leaf_top(void)
+{
+    return 1;
+}
 
 static inline uint64_t pte_kernel_leaf(uint64_t physical, unsigned level, uint64_t attributes)
 {

@@ -17,6 +17,7 @@
 
 #include <arch/cpu.h>
 #include <arch/mmu.h>
+#include <arch/registers.h>
 #include <quire/abi.h>
 
 #include "memory_map.h"
@@ -139,7 +140,13 @@ static inline uint64_t pte_to_entry(uint64_t pte, unsigned level)
 #define PTE_KERNEL_RODATA (PTE_VALID | PTE_ACCESSED | PTE_GLOBAL | PTE_USER_NO_EXECUTE)
 #define PTE_KERNEL_TEXT   (PTE_VALID | PTE_ACCESSED | PTE_GLOBAL)
 #define PTE_KERNEL_DEVICE (PTE_KERNEL_MEMORY | PTE_DEVICE | PTE_WRITE_THROUGH)
-#define KERNEL_LEAF_TOP   HUGE_LEVEL
+
+#define FEATURE_GIBIBYTE_PAGES (1u << 26) /* leaf 0x80000001, edx */
+
+static inline unsigned kernel_leaf_top(void)
+{
+    return cpuid_read(0x80000001, 0).d & FEATURE_GIBIBYTE_PAGES ? 1 : HUGE_LEVEL;
+}
 
 static inline uint64_t pte_kernel_leaf(uint64_t physical, unsigned level, uint64_t attributes)
 {
