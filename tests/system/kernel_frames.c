@@ -12,7 +12,7 @@
 
 #define ADDRESS     0x200000000UL
 #define READ_WRITE  (ENTRY_READ | ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY)
-#define NO_MEMORY   0x3f000UL /* a pfn at which no board has memory */
+#define NO_MEMORY   (500UL << (30 - PAGE_SHIFT)) /* a pfn at which no machine of the tests has memory */
 #define PATIENCE_NS (10000 * NS_PER_MS)
 #define HUGE_FRAMES (1UL << HUGE_PAGE_ORDER)
 

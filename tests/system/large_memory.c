@@ -12,8 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define TOUCHES      6000UL
-#define PAGES_IN_GIB (1UL << (30 - PAGE_SHIFT))
+#define TOUCHES        6000UL
+#define PAGES_IN_GIB   (1UL << (30 - PAGE_SHIFT))
+#define FIRMWARE_PAGES 256UL /* that a PC may keep of them for itself */
 /* Of the descriptors that the machine has room for; each touched page may take a translation table besides. */
 #define WRITTEN_MOST (64UL << (20 - PAGE_SHIFT))
 
@@ -80,15 +81,15 @@ static void test_touch(uint64_t step, const char *how)
 
 int main(int argument_count, char **arguments)
 {
-    const uint64_t ticks = clock_ticks();
+    const uint64_t start = clock_now_ns();
     const uint64_t gibibytes = argument_count > 1 ? strtoul(arguments[1], NULL, 10) : 1;
     const bool holes = argument_count > 2 && strcmp(arguments[2], "holes") == 0;
 
-    tap_diag("%lu ns of the machine's counter to this program",
-             (unsigned long)(ticks * (NS_PER_SECOND / clock_frequency())));
+    tap_diag("%lu ns of the machine's counter to this program", (unsigned long)start);
     tap_plan(1 + 3 + 4 + 4 + 3 + 2);
     const struct memsrv_memory memory = memory_now();
-    tap_ok(memory.total >= gibibytes * PAGES_IN_GIB, "the machine has %lu GiB", (unsigned long)gibibytes);
+    tap_ok(memory.total + FIRMWARE_PAGES >= gibibytes * PAGES_IN_GIB, "the machine has %lu GiB",
+           (unsigned long)gibibytes);
     test_sound("at first");
     test_touch(PAGE_SIZE, "side by side");
     test_touch(HUGE_PAGE_SIZE, "in a table each");
