@@ -39,7 +39,7 @@ struct client {
     struct thread *thread;
     uint64_t endpoint, work, name;
     uint64_t spun; /* by the spinner while this client waited */
-    atomic_bool done;
+    atomic_bool ready, done;
 };
 
 static struct spinner spinner;
@@ -123,6 +123,10 @@ static int ask(void *argument)
 {
     struct client *client = argument;
     struct message m = {.tag = MSG_TAG(LABEL_WORK, 0, 0), .words = {client->work, client->name}};
+
+    /* It begins with its creator's priority, and must not lend that. */
+    while (!atomic_load(&client->ready))
+        sleep_ns(NS_PER_MS);
     const uint64_t before = spinner.count;
     const long result = sys_call(client->endpoint, &m);
 
@@ -135,6 +139,7 @@ static void client_start(struct client *client, uint64_t endpoint, unsigned prio
 {
     *client = (struct client){.endpoint = endpoint, .work = amount, .name = name};
     thread_at(&client->thread, ask, client, priority);
+    atomic_store(&client->ready, true);
 }
 
 static void client_end(struct client *client)
