@@ -41,9 +41,11 @@ static inline void arch_fp_allow(uint64_t allow)
     __asm__ volatile("msr cpacr_el1, %0" ::"r"(allow ? 3UL << 20 : 1UL << 20));
 }
 
-/* One turn of waiting for the kernel lock. Whoever holds that waits for no other CPU. */
+/* One turn of waiting for the kernel lock. Whoever holds that waits for no other CPU. An emulator whose CPUs take turns on one
+ * thread goes on with the next one here. */
 static inline void arch_lock_wait(void)
 {
+    __asm__ volatile("yield" ::: "memory");
 }
 
 /* Sleeps until an interrupt is pending. Interrupts are and stay masked. */
