@@ -83,7 +83,7 @@ void files_begin(void);
 int file_control(int file, int command, long argument);
 
 /* Has the file server grant the program the memory object of an open file, for a mapping with `protection` (of mmap(),
- * writing only if it is shared). The grant is to be released when the object is mapped. EBADF, ENODEV, EACCES, ENOSPC. */
+ * writing only if it is shared). The grant is to be released when the object is mapped. EBADF, ENODEV, EACCES, ENOMEM. */
 __attribute__((warn_unused_result)) int file_map_object(int file, int protection, uint64_t *object);
 
 /* Sets errno for a negative errno value and returns -1; for 0 and above returns the value. */

@@ -208,6 +208,9 @@ int msync(void *address, size_t length, int flags)
 {
     long error = memsrv_sync(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)flags);
 
+    /* What files have given back is room for others when the file server has written that. */
+    if (error == -ENOSPC && files_error(fs_sync(SLOT_FS, FS_SYNC_DESCRIPTIONS)) == 0)
+        error = memsrv_sync(SLOT_MEMSRV, (uint64_t)address, length, (uint64_t)(unsigned)flags);
     /* The content is written. What is needed to find it, of whatever files that is, is the file server's. */
     if (error == 0 && (flags & MS_SYNC))
         error = files_error(fs_sync(SLOT_FS, FS_SYNC_DESCRIPTIONS));

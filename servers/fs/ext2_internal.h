@@ -209,7 +209,7 @@ void ext2_advise(struct inode *inode, uint64_t first, uint64_t end, unsigned adv
 uint64_t ext2_stored(struct inode *inode);
 
 /* Waits until the disk does not write to any block of the file that pages which were cut off had. EIO, ENOSPC: others could
- * not be written. */
+ * not be written; ENOMEM. */
 MUST_CHECK int ext2_content_settle(struct ext2_node *node);
 
 /* --- ext2_sync.c --- */

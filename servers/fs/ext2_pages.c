@@ -10,10 +10,10 @@
 #define ATTEMPTS        500u
 #define ATTEMPT_WAIT_NS 10000000u
 
-/* What memsrv says of a range, as file systems say it. */
+/* What memsrv and the pager say, as file systems say it: ENOSPC is the disk's alone. */
 static int pages_error(int error)
 {
-    return error == -ENOMEM || error == -EDQUOT ? -ENOSPC : error == -ENOSPC ? error : -EIO;
+    return error == -EDQUOT ? -ENOMEM : error == -ENOMEM || error == -ENOSPC ? error : -EIO;
 }
 
 /* True if the pager is to be asked again: it was started again, or has too much to do. */
@@ -27,7 +27,7 @@ static bool is_passing(int error, unsigned attempt)
 
 int ext2_pages_open(struct ext2_pages *pages, struct ext2 *ext2, uint64_t cookie, uint64_t size)
 {
-    return memsrv_object_backed_create(SLOT_MEMSRV, size, cookie, &pages->object) < 0 ? -ENOSPC : 0;
+    return memsrv_object_backed_create(SLOT_MEMSRV, size, cookie, &pages->object) < 0 ? -ENOMEM : 0;
 }
 
 void ext2_pages_close(struct ext2_pages *pages)
@@ -68,7 +68,7 @@ long ext2_pages_write(struct ext2_pages *pages, uint64_t offset, const void *dat
 
 int ext2_pages_resize(struct ext2_pages *pages, uint64_t size)
 {
-    return memsrv_object_memory_resize(SLOT_MEMSRV, pages->object, size) < 0 ? -ENOSPC : 0;
+    return memsrv_object_memory_resize(SLOT_MEMSRV, pages->object, size) < 0 ? -ENOMEM : 0;
 }
 
 int ext2_pages_discard(struct ext2_pages *pages, uint64_t first, uint64_t end)

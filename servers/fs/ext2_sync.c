@@ -102,6 +102,16 @@ int ext2_content_write(struct ext2_node *node)
     return error;
 }
 
+/* The same for who asks for that file: what was given back lately is room for it. */
+static int write_with_room(struct ext2_node *node)
+{
+    int error;
+    do {
+        error = ext2_content_write(node);
+    } while (ext2_sync_made_room(ext2_of(&node->inode), error));
+    return error;
+}
+
 static int write_if_written(struct ext2_node *node)
 {
     return node->written || node->shared_writable ? ext2_content_write(node) : 0;
@@ -173,7 +183,7 @@ int ext2_sync(struct file_system *fs, struct inode *inode, enum sync_what what)
     if (fs->read_only)
         return 0;
     if (inode)
-        content = ext2_content_write(node_of(inode));
+        content = write_with_room(node_of(inode));
     else if (what == SYNC_WHOLE)
         content = for_all(ext2, write_if_written);
     if (inode && what == SYNC_DATA && !node_of(inode)->resized && !has_changes(ext2)) {

@@ -30,7 +30,7 @@ static int grant(const struct client *client, struct inode *inode, uint64_t *obj
 
     if (error < 0)
         return error;
-    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights) < 0 ? -ENOSPC : 0;
+    return memsrv_object_memory_grant(SLOT_MEMSRV, *object, client->pid, rights) < 0 ? -ENOMEM : 0;
 }
 
 int fs_handle_map_object(struct fs_context *context, const struct message *request, uint64_t number,
@@ -58,7 +58,7 @@ long prepare_program(struct fs_context *context, const struct message *request, 
     const struct client *client = client_of(context, request);
 
     if (!client)
-        return -ENOSPC;
+        return -ENOMEM;
     if (!inode_is(inode, MODE_FILE) || !(inode->mode & MODE_EXECUTE))
         return -EACCES;
     *closing = client_executing_count(client);

@@ -81,7 +81,7 @@ PROTO_MUST_CHECK int description_for(struct fs_context *context, const struct me
 /*
  * Grants the caller of a request the content of a file that it wants to execute, and reads how that begins: the number of
  * bytes. *object is 0 if the file is empty. *closing: how many of the caller's handles an execution closes. EACCES: not a
- * regular file, or nobody may execute it; EIO, ENOSPC.
+ * regular file, or nobody may execute it; EIO, ENOMEM.
  */
 PROTO_MUST_CHECK long prepare_program(struct fs_context *context, const struct message *request, struct inode *inode,
                                       void *head, size_t capacity, uint64_t *object, uint64_t *closing);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include <proto/memsrv_dispatch.h>
+#include <quire/syscall.h>
 
 #include "areas.h"
 #include "memory.h"
@@ -115,8 +116,8 @@ static int find_memory(struct memsrv_context *worker, struct space *space, const
     return 0;
 }
 
-/* Copies the next part of what is left. */
-static int copy_part(struct memsrv_context *worker, const struct message *request, struct copy *copy)
+/* Copies the next part of what is left. EBUSY: the page is being taken away. */
+static int try_part(struct memsrv_context *worker, const struct message *request, struct copy *copy)
 {
     const uint64_t part = next_part(copy);
     struct space *space;
@@ -135,6 +136,16 @@ static int copy_part(struct memsrv_context *worker, const struct message *reques
     if (copy->address)
         copy->address += part;
     return 0;
+}
+
+/* Who takes pages away visits spaces, this one perhaps, so its lock must be free for that. */
+static int copy_part(struct memsrv_context *worker, const struct message *request, struct copy *copy)
+{
+    int error;
+
+    while ((error = try_part(worker, request, copy)) == -EBUSY)
+        (void)sys_yield();
+    return error;
 }
 
 static int copy_all(struct memsrv_context *worker, const struct message *request, struct copy *copy, uint64_t *done)

@@ -81,7 +81,7 @@ extern "C" {
  * MAP_FIXED_NOREPLACE and something is there; EPERM: MAP_LOCKED with limit 0, or below the lowest address; EOPNOTSUPP:
  * MAP_SHARED_VALIDATE with an unknown flag.
  * Without MAP_ANONYMOUS the file's content from `offset` on, a multiple of the page size: EBADF; ENODEV: not a regular
- * file; EACCES: it is not open for that; ENOSPC. A page that lies wholly behind the file's end is a bus error.
+ * file; EACCES: it is not open for that; ENOMEM. A page that lies wholly behind the file's end is a bus error.
  */
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset);
 
@@ -122,7 +122,7 @@ int munlockall(void);
 int mincore(void *address, size_t length, unsigned char *vector);
 
 /* Brings shared memory to where it is kept. EINVAL: flags, a crooked address; ENOMEM: a part is not mapped; EBUSY:
- * MS_INVALIDATE and a part is locked. */
+ * MS_INVALIDATE and a part is locked; EIO; ENOSPC: the disk is full, and what was stored stays in memory. */
 int msync(void *address, size_t length, int flags);
 
 /* Opens, or with O_CREAT makes, the shared memory object of that name: a slash and no other. It lives until it has no
