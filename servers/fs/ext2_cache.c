@@ -62,6 +62,8 @@ static void set_dirty(struct ext2_cache *cache, struct ext2_cached *cached, bool
 {
     cache->dirty = cache->dirty + dirty - cached->dirty;
     cached->dirty = dirty;
+    if (!dirty)
+        cached->turn = EXT2_TURN_FIRST;
 }
 
 static int write_out(struct ext2_cache *cache, struct ext2_cached *cached)
@@ -198,13 +200,21 @@ int ext2_cache_write_block(struct ext2_cache *cache, uint64_t block)
     return cached && cached->dirty ? write_out(cache, cached) : 0;
 }
 
-int ext2_cache_write_others(struct ext2_cache *cache, uint64_t but)
+void ext2_cache_set_turn(struct ext2_cache *cache, uint64_t block, enum ext2_turn turn)
+{
+    struct ext2_cached *cached = find(cache, block);
+
+    if (cached && cached->dirty && (cached->turn == EXT2_TURN_FIRST || turn < cached->turn))
+        cached->turn = turn;
+}
+
+int ext2_cache_write_others(struct ext2_cache *cache, uint64_t but, enum ext2_turn turn)
 {
     int error = 0;
 
     for (size_t i = 0; i < EXT2_CACHE_BLOCKS; i++) {
         struct ext2_cached *cached = &cache->blocks[i];
-        if (cached->dirty && cached->block != but && write_out(cache, cached) < 0)
+        if (cached->dirty && cached->turn <= turn && cached->block != but && write_out(cache, cached) < 0)
             error = -EIO;
     }
     return error;

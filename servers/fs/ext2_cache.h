@@ -13,6 +13,10 @@
 #include "block_device.h"
 
 #define EXT2_CACHE_BLOCKS 512u
+/* When a changed block is written, if that matters: names when what they mean is there, and a name goes when the new one is
+ * there. */
+enum ext2_turn { EXT2_TURN_FIRST, EXT2_TURN_NAMES, EXT2_TURN_NAMES_GONE, EXT2_TURN_LAST = EXT2_TURN_NAMES_GONE };
+
 /* So many may be changed; who finds more should have them written before he goes on. The others serve one operation. */
 #define EXT2_CACHE_DIRTY_MAX (EXT2_CACHE_BLOCKS / 2)
 
@@ -21,6 +25,7 @@ struct ext2_cached {
     struct list chain; /* of the hash table; not used: free */
     uint64_t block;
     bool used, dirty;
+    enum ext2_turn turn; /* of one that is changed */
     char *data;
 };
 
@@ -57,8 +62,11 @@ void ext2_cache_revert(struct ext2_cache *cache);
 /* Writes one block if it is changed. EIO: it stays changed. */
 MUST_CHECK int ext2_cache_write_block(struct ext2_cache *cache, uint64_t block);
 
-/* Writes all that is changed but one block. EIO: what could not be written stays changed. */
-MUST_CHECK int ext2_cache_write_others(struct ext2_cache *cache, uint64_t but);
+/* Says when a block, if it is changed, is written; one that has two turns has the earlier. */
+void ext2_cache_set_turn(struct ext2_cache *cache, uint64_t block, enum ext2_turn turn);
+
+/* Writes all that is changed and has had its turn by then, but one block. EIO: what could not be written stays changed. */
+MUST_CHECK int ext2_cache_write_others(struct ext2_cache *cache, uint64_t but, enum ext2_turn turn);
 
 /* True if counts and lists agree. */
 bool ext2_cache_check(const struct ext2_cache *cache);

@@ -111,6 +111,17 @@ static int save_block(struct ext2_node *directory, uint64_t block)
     return ext2_error(ext2fs_write_dir_block4(ext2->lib, block, ext2->block_buffer, 0, ino_of(directory)));
 }
 
+/* The same with names that are new, or gone; those of a renaming are written in their turn. */
+static int save_names(struct ext2_node *directory, uint64_t block, enum ext2_turn turn)
+{
+    struct ext2 *ext2 = ext2_of(&directory->inode);
+    const int error = save_block(directory, block);
+
+    if (ext2->renaming)
+        ext2_cache_set_turn(&ext2->cache, block, turn);
+    return error;
+}
+
 static uint64_t block_count(const struct ext2_node *directory)
 {
     return directory->inode.size / ext2_of(&directory->inode)->block_bytes;
@@ -353,7 +364,7 @@ int ext2_directory_add(struct ext2_node *directory, const char *name, size_t len
     ext2fs_dirent_set_name_len(entry, (int)length);
     ext2fs_dirent_set_file_type(entry, type_of_mode(ext2, mode));
     memcpy(entry->name, name, length);
-    return save_block(directory, scan.place.block);
+    return save_names(directory, scan.place.block, EXT2_TURN_NAMES);
 }
 
 int ext2_directory_remove(struct ext2_node *directory, const char *name, size_t length)
@@ -369,7 +380,7 @@ int ext2_directory_remove(struct ext2_node *directory, const char *name, size_t 
         entry->inode = 0;
     else
         entry_at(ext2, scan.place.previous)->rec_len += entry->rec_len;
-    return save_block(directory, scan.place.block);
+    return save_names(directory, scan.place.block, EXT2_TURN_NAMES_GONE);
 }
 
 int ext2_directory_set(struct ext2_node *directory, const char *name, size_t length, ext2_ino_t ino, uint32_t mode)
@@ -383,7 +394,7 @@ int ext2_directory_set(struct ext2_node *directory, const char *name, size_t len
     struct ext2_dir_entry *entry = entry_at(ext2, scan.place.offset);
     entry->inode = ino;
     ext2fs_dirent_set_file_type(entry, type_of_mode(ext2, mode));
-    return save_block(directory, scan.place.block);
+    return save_names(directory, scan.place.block, EXT2_TURN_NAMES);
 }
 
 int ext2_directory_begin(struct ext2_node *directory, ext2_ino_t parent)

@@ -22,14 +22,16 @@
 
 #define EXT2_TABLE          256u /* chains of inodes in memory */
 #define EXT2_IDLE_MAX       256u /* inodes without a reference that stay in memory */
+#define EXT2_REPLACED_MAX   256u /* inodes whose names mean others, before the next sync */
 #define EXT2_BLOCKS_AT_ONCE 8u   /* that a block more in a file may take, with all that leads to it */
 
 /* An inode in memory. A directory keeps its parent there, so that the parents of all are a tree whatever is on disk. */
 struct ext2_node {
     struct inode inode;
     struct list chain;  /* of the table */
-    struct list member; /* of the idle ones, or of the orphans; else of nothing */
+    struct list member; /* of the idle ones, of the orphans, or of the replaced ones; else of nothing */
     bool idle, orphan;
+    bool replaced;           /* an orphan whose name means another, which the disk does not have yet */
     bool dirty;              /* other than on disk */
     unsigned children;       /* directories in memory that this one is the parent of */
     char *name;              /* inode.name, the node's own */
@@ -52,7 +54,11 @@ struct ext2 {
     size_t entry_limit; /* bytes of a directory's block that entries may use */
     struct list table[EXT2_TABLE];
     struct list idle, orphans; /* struct ext2_node; idle: least recently used first */
-    uint64_t idle_count, node_count;
+    struct list replaced;      /* struct ext2_node: orphans once the disk has the names that are theirs no more */
+    uint64_t idle_count, node_count, replaced_count;
+    bool renaming; /* just now */
+    bool renamed;  /* since the last sync; and the directories from and to which names went, if from one to another */
+    const struct inode *moved_from, *moved_to;
     ext2fs_block_bitmap freed; /* given back since the last sync */
     uint64_t freed_count;
     uint32_t generation; /* of this mount, a part of cookies */
@@ -132,6 +138,9 @@ MUST_CHECK int ext2_node_write(struct ext2_node *node);
 /* Gives an inode without names and references, and its blocks, back. */
 MUST_CHECK int ext2_node_delete(struct ext2_node *node);
 
+/* Those that were replaced are orphans like others. */
+void ext2_orphans_join(struct ext2 *ext2);
+
 /* Frees idle nodes that are too many, and orphans that nobody has any more. The lock is not held. */
 void ext2_settle(struct file_system *fs);
 
@@ -167,6 +176,8 @@ int ext2_link(struct inode *directory, const char *name, size_t length, struct i
 int ext2_unlink(struct inode *directory, const char *name, size_t length, struct inode *inode);
 int ext2_rename(struct inode *from, const char *from_name, size_t from_length, struct inode *inode, struct inode *to,
                 const char *to_name, size_t to_length, struct inode *replaced);
+/* True if a renaming must not be written with those since the last sync: they need an order of blocks that contradicts its. */
+MUST_CHECK bool ext2_rename_waits(const struct inode *from, const struct inode *to);
 long ext2_readlink(struct inode *inode, char *target, size_t bytes);
 
 /* --- ext2_map.c --- */

@@ -60,11 +60,13 @@ int ext2_fail(struct ext2 *ext2, int error)
     ext2_cache_revert(&ext2->cache);
     /* What libext2fs keeps of inodes may be newer than what is now to be read. */
     (void)!ext2fs_flush_icache(ext2->lib);
+    ext2_orphans_join(ext2);
     LIST_FOR_EACH_SAFE(link, &ext2->orphans)
     {
         struct ext2_node *node = CONTAINER_OF(link, struct ext2_node, member);
         node->orphan = false;
         list_remove(&node->member);
+        ext2_node_idle(node);
     }
     for (size_t i = 0; i < EXT2_TABLE; i++)
         LIST_FOR_EACH (link, &ext2->table[i])
@@ -216,6 +218,7 @@ int ext2_mount(struct block_device *device, const struct ext2_options *options, 
     (void)!pthread_mutex_init(&ext2->lock, NULL);
     list_init(&ext2->idle);
     list_init(&ext2->orphans);
+    list_init(&ext2->replaced);
     for (size_t i = 0; i < EXT2_TABLE; i++)
         list_init(&ext2->table[i]);
     error = begin(ext2, &super);

@@ -38,8 +38,9 @@ static void link_less(struct ext2_node *directory)
         directory->inode.links--;
 }
 
-/* An inode, which the caller holds, has lost a name, a directory its only one. Without names it goes with who holds it. */
-static void lose_name(struct ext2_node *node)
+/* An inode, which the caller holds, has lost a name, a directory its only one. Without names it goes with who holds it; one
+ * that was `replaced` stays on disk until the name means the other there. */
+static void lose_name(struct ext2_node *node, bool replaced)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
 
@@ -55,7 +56,9 @@ static void lose_name(struct ext2_node *node)
         return;
     ext2_node_busy(node);
     node->orphan = true;
-    list_push_back(&ext2->orphans, &node->member);
+    node->replaced = replaced;
+    list_push_back(replaced ? &ext2->replaced : &ext2->orphans, &node->member);
+    ext2->replaced_count += replaced;
 }
 
 /* --- Making --- */
@@ -228,7 +231,7 @@ int ext2_unlink(struct inode *inode, const char *name, size_t length, struct ino
     if (error < 0)
         return ext2_fail(ext2_of(inode), error);
     touch(directory);
-    lose_name(node_of(removed));
+    lose_name(node_of(removed), false);
     return 0;
 }
 
@@ -249,9 +252,23 @@ static int exchange_names(struct ext2_node *from, const char *from_name, size_t 
 {
     const ext2_ino_t ino = ino_of(node);
 
-    const int error = replace ? ext2_directory_set(to, to_name, to_length, ino, node->inode.mode)
-                              : ext2_directory_add(to, to_name, to_length, ino, node->inode.mode);
-    return error < 0 ? error : ext2_directory_remove(from, from_name, from_length);
+    ext2_of(&node->inode)->renaming = true;
+    int error = replace ? ext2_directory_set(to, to_name, to_length, ino, node->inode.mode)
+                        : ext2_directory_add(to, to_name, to_length, ino, node->inode.mode);
+    if (error == 0)
+        error = ext2_directory_remove(from, from_name, from_length);
+    ext2_of(&node->inode)->renaming = false;
+    return error;
+}
+
+/* Blocks of the directory to which names go are written before those from which they go. */
+bool ext2_rename_waits(const struct inode *from, const struct inode *to)
+{
+    const struct ext2 *ext2 = ext2_of(from);
+
+    if (from == to)
+        return from == ext2->moved_from;
+    return ext2->renamed && (ext2->moved_from != from || ext2->moved_to != to);
 }
 
 int ext2_rename(struct inode *from_inode, const char *from_name, size_t from_length, struct inode *inode,
@@ -274,11 +291,16 @@ int ext2_rename(struct inode *from_inode, const char *from_name, size_t from_len
         fs_free(copy);
     if (error < 0)
         return ext2_fail(ext2, error);
+    ext2->renamed = true;
+    if (from != to) {
+        ext2->moved_from = from_inode;
+        ext2->moved_to = to_inode;
+    }
     changed(node);
     touch(from);
     touch(to);
     if (replaced)
-        lose_name(node_of(replaced));
+        lose_name(node_of(replaced), true);
     return 0;
 }
 

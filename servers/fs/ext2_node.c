@@ -164,6 +164,7 @@ void ext2_node_free(struct ext2_node *node)
         ext2_node_busy(node);
     if (node->orphan)
         list_remove(&node->member);
+    ext2->replaced_count -= node->replaced;
     list_remove(&node->chain);
     ext2->node_count--;
     fs_free(node->name);
@@ -371,7 +372,8 @@ static void end_orphan(struct ext2_node *node)
 {
     struct ext2 *ext2 = ext2_of(&node->inode);
 
-    if (!end_content(node))
+    /* One that was replaced goes with the sync that has its name mean the other. */
+    if (!end_content(node) || (node->replaced && !ext2->fs.read_only))
         return;
     ext2_lock(ext2);
     if (ext2->fs.read_only) {
@@ -382,6 +384,18 @@ static void end_orphan(struct ext2_node *node)
         (void)!ext2_node_delete(node);
     }
     ext2_unlock(ext2);
+}
+
+void ext2_orphans_join(struct ext2 *ext2)
+{
+    LIST_FOR_EACH_SAFE(link, &ext2->replaced)
+    {
+        struct ext2_node *node = CONTAINER_OF(link, struct ext2_node, member);
+        list_remove(&node->member);
+        list_push_back(&ext2->orphans, &node->member);
+        node->replaced = false;
+    }
+    ext2->replaced_count = 0;
 }
 
 void ext2_release(struct inode *inode)
@@ -424,7 +438,8 @@ static bool evict(struct ext2_node *node)
 /* Changes are so many that they should be written. */
 static bool is_sync_due(const struct ext2 *ext2)
 {
-    return !ext2->fs.read_only && ext2->cache.dirty > EXT2_CACHE_DIRTY_MAX;
+    return !ext2->fs.read_only &&
+           (ext2->cache.dirty > EXT2_CACHE_DIRTY_MAX || ext2->replaced_count > EXT2_REPLACED_MAX);
 }
 
 bool ext2_is_crowded(const struct ext2 *ext2)

@@ -59,8 +59,10 @@ static int rename_with_lock(struct inode *from, const char *from_name, size_t fr
 {
     if (replaced)
         inode_get(replaced);
-    int error;
+    int error = ext2_rename_waits(from, to) ? ext2_sync(from->fs, NULL, SYNC_DESCRIPTION) : 0;
     do {
+        if (error < 0)
+            break;
         ext2_lock(ext2_of(from));
         error = ext2_rename(from, from_name, from_length, inode, to, to_name, to_length, replaced);
         ext2_unlock(ext2_of(from));

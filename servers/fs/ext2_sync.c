@@ -3,6 +3,10 @@
  * The order in which changes reach the device. Content of files comes first. Then the superblock says that the file
  * system is not in order, all else is written, and it says that it is in order again; each step waits until the one
  * before lasts. Between two syncs the device therefore has a file system in order, the one of the last sync.
+ *
+ * While all else is written, the device has some of it. There is no journal, and whoever repairs a file system removes names
+ * that mean nothing. So a name that was given to another inode is written when the inode is there, what an old name says is
+ * taken away behind the new one, and an inode whose name means another goes when that name has been written.
  */
 #include <errno.h>
 
@@ -27,6 +31,8 @@ static int for_all(struct ext2 *ext2, int (*function)(struct ext2_node *node))
 
 static int write_if_dirty(struct ext2_node *node)
 {
+    if (node->replaced)
+        return 0;
     /* An orphan tells which is the next one, whatever has become of itself. */
     return node->dirty || node->orphan ? ext2_node_write(node) : 0;
 }
@@ -57,11 +63,46 @@ static int write_super(struct ext2 *ext2, bool valid)
     return failed < 0 ? failed : ext2->device->flush(ext2->device) < 0 ? -EIO : 0;
 }
 
+/* Writes all but the superblock, in turns if names were given anew. */
 static int write_rest(struct ext2 *ext2)
 {
-    const int error = ext2_cache_write_others(&ext2->cache, SUPERBLOCK_PLACE / ext2->block_bytes);
+    int error = 0;
 
-    return error < 0 ? error : ext2->device->flush(ext2->device) < 0 ? -EIO : 0;
+    for (unsigned turn = ext2->renamed ? EXT2_TURN_FIRST : EXT2_TURN_LAST; error == 0 && turn <= EXT2_TURN_LAST;
+         turn++) {
+        error = ext2_cache_write_others(&ext2->cache, SUPERBLOCK_PLACE / ext2->block_bytes, (enum ext2_turn)turn);
+        if (error == 0 && ext2->device->flush(ext2->device) < 0)
+            error = -EIO;
+    }
+    return error;
+}
+
+static int delete_if_unused(struct ext2_node *node)
+{
+    const bool used = node->inode.references > 0 || ext2_pages_are_open(&node->pages);
+
+    return used ? 0 : ext2_node_delete(node);
+}
+
+/* Gives back what was replaced, or makes orphans of it, when the names have been written. */
+static int write_replaced(struct ext2 *ext2)
+{
+    int error = 0;
+
+    LIST_FOR_EACH_SAFE(link, &ext2->replaced)
+    {
+        const int bad = delete_if_unused(CONTAINER_OF(link, struct ext2_node, member));
+        if (bad < 0)
+            return bad;
+    }
+    ext2_orphans_join(ext2);
+    error = for_all(ext2, write_if_dirty);
+    if (error < 0)
+        return error;
+    note_orphans(ext2);
+    ext2_freed_release(ext2);
+    error = write_super(ext2, false);
+    return error < 0 ? error : write_rest(ext2);
 }
 
 /* Writes what describes the file system. */
@@ -71,6 +112,11 @@ static int write_metadata(struct ext2 *ext2)
 
     if (error == 0)
         error = write_rest(ext2);
+    if (error == 0) {
+        ext2->renamed = false;
+        ext2->moved_from = ext2->moved_to = NULL;
+        error = ext2->replaced_count > 0 ? write_replaced(ext2) : 0;
+    }
     /* One that was not in order when it was mounted is no better now. */
     if (error == 0 && ext2->was_valid)
         error = write_super(ext2, true);
@@ -79,7 +125,7 @@ static int write_metadata(struct ext2 *ext2)
 
 static bool has_changes(const struct ext2 *ext2)
 {
-    return ext2->cache.dirty > 0 ||
+    return ext2->cache.dirty > 0 || ext2->replaced_count > 0 ||
            (ext2->lib->flags & (EXT2_FLAG_DIRTY | EXT2_FLAG_BB_DIRTY | EXT2_FLAG_IB_DIRTY)) != 0;
 }
 
@@ -198,8 +244,8 @@ int ext2_sync(struct file_system *fs, struct inode *inode, enum sync_what what)
 
 bool ext2_sync_made_room(struct ext2 *ext2, long error)
 {
-    return error == -ENOSPC && ext2->freed_count > 0 && ext2_sync(&ext2->fs, NULL, SYNC_DESCRIPTION) == 0 &&
-           ext2->freed_count == 0;
+    return error == -ENOSPC && (ext2->freed_count > 0 || ext2->replaced_count > 0) &&
+           ext2_sync(&ext2->fs, NULL, SYNC_DESCRIPTION) == 0 && ext2->freed_count == 0;
 }
 
 /* --- Orphans of an earlier mount --- */

@@ -108,9 +108,7 @@ class Model:
                 with open(os.path.join(folder, "file%d" % file), "rb") as source:
                     content = source.read()
             except FileNotFoundError:
-                # Without a journal the old file of a name may have gone before the name is the new one's; that one stays.
-                replaced = action == REPLACE and os.path.exists(os.path.join(folder, "new%d" % file))
-                if not (file == changing and (action == REMOVE or replaced)):
+                if not (file == changing and action == REMOVE):
                     found.append("file%d is not there; in between: %s" % (file, self.pending))
                 continue
             if file != changing:

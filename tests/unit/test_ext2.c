@@ -449,6 +449,59 @@ static void test_power_cut(void)
     image_free(&good);
 }
 
+/* A file that is given a name again and again, which is in another directory, with a sync in between or not. */
+static void rename_work(uint64_t *confirmed)
+{
+    char text[32];
+
+    *confirmed = 0;
+    for (unsigned i = 1; i <= 8; i++) {
+        snprintf(text, sizeof(text), "content of %u", i);
+        put_text("/from/new", text);
+        if (i % 2)
+            EXPECT(tree_sync(&tree, SYNC_WHOLE) == 0);
+        EXPECT(tree_rename(&tree, "/from/new", "/to/name") == 0 && tree_sync(&tree, SYNC_WHOLE) == 0);
+        EXPECT(tree_rename(&tree, i % 2 ? "/to/walks" : "/from/walks", i % 2 ? "/from/walks" : "/to/walks") == 0);
+        if (image.writes <= image.cut_write)
+            *confirmed = i;
+    }
+}
+
+/* True if the file has what was confirmed, or what came next. */
+static bool has_one_of(const char *path, uint64_t confirmed)
+{
+    char text[2][32];
+
+    for (unsigned i = 0; i < 2; i++)
+        snprintf(text[i], sizeof(text[i]), confirmed + i > 0 ? "content of %u" : "old\n", (unsigned)confirmed + i);
+    return holds(path, text[0]) || holds(path, text[1]);
+}
+
+static void test_rename_cut(void)
+{
+    struct image good;
+    uint64_t confirmed = 0;
+
+    fs_test_memory = (struct fs_test_memory){.fail_at = FS_MEMORY_NEVER_FAIL};
+    image_make(&good, SMALL, "-t ext2 -b 1024", "mkdir from to && echo old > to/name && echo walks > to/walks");
+    for (test_step = 0; confirmed < 8; test_step++) {
+        image_copy(&image, &good);
+        mount_as(false);
+        image.cut_write = test_step;
+        rename_work(&confirmed);
+        (void)!ext2_unmount(ext2);
+        image.cut_write = IMAGE_NEVER;
+        EXPECT(image_fsck(&image, true) <= 1);
+        mount_as(false);
+        EXPECT(has_one_of("/to/name", confirmed));
+        EXPECT((at("/to/walks") && holds("/to/walks", "walks\n")) || holds("/from/walks", "walks\n"));
+        EXPECT(ext2_unmount(ext2) == 0);
+        image_free(&image);
+    }
+    EXPECT(test_step > 50);
+    image_free(&good);
+}
+
 static const struct test_row rows[] = {
     {"made_outside", "what mke2fs was given is there", test_made_outside},
     {"times", "times, modes and owners are there after a mount", test_times},
@@ -461,6 +514,7 @@ static const struct test_row rows[] = {
     {"device_errors", "a device that fails at any place costs errors and nothing else", test_device_errors},
     {"memory", "an allocation that fails at any place costs errors and nothing else", test_memory},
     {"power_cut", "whatever a sync has confirmed is there when the power goes at any write", test_power_cut},
+    {"rename_cut", "a name that is given to another file means one of them when the power goes", test_rename_cut},
 };
 
 TEST_MAIN("ext2", rows)
