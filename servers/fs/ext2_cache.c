@@ -204,20 +204,26 @@ void ext2_cache_set_turn(struct ext2_cache *cache, uint64_t block, enum ext2_tur
 {
     struct ext2_cached *cached = find(cache, block);
 
-    if (cached && cached->dirty && (cached->turn == EXT2_TURN_FIRST || turn < cached->turn))
+    if (!cached || !cached->dirty)
+        return;
+    if (cached->turn <= EXT2_TURN_TABLES ? turn > cached->turn : turn > EXT2_TURN_TABLES && turn < cached->turn)
         cached->turn = turn;
 }
 
-int ext2_cache_write_others(struct ext2_cache *cache, uint64_t but, enum ext2_turn turn)
+long ext2_cache_write_others(struct ext2_cache *cache, uint64_t but, enum ext2_turn turn)
 {
+    long written = 0;
     int error = 0;
 
     for (size_t i = 0; i < EXT2_CACHE_BLOCKS; i++) {
         struct ext2_cached *cached = &cache->blocks[i];
-        if (cached->dirty && cached->turn <= turn && cached->block != but && write_out(cache, cached) < 0)
+        if (!cached->dirty || cached->turn > turn || cached->block == but)
+            continue;
+        if (write_out(cache, cached) < 0)
             error = -EIO;
+        written++;
     }
-    return error;
+    return error < 0 ? error : written;
 }
 
 bool ext2_cache_check(const struct ext2_cache *cache)

@@ -13,9 +13,15 @@
 #include "block_device.h"
 
 #define EXT2_CACHE_BLOCKS 512u
-/* When a changed block is written, if that matters: names when what they mean is there, and a name goes when the new one is
- * there. */
-enum ext2_turn { EXT2_TURN_FIRST, EXT2_TURN_NAMES, EXT2_TURN_NAMES_GONE, EXT2_TURN_LAST = EXT2_TURN_NAMES_GONE };
+/* When a changed block is written: what leads to blocks of a file before the inode, and, where that matters, names when what
+ * they mean is there, and a name goes when the new one is there. */
+enum ext2_turn {
+    EXT2_TURN_FIRST,
+    EXT2_TURN_TABLES,
+    EXT2_TURN_NAMES,
+    EXT2_TURN_NAMES_GONE,
+    EXT2_TURN_LAST = EXT2_TURN_NAMES_GONE
+};
 
 /* So many may be changed; who finds more should have them written before he goes on. The others serve one operation. */
 #define EXT2_CACHE_DIRTY_MAX (EXT2_CACHE_BLOCKS / 2)
@@ -62,11 +68,12 @@ void ext2_cache_revert(struct ext2_cache *cache);
 /* Writes one block if it is changed. EIO: it stays changed. */
 MUST_CHECK int ext2_cache_write_block(struct ext2_cache *cache, uint64_t block);
 
-/* Says when a block, if it is changed, is written; one that has two turns has the earlier. */
+/* Says when a block, if it is changed, is written; with several turns of names it has the first. */
 void ext2_cache_set_turn(struct ext2_cache *cache, uint64_t block, enum ext2_turn turn);
 
-/* Writes all that is changed and has had its turn by then, but one block. EIO: what could not be written stays changed. */
-MUST_CHECK int ext2_cache_write_others(struct ext2_cache *cache, uint64_t but, enum ext2_turn turn);
+/* Writes all that is changed and has had its turn by then, but one block; returns how many. EIO: what could not be written stays
+ * changed. */
+MUST_CHECK long ext2_cache_write_others(struct ext2_cache *cache, uint64_t but, enum ext2_turn turn);
 
 /* True if counts and lists agree. */
 bool ext2_cache_check(const struct ext2_cache *cache);

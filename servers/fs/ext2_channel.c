@@ -69,6 +69,7 @@ static errcode_t channel_write64(io_channel channel, unsigned long long block, i
     if (!range_of(channel, block, count, &offset, &bytes) ||
         ext2_cache_write(cache_of(channel), offset, data, bytes) < 0)
         return EXT2_ET_SHORT_WRITE;
+    ext2_note_tables(CONTAINER_OF(cache_of(channel), struct ext2, cache), offset, bytes);
     return 0;
 }
 

@@ -111,14 +111,13 @@ static int save_block(struct ext2_node *directory, uint64_t block)
     return ext2_error(ext2fs_write_dir_block4(ext2->lib, block, ext2->block_buffer, 0, ino_of(directory)));
 }
 
-/* The same with names that are new, or gone; those of a renaming are written in their turn. */
+/* The same with names that are new, or gone; those of a renaming are written in their turn, others with the inodes. */
 static int save_names(struct ext2_node *directory, uint64_t block, enum ext2_turn turn)
 {
     struct ext2 *ext2 = ext2_of(&directory->inode);
     const int error = save_block(directory, block);
 
-    if (ext2->renaming)
-        ext2_cache_set_turn(&ext2->cache, block, turn);
+    ext2_cache_set_turn(&ext2->cache, block, ext2->renaming ? turn : EXT2_TURN_TABLES);
     return error;
 }
 

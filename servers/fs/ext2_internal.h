@@ -59,7 +59,8 @@ struct ext2 {
     bool renaming; /* just now */
     bool renamed;  /* since the last sync; and the directories from and to which names went, if from one to another */
     const struct inode *moved_from, *moved_to;
-    ext2fs_block_bitmap freed; /* given back since the last sync */
+    ext2fs_block_bitmap tables; /* blocks that hold no file's content, and lead to none */
+    ext2fs_block_bitmap freed;  /* given back since the last sync */
     uint64_t freed_count;
     uint32_t generation; /* of this mount, a part of cookies */
     pthread_mutex_t lock;
@@ -96,6 +97,15 @@ static inline ext2_ino_t ino_of(const struct ext2_node *node)
 
 /* libext2fs's way to the cache. The name that it opens is the cache's address in hexadecimal. */
 extern struct struct_io_manager ext2_io_manager;
+
+/* --- ext2_tables.c --- */
+
+/* Notes where inodes, bitmaps and descriptors of groups are. */
+MUST_CHECK int ext2_tables_init(struct ext2 *ext2);
+void ext2_tables_destroy(struct ext2 *ext2);
+
+/* Blocks of the range that are such tables, and changed, are written in their turn. */
+void ext2_note_tables(struct ext2 *ext2, uint64_t offset, uint64_t bytes);
 
 /* --- ext2_mount.c --- */
 

@@ -141,7 +141,8 @@ static int open_library(struct ext2 *ext2)
     error = ext2fs_read_bitmaps(ext2->lib);
     if (ext2->fs.read_only)
         ext2->lib->flags &= ~EXT2_FLAG_RW;
-    return error ? ext2_error(error) : ext2_freed_init(ext2);
+    const int failed = error ? ext2_error(error) : ext2_tables_init(ext2);
+    return failed < 0 ? failed : ext2_freed_init(ext2);
 }
 
 static int begin(struct ext2 *ext2, const struct ext2_super_block *super)
@@ -183,6 +184,7 @@ static void destroy(struct ext2 *ext2)
         LIST_FOR_EACH_SAFE(link, &ext2->table[i])
     ext2_node_free(CONTAINER_OF(link, struct ext2_node, chain));
     ext2_freed_destroy(ext2);
+    ext2_tables_destroy(ext2);
     if (ext2->lib)
         ext2fs_free(ext2->lib);
     ext2_cache_destroy(&ext2->cache);

@@ -4,8 +4,9 @@
  * system is not in order, all else is written, and it says that it is in order again; each step waits until the one
  * before lasts. Between two syncs the device therefore has a file system in order, the one of the last sync.
  *
- * While all else is written, the device has some of it. There is no journal, and whoever repairs a file system removes names
- * that mean nothing. So a name that was given to another inode is written when the inode is there, what an old name says is
+ * While all else is written, the device has some of it. There is no journal, and whoever repairs a file system clears inodes
+ * whose blocks make no sense and removes names that mean nothing. So a block that leads to others of a file is written before the
+ * inode that says so; a name that was given to another inode is written when the inode is there, what an old name says is
  * taken away behind the new one, and an inode whose name means another goes when that name has been written.
  */
 #include <errno.h>
@@ -63,18 +64,22 @@ static int write_super(struct ext2 *ext2, bool valid)
     return failed < 0 ? failed : ext2->device->flush(ext2->device) < 0 ? -EIO : 0;
 }
 
-/* Writes all but the superblock, in turns if names were given anew. */
+/* Writes all but the superblock, in turns; if no names were given anew, inodes and names together. */
 static int write_rest(struct ext2 *ext2)
 {
-    int error = 0;
+    unsigned turn = EXT2_TURN_FIRST;
 
-    for (unsigned turn = ext2->renamed ? EXT2_TURN_FIRST : EXT2_TURN_LAST; error == 0 && turn <= EXT2_TURN_LAST;
-         turn++) {
-        error = ext2_cache_write_others(&ext2->cache, SUPERBLOCK_PLACE / ext2->block_bytes, (enum ext2_turn)turn);
-        if (error == 0 && ext2->device->flush(ext2->device) < 0)
-            error = -EIO;
+    for (;;) {
+        const long written =
+            ext2_cache_write_others(&ext2->cache, SUPERBLOCK_PLACE / ext2->block_bytes, (enum ext2_turn)turn);
+        if (written < 0)
+            return (int)written;
+        if ((written > 0 || turn == EXT2_TURN_LAST) && ext2->device->flush(ext2->device) < 0)
+            return -EIO;
+        if (turn == EXT2_TURN_LAST)
+            return 0;
+        turn = ext2->renamed ? turn + 1 : EXT2_TURN_LAST;
     }
-    return error;
 }
 
 static int delete_if_unused(struct ext2_node *node)

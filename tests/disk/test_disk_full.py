@@ -16,7 +16,8 @@ from disk import tool  # noqa: E402
 from sdk import Tap  # noqa: E402
 
 MIB = 1 << 20
-DISK_MIB = 12
+# Blocks that are smaller than pages take a request each.
+KINDS = ((4096, 12, 4), (1024, 5, 1))
 PATIENCE_SECONDS = 120
 
 
@@ -28,11 +29,11 @@ def run(build, disk, cores):
     return result.stdout + result.stderr, result.returncode == 0
 
 
-def fsck(disk, folder):
+def fsck(disk, size, folder):
     part = os.path.join(folder, "part")
     with open(disk, "rb") as source, open(part, "wb") as target:
         source.seek(MIB)
-        target.write(source.read((DISK_MIB - 2) * MIB))
+        target.write(source.read((size - 2) * MIB))
     result = subprocess.run([tool("e2fsck"), "-fn", part], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                             check=False)
     return result.stdout + result.stderr, result.returncode == 0
@@ -42,11 +43,11 @@ def main():
     build, tap = os.environ["QUIRE_BUILD"], Tap()
     with tempfile.TemporaryDirectory(prefix="quire-") as folder:
         disk = os.path.join(folder, "disk")
-        for block_bytes, cores in ((4096, 4), (1024, 1)):
-            mkdisk.make_disk(disk, DISK_MIB, 0, 0, block_bytes=block_bytes)
+        for block_bytes, size, cores in KINDS:
+            mkdisk.make_disk(disk, size, 0, 0, block_bytes=block_bytes)
             output, passed = run(build, disk, cores)
             tap.ok(passed, "a disk with blocks of %d bytes is filled" % block_bytes, output)
-            said, in_order = fsck(disk, folder)
+            said, in_order = fsck(disk, size, folder)
             tap.ok(in_order, "it is in order", said)
     tap.done()
 
