@@ -85,7 +85,7 @@ def find_mke2fs():
     return tool
 
 
-def make_file_system(path, partition, folder, block_bytes=BLOCK_BYTES):
+def make_file_system(path, partition, folder):
     """Writes an ext2 file system with the usual folders, and the content of `folder` if there is one."""
     with tempfile.TemporaryDirectory(prefix="quire-") as work:
         content = os.path.join(work, "content")
@@ -96,7 +96,7 @@ def make_file_system(path, partition, folder, block_bytes=BLOCK_BYTES):
         os.chmod(os.path.join(content, "tmp"), 0o1777)
         os.chmod(os.path.join(content, "var/tmp"), 0o1777)
         offset = partition.first * SECTOR
-        words = [find_mke2fs(), "-q", "-F", "-t", "ext2", "-b", str(block_bytes), "-L", partition.label, "-U",
+        words = [find_mke2fs(), "-q", "-F", "-t", "ext2", "-b", str(BLOCK_BYTES), "-L", partition.label, "-U",
                  str(guid("file system")), "-E", "offset=%d,root_owner=0:0" % offset, "-d",
                  content, path, "%dk" % (partition.sectors * SECTOR // 1024)]
         result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -115,7 +115,7 @@ def write_swap(file, partition):
     file.write(page)
 
 
-def make_disk(path, size, swap, scratch, folder=None, block_bytes=BLOCK_BYTES):
+def make_disk(path, size, swap, scratch, folder=None):
     """Makes the image, of `size` MiB; a partition of 0 MiB is left out."""
     total = size * ALIGNMENT_SECTORS
     partitions = place([("root", TYPE_DATA, None), ("swap", TYPE_SWAP, swap), ("scratch", TYPE_DATA, scratch)], total)
@@ -124,7 +124,7 @@ def make_disk(path, size, swap, scratch, folder=None, block_bytes=BLOCK_BYTES):
     try:
         with open(work, "wb") as file:
             file.truncate(total * SECTOR)
-        make_file_system(work, partitions[0], folder, block_bytes)
+        make_file_system(work, partitions[0], folder)
         with open(work, "r+b") as file:
             write_table(file, partitions, total)
             for partition in partitions:
