@@ -11,6 +11,7 @@
 #include "arch.h"
 #include "log.h"
 #include "platform.h"
+#include "root_image.h"
 #include "start.h"
 
 #define BACKTRACE_MAX 32u
@@ -143,4 +144,9 @@ void panic_test(void)
         panic("asked for by the command line: %s %s %s %s %s %s %lx %lx", "1", "2", "3", "4", "5", "6", 7UL, 8UL);
     if (machine.panic_test == PANIC_TEST_EXCEPTION)
         *(volatile uint64_t *)USER_VA_END = 0; /* nothing is ever mapped there */
+    /* Who powers off is root, whose code is there. */
+    if (machine.panic_test == PANIC_TEST_READ)
+        (void)*(volatile uint64_t *)ROOT_IMAGE_ADDRESS;
+    if (machine.panic_test == PANIC_TEST_EXECUTE)
+        ((void (*)(void))ROOT_IMAGE_ADDRESS)();
 }

@@ -25,6 +25,8 @@ enum panic_test {
     PANIC_TEST_NONE,
     PANIC_TEST_MESSAGE,   /* quire.panic=message: panic() */
     PANIC_TEST_EXCEPTION, /* quire.panic=exception: a store to where nothing is */
+    PANIC_TEST_READ, /* quire.panic=read: a load from the program's memory, where the machine has a guard against it */
+    PANIC_TEST_EXECUTE, /* quire.panic=execute: a jump to it */
 };
 
 /* What the boot code found out about the machine. Physical addresses throughout. Filled once, constant afterwards. */

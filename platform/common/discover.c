@@ -76,6 +76,13 @@ static bool has_word(const char *text, const char *word)
 
 void discover_arguments(void)
 {
+    static const struct {
+        const char *word;
+        enum panic_test kind;
+    } panics[] = {{"quire.panic=message", PANIC_TEST_MESSAGE},
+                  {"quire.panic=exception", PANIC_TEST_EXCEPTION},
+                  {"quire.panic=read", PANIC_TEST_READ},
+                  {"quire.panic=execute", PANIC_TEST_EXECUTE}};
     int chosen = device_tree_find_path("/chosen");
     const char *arguments = chosen >= 0 ? device_tree_string(chosen, "bootargs") : NULL;
     if (!arguments)
@@ -85,10 +92,10 @@ void discover_arguments(void)
         panic("the command line is longer than %lu bytes", sizeof(machine.arguments) - 1);
     memcpy(machine.arguments, arguments, length + 1);
     machine.exit_semihosting = has_word(machine.arguments, EXIT_ARGUMENT);
-    if (has_word(machine.arguments, "quire.panic=message"))
-        machine.panic_test = PANIC_TEST_MESSAGE;
-    else if (has_word(machine.arguments, "quire.panic=exception"))
-        machine.panic_test = PANIC_TEST_EXCEPTION;
+    for (size_t i = 0; i < sizeof(panics) / sizeof(panics[0]); i++) {
+        if (has_word(machine.arguments, panics[i].word))
+            machine.panic_test = panics[i].kind;
+    }
 }
 
 /* Cuts a range to what the direct map can show, rounded to pages: inward (RAM) or outward. False: nothing is left. */
