@@ -5,6 +5,8 @@
 #ifndef SHELL_EDITOR_H
 #define SHELL_EDITOR_H
 
+#include <sys/types.h>
+
 enum editor_result {
     EDITOR_LINE,      /* *line is a line; the caller frees it with free() */
     EDITOR_CANCELLED, /* ^C */
@@ -19,5 +21,8 @@ void editor_offer(const char *line);
 
 /* Prompts and reads. Lines that are not blank are remembered. */
 enum editor_result editor_read(const char *prompt, char **line);
+
+/* What linenoise calls in read()'s place, for one byte. */
+ssize_t editor_read_byte(int file, void *byte, size_t bytes);
 
 #endif
