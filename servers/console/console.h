@@ -34,6 +34,7 @@ struct console_context {
     size_t spare_count;
     struct console_reader readers[CONSOLE_READERS_MAX]; /* in order of arrival */
     size_t reader_count;
+    uint64_t foreground; /* the program that has read a line last; 0: input was bytes since */
 };
 
 /* Sends bytes as they are, waiting for the UART at each a bounded time. 0, or EIO if the UART stays full. */

@@ -127,6 +127,8 @@ static void input_cooked(struct line *line, uint8_t byte)
         break;
     case CONTROL('C'):
         line->edited = 0;
+        line->ready_first = line->ready_end;
+        line->interrupted = true;
         echo(line, "^C\r\n");
         break;
     case CONTROL('D'):
@@ -160,6 +162,7 @@ void line_set_raw(struct line *line, bool raw)
         line->edited = 0;
     }
     line->raw = raw;
+    line->interrupted = line->interrupted && !raw;
     /* A raw reader knows no end of input, so marks at the front would only look like one. */
     while (raw && line_readable(line) && ready_front(line) == END_MARK)
         line->ready_first++;

@@ -4,7 +4,7 @@
  * file runs in host tests. One thread uses it; it has no lock.
  *
  * Cooked: input is echoed and edited, and readers get finished lines. Backspace takes back a character, ^W a word, ^U
- * the line; ^C discards the line; ^D ends it without a newline, and at its start is the end of input. Enter arrives as
+ * the line; ^C discards all that was typed and not read yet, and is told of; ^D ends it without a newline, and at its start is the end of input. Enter arrives as
  * a newline. Raw: bytes go to readers as they come, without echo.
  */
 #ifndef CONSOLE_LINE_H
@@ -22,6 +22,7 @@ typedef void line_echo(void *context, const char *text, size_t bytes);
 
 struct line {
     bool raw;
+    bool interrupted; /* ^C was typed, cooked; whoever acts upon that clears it */
     line_echo *echo;
     void *echo_context;
     size_t edited;                    /* bytes of `edit` in use */

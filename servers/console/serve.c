@@ -4,7 +4,9 @@
  */
 #include "console.h"
 
+#include <proto/root_client.h>
 #include <quire/clock.h>
+#include <signal.h>
 
 /* A byte takes 90 us at 115200 baud. A UART that is full for this long is held up from outside. */
 #define TRANSMIT_PATIENCE_NS 200000000UL
@@ -111,13 +113,27 @@ static void reader_refuse_first(struct console_context *console)
     reader_remove_first(console);
 }
 
+/* After ^C: who has read a line last is in the foreground, with its process group; if nobody has, it is who does so next. A wait that
+ * ends thereby is noticed when there is input, as the end of a program is. */
+static void interrupt_foreground(struct console_context *console)
+{
+    uint64_t group, session;
+
+    if (!console->line.interrupted || !console->foreground)
+        return;
+    console->line.interrupted = false;
+    if (root_group_get(SLOT_ROOT, console->foreground, &group, &session) == 0)
+        (void)!root_signal_send(SLOT_ROOT, -(int64_t)group, SIGINT, 0, 0, 0);
+}
+
 int console_handle_read(struct console_context *console, const struct message *request, void *input,
                         size_t input_capacity, size_t *input_bytes)
 {
-    (void)request;
     *input_bytes = 0;
     if (input_capacity == 0)
         return 0;
+    console->foreground = console->framed || console->line.raw ? 0 : request->badge;
+    interrupt_foreground(console);
     /* Who waits longer comes first, so there is input only while nobody waits. */
     if (input_readable(console)) {
         if (console->framed) {
@@ -199,6 +215,7 @@ void console_interrupt(struct console_context *console)
         else
             line_input(&console->line, byte);
     }
+    interrupt_foreground(console);
     if (sys_irq_ack(SLOT_IRQ) < 0)
         (void)!console_transmit(console, "console: the interrupt is gone\r\n", 32);
     console_answer_readers(console);

@@ -62,8 +62,11 @@ struct service {
 #define OFFSET_DIGITS 4u /* of a byte within a page */
 static char
     console_arguments[sizeof(CONSOLE_PATH) + BOOT_DRIVER_MAX + 1 + OFFSET_DIGITS + 1 + sizeof(CONSOLE_START_FRAMED)];
-static struct service console = {
-    .arguments = console_arguments, .priority = PRIORITY_CONSOLE, .server = true, .endow = endow_console};
+static struct service console = {.arguments = console_arguments,
+                                 .priority = PRIORITY_CONSOLE,
+                                 .operator= true,
+                                 .server = true,
+                                 .endow = endow_console};
 static struct service blk = {.priority = PRIORITY_BLK, .server = true, .dma = true, .endow = endow_blk};
 static struct service pager = {.arguments = PAGER_PATH,
                                .bytes = sizeof(PAGER_PATH),

@@ -82,6 +82,23 @@ static void run_edit(void)
     EXPECT(shown("^[\b\b  \b\b"));
 }
 
+/* What was typed before it is gone, finished lines too, and whoever acts upon it is told. */
+static void run_interrupt(void)
+{
+    start();
+    type("one\rtwo");
+    EXPECT(line_readable(&line) && !line.interrupted);
+    type("\003");
+    EXPECT(!line_readable(&line) && line.interrupted);
+    type("kept\r");
+    EXPECT(reads("kept\n"));
+    line_set_raw(&line, true);
+    EXPECT(!line.interrupted);
+    type("\003");
+    EXPECT(reads("\003"));
+    EXPECT(!line.interrupted);
+}
+
 static void run_end_of_input(void)
 {
     start();
@@ -193,6 +210,7 @@ static void run_noise(void)
 static const struct test_row rows[] = {
     {"plain", "lines are echoed and delivered one by one", run_plain},
     {"edit", "characters, words and lines can be taken back", run_edit},
+    {"interrupt", "^C discards what was typed", run_interrupt},
     {"end_of_input", "^D ends a line, or the input", run_end_of_input},
     {"raw", "raw readers get bytes, and a change of mode loses none", run_raw},
     {"small_reads", "a line can be read in parts, and a read undone", run_small_reads},
