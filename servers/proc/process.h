@@ -38,10 +38,9 @@ struct process {
     uint64_t started;         /* ns since the counter began */
     enum process_cause cause; /* what the parent has not asked about yet: if ended, how */
     int value;                /* the exit status, 0..255, or the signal */
-    bool
-    operator;   /* may end any program and power the machine off: the shell, the program of quire.run, console, pager */
-    bool apart; /* the programs that it starts begin sessions of their own */
-    bool dma;   /* devices may be using its memory when it ends */
+    bool operator;     /* may end any program and power the machine off: shell, console, pager, quire.run's program */
+    bool apart;        /* the programs that it starts begin sessions of their own */
+    bool dma;          /* devices may be using its memory when it ends */
     bool executed;     /* it has become another program since it was forked */
     unsigned stopping; /* the signal that stops it, as long as it is not to go on; 0: none */
     bool stopped;      /* all its threads have stopped, and the parent was told */
