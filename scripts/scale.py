@@ -12,6 +12,8 @@ import compare
 import machine
 
 SIZES = ("128M", "512M", "1G", "4G", "16G")
+PARTS = ("kernel", "memsrv", "pager")
+MIB_KIB = 1024
 BOOT = re.compile(r"^# boot: (\d+) instructions")
 TIMEOUT = 500
 
@@ -44,20 +46,33 @@ def print_growth(title, figures, prefix, suffix):
             print("{:>12,} {:>14,.0f}".format(amount, value))
 
 
+def taken(size, figures):
+    """KiB of the machine's memory that programs do not have."""
+    return mebibytes(size) * MIB_KIB - figures["free_memory"]
+
+
 def print_sizes(sizes):
-    """The table for each size, and what the system takes of each GiB more."""
-    form = "{:>8} {:>14} {:>16} {:>18} {:>18}"
-    print("\nMemory: write fault and boot in instructions; what the system and all that has been started take; and a process")
-    print(form.format("memory", "write fault", "boot", "taken, KiB", "process, bytes"))
+    """The table for each size, and what the system takes of each GiB more, in all and by its parts."""
+    form = "{:>8} {:>14} {:>16} {:>14} {:>14} {:>14} {:>14}"
+    print("\nMemory: write fault and boot in instructions; KiB that programs do not have, and those of them that the parts have")
+    print(form.format("memory", "write fault", "boot", "taken", *PARTS))
     for size, figures in sizes.items():
-        taken = mebibytes(size) * 1024 - figures["free_memory"]
         print(form.format(size, *("{:,.0f}".format(value) for value in (
-            figures["anonymous_write_fault"], figures["boot"], taken, figures["process_memory"]))))
-    (small, first), (large, last) = ((size, sizes[size]) for size in (SIZES[0], SIZES[-1]))
-    more = mebibytes(large) - mebibytes(small)
-    taken = more * 1024 - (last["free_memory"] - first["free_memory"])
-    print("Each GiB of memory takes %.0f KiB (%.2f %%) and %s instructions of the boot" %
-          (taken * 1024 / more, 100 * taken / 1024 / more, "{:,.0f}".format((last["boot"] - first["boot"]) * 1024 / more)))
+            figures["anonymous_write_fault"], figures["boot"], taken(size, figures),
+            *(figures[part + "_memory"] for part in PARTS)))))
+    small, large = SIZES[0], SIZES[-1]
+    gib = (mebibytes(large) - mebibytes(small)) / 1024
+    grown = taken(large, sizes[large]) - taken(small, sizes[small])
+    print("Each GiB of memory takes %.0f KiB (%.2f %%): %s; and %s instructions of the boot" %
+          (grown / gib, grown / gib / MIB_KIB / 1024 * 100,
+           ", ".join("%s %.0f" % (part, (sizes[large][part + "_memory"] - sizes[small][part + "_memory"]) / gib)
+                     for part in PARTS),
+           "{:,.0f}".format((sizes[large]["boot"] - sizes[small]["boot"]) / gib)))
+    for size in (small, large):
+        figures = sizes[size]
+        print("A process that does nothing takes %s bytes with %s of memory: %s" % (
+            "{:,.0f}".format(figures["process_memory"]), size,
+            ", ".join("%s %s" % (part, "{:,.0f}".format(figures["process_%s_memory" % part])) for part in PARTS)))
 
 
 def main():

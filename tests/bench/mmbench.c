@@ -245,7 +245,13 @@ static const struct row scale_rows[] = {
 
 static const struct row size_rows[] = {
     {"free_memory", free_memory, .count = 1, .once = true, .plain = true},
+    {"kernel_memory", kernel_memory, .count = 1, .once = true, .plain = true},
+    {"memsrv_memory", memsrv_memory, .count = 1, .once = true, .plain = true},
+    {"pager_memory", pager_memory, .count = 1, .once = true, .plain = true},
     {"process_memory", process_memory, .count = 64, .plain = true},
+    {"process_kernel_memory", process_kernel_memory, .count = 64, .plain = true},
+    {"process_memsrv_memory", process_memsrv_memory, .count = 64, .plain = true},
+    {"process_pager_memory", process_pager_memory, .count = 64, .plain = true},
     {"anonymous_write_fault", anonymous_write_fault, .count = 4096},
     {0},
 };

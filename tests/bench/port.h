@@ -38,6 +38,14 @@ int port_partner_call(void);
 /* Ends the partner and frees all of it. 0 or a negative errno. */
 int port_partner_stop(void);
 
+/* Bytes of memory that the system's parts have, where the system tells: programs' own memory is in none of them. */
+struct port_overhead {
+    uint64_t kernel, memory_server, pager;
+};
+
+/* 0 or a negative errno; ENOTSUP: the system does not tell. */
+int port_read_overhead(struct port_overhead *overhead);
+
 /* Starts a thread that uses the CPU while nobody else does. 0 or a negative errno; ENOTSUP: this run has no way to. */
 int port_spinner_start(void);
 

@@ -94,6 +94,12 @@ static void *spin(void *argument)
     return argument;
 }
 
+int port_read_overhead(struct port_overhead *overhead)
+{
+    (void)overhead;
+    return -ENOTSUP;
+}
+
 /* One of the idle class runs when nobody else wants to. */
 int port_spinner_start(void)
 {

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <proto/grant.h>
 #include <proto/memsrv_client.h>
+#include <proto/root_client.h>
 #include <quire/slots.h>
 #include <quire/syscall.h>
 #include <quire/thread.h>
@@ -140,6 +142,46 @@ int port_partner_stop(void)
     slot_free(partner.reply);
     slot_free(partner.table);
     slot_free(partner.thread);
+    return error;
+}
+
+/* --- The system's own memory -------------------------------------------------------------------------------------- */
+
+#define LISTED 16u
+
+/* The pages that the pager has mapped. ENOENT: none runs. */
+static int pager_pages(uint64_t *pages)
+{
+    struct root_process list[LISTED];
+    uint64_t cursor = 0;
+    int error = 0;
+
+    do {
+        size_t count = 0;
+        error = root_process_list(SLOT_ROOT, cursor, &cursor, list, LISTED, &count);
+        for (size_t i = 0; i < count && error == 0; i++) {
+            const char *slash = strrchr(list[i].name, '/');
+            if (strcmp(slash ? slash + 1 : list[i].name, "pager") == 0) {
+                *pages = list[i].resident;
+                return 0;
+            }
+        }
+    } while (error == 0 && cursor != 0);
+    return error ? error : -ENOENT;
+}
+
+int port_read_overhead(struct port_overhead *overhead)
+{
+    struct memsrv_memory memory = {0};
+    uint64_t pages = 0;
+    size_t count;
+
+    int error = memsrv_memory_info(SLOT_MEMSRV, &memory, 1, &count);
+    if (error == 0)
+        error = pager_pages(&pages);
+    *overhead = (struct port_overhead){.kernel = (memory.kernel + memory.table + memory.object) * PAGE_SIZE,
+                                       .memory_server = memory.metadata * PAGE_SIZE,
+                                       .pager = pages * PAGE_SIZE};
     return error;
 }
 

@@ -50,7 +50,9 @@ operation file_fault_page;
  * little memory; and what is larger than its memory: a file, read once in order, and a working set. */
 extern const struct row disk_rows[], scan_rows[], swap_rows[];
 
-/* bench_scale.c: what of the machine's memory is free, in KiB, and what a small process takes of it, in bytes. */
-operation free_memory, process_memory;
+/* bench_scale.c: what of the machine's memory is free, or a part of the system has, in KiB; and what a small process takes of
+ * it, in all and for a part, in bytes. */
+operation free_memory, kernel_memory, memsrv_memory, pager_memory;
+operation process_memory, process_kernel_memory, process_memsrv_memory, process_pager_memory;
 
 #endif
