@@ -39,8 +39,10 @@ TARGET_CFLAGS="$CPU_CFLAGS -O2 -g -ffunction-sections -fdata-sections -fno-stack
 $CODE_CFLAGS -fno-asynchronous-unwind-tables -U__linux__ -U__linux -Ulinux -U__gnu_linux__ \
 -U_FORTIFY_SOURCE"
 USER_CFLAGS="$TARGET_CFLAGS -D__DYNAMIC_REENT__"
-# The heap grows by 128 KiB and is cut when twice that is free at its end; larger blocks are mappings of their own.
+# The heap grows by 128 KiB and is cut when twice that is free at its end; larger blocks are mappings of their own until one
+# is freed: blocks of its size then come from the heap, which keeps as much as two of them, as mallopt(3) says of others.
 MALLOC_FLAGS="-DDEFAULT_TOP_PAD=131072 -DDEFAULT_TRIM_THRESHOLD=262144 -DDEFAULT_MMAP_MAX=32768 -DHAVE_MREMAP=1"
+MALLOC_ADAPTS='  if (size > mmap_threshold \&\& size <= 32UL << 20) { mmap_threshold = size; trim_threshold = 2 * size; }'
 # Streams ask whether they are a terminal before they choose to buffer by lines.
 STDIO_FLAGS="-DHAVE_FCNTL"
 # As newlib comes, these have 16 bits.
@@ -97,6 +99,8 @@ build_newlib() {
     sed -i '/^#if.*INTERNAL_NEWLIB/,/^#else.*INTERNAL_NEWLIB/s/^#define HAVE_MMAP 0$/#define HAVE_MMAP 1/' \
         "$work/source/newlib/libc/stdlib/mallocr.c"
     [ "$(grep -c '^#define HAVE_MMAP 1$' "$work/source/newlib/libc/stdlib/mallocr.c")" = 2 ] || return 1
+    sed -i "/^  mmapped_mem -= (size + p->prev_size);/a $MALLOC_ADAPTS" "$work/source/newlib/libc/stdlib/mallocr.c"
+    grep -q 'trim_threshold = 2 \* size' "$work/source/newlib/libc/stdlib/mallocr.c" || return 1
     printf '%s\n' "$MALLOC_HEADER" >"$work/source/newlib/libc/include/sys/mman.h"
     printf '%s\n' "$TYPES_HEADER" >>"$work/source/newlib/$NEWLIB_TYPES"
     # As it comes, it takes the names of system calls for others' on x86-64.
@@ -212,7 +216,7 @@ NEWLIB_TARBALL=$(find /usr/src/newlib -name 'newlib-*.tar.xz' 2>/dev/null | sort
 [ -n "$NEWLIB_TARBALL" ] || fail "newlib's source is missing" "Install it: apt-get install newlib-source"
 
 place=$(cached newlib "$(basename "$NEWLIB_TARBALL")" "$(dpkg-query -W -f '${Version}' newlib-source)" \
-    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$MALLOC_HEADER" \
+    "$(compiler_version)" "${NEWLIB_CONFIGURE[@]}" "$USER_CFLAGS" "$MALLOC_FLAGS" "$MALLOC_ADAPTS" "$MALLOC_HEADER" \
     "$STDIO_FLAGS" "$TYPES_HEADER")
 echo "$place"
 

@@ -22,7 +22,7 @@ def mebibytes(size):
     return int(size[:-1]) * {"M": 1, "G": 1024}[size[-1]]
 
 
-def measure(options, words, memory):
+def measure(options, words, memory, disk=False):
     """Returns the figures of one boot, with those of the boot itself."""
     boot = []
 
@@ -30,7 +30,7 @@ def measure(options, words, memory):
         if match := BOOT.match(text):
             boot.append(float(match.group(1)))
 
-    rows = bench_machine.Set(words, memory, timeout=TIMEOUT)
+    rows = bench_machine.Set(words, memory, disk=disk, timeout=TIMEOUT)
     figures, problem = bench_machine.run(bench_machine.Quire(options), rows, look)
     problem = problem or compare.calibration_problem(figures, memory)
     if problem or not boot:
@@ -83,7 +83,8 @@ def main():
     print_growth("Write fault, instructions, by the number of areas", figures, "fault_", "_areas")
     print_growth("fork, instructions, by MiB touched", figures, "fork_", "m")
     sys.stdout.flush()
-    print_sizes({size: measure(options, ("size",), size) for size in SIZES})
+    # Without a disk there is no pager.
+    print_sizes({size: measure(options, ("size",), size, disk=True) for size in SIZES})
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ int port_partner_stop(void)
 
 #define LISTED 16u
 
-/* The pages that the pager has mapped. ENOENT: none runs. */
+/* The pages that the pager has mapped; 0 where none runs, as on machines without a disk. */
 static int pager_pages(uint64_t *pages)
 {
     struct root_process list[LISTED];
@@ -167,7 +167,8 @@ static int pager_pages(uint64_t *pages)
             }
         }
     } while (error == 0 && cursor != 0);
-    return error ? error : -ENOENT;
+    *pages = 0;
+    return error;
 }
 
 int port_read_overhead(struct port_overhead *overhead)
