@@ -55,6 +55,14 @@ static bool page_out(unsigned char *memory, size_t pages)
     return resident_pages(memory, pages) == 0;
 }
 
+/* Slots are given back some time after their memory. */
+static void wait_for_slots(uint64_t most)
+{
+    const uint64_t end = clock_now_ns() + PATIENCE;
+    while (paging().swap_slots > most && clock_now_ns() < end)
+        usleep(2000);
+}
+
 static void goes(int flags, const char *kind)
 {
     const uint64_t slots = paging().swap_slots;
@@ -68,6 +76,7 @@ static void goes(int flags, const char *kind)
     tap_ok(paging().swap_slots - slots >= PAGES - 2, "they are in slots: %lu", (unsigned long)paging().swap_slots);
     tap_ok(are_numbered(memory, PAGES, 7), "and come back as they were");
     (void)munmap(memory, PAGES * PAGE);
+    wait_for_slots(slots);
 }
 
 /* A child holds pages as long as it is not told to end. */
